@@ -1,0 +1,5 @@
+"""`python -m antrax`."""
+
+from antrax.cli import main
+
+main()

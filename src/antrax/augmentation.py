@@ -1,0 +1,275 @@
+"""Random variation of training images, on whole batches, on any device."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from antrax.errors import OptionError
+from antrax.images import Background
+
+# A camera's exposure and white balance drift by so much; hue is what an ID is made of and is left alone.
+_BRIGHTNESS, _CHANNEL = 0.15, 0.05
+_STRETCH = 0.03
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far images are varied. Names and meanings are those of Keras's image generator, which anTraX used.
+
+    Parameters
+    ----------
+    width_shift_range, height_shift_range : float
+        Largest shift, in pixels; below 1, as a fraction of the image. An animal is not shifted out of its image.
+    shear_range, rotation_range : float
+        Largest angle, in degrees.
+    zoom_range : float
+        Largest relative change of size.
+    hsymmetry : bool
+        Whether animals look the same mirrored left to right. The half turn (head for tail) is always used.
+    """
+
+    width_shift_range: float = 10
+    height_shift_range: float = 10
+    shear_range: float = 5
+    rotation_range: float = 15
+    zoom_range: float = 0.1
+    hsymmetry: bool = False
+
+
+_LIMITS = {
+    "width_shift_range": 1000.0,
+    "height_shift_range": 1000.0,
+    "shear_range": 60.0,
+    "rotation_range": 180.0,
+    "zoom_range": 0.9,
+}
+
+
+def parse_augmentation(text: str | None, *, hsymmetry: bool = False) -> Augmentation:
+    """Read `k=v,…` as given to `--aug-options`.
+
+    Raises
+    ------
+    OptionError
+        An unknown name, or a value that is no number or out of range.
+    """
+    options = Augmentation(hsymmetry=hsymmetry)
+    for part in (text or "").split(","):
+        if not part.strip():
+            continue
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if name not in _LIMITS:
+            raise OptionError(f"--aug-options: there is no {name!r}; there are {', '.join(_LIMITS)}")
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not equals or not 0 <= number <= _LIMITS[name]:
+            raise OptionError(f"--aug-options: {name} takes a number from 0 to {_LIMITS[name]:g}, not {value!r}")
+        options = replace(options, **{name: number})
+    return options
+
+
+def describe(options: Augmentation) -> dict[str, float | bool]:
+    """The options by name, for the record of a run."""
+    return {field.name: getattr(options, field.name) for field in fields(options)}
+
+
+def augment(images: Tensor, options: Augmentation, background: Background, generator: torch.Generator) -> Tensor:
+    """Vary a batch: turned, shifted, sheared, resized and relit at random.
+
+    Parameters
+    ----------
+    images : Tensor
+        Float 0–1, shape (N, 3, S, S).
+    options : Augmentation
+    background : {"white", "black"}
+        Fills what is uncovered; stays as it is when the light varies.
+    generator : torch.Generator
+        On the processor, so that a seed means the same on every device.
+
+    Returns
+    -------
+    Tensor
+        Same shape and range, contiguous in the channels-last layout.
+    """
+    count, _, size, _ = images.shape
+    device = images.device
+    ground = 1.0 if background == "white" else 0.0
+
+    def uniform(limit: float, *shape: int) -> Tensor:
+        return ((torch.rand(count, *shape, generator=generator) * 2 - 1) * limit).to(device)
+
+    def either() -> Tensor:
+        return (torch.randint(0, 2, (count,), generator=generator) * 2 - 1).to(device)
+
+    angle = uniform(math.radians(options.rotation_range)) + math.pi / 2 * (1 - either())
+    shear = uniform(math.radians(options.shear_range))
+    zoom = 1 + uniform(options.zoom_range)
+    stretch = 1 + uniform(_STRETCH)
+    mirror = either() if options.hsymmetry else torch.ones(count, device=device)
+    margins = _margins(images, ground)
+    shifts = [
+        # affine_grid's unit is half an image
+        uniform(1) * 2 * torch.minimum(torch.full_like(margin, limit if limit < 1 else limit / size), margin)
+        for limit, margin in zip((options.width_shift_range, options.height_shift_range), margins, strict=True)
+    ]
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    rows = [
+        torch.stack([zoom * cos * mirror, -zoom * torch.sin(angle + shear), shifts[0]], 1),
+        torch.stack([zoom * stretch * sin * mirror, zoom * stretch * torch.cos(angle + shear), shifts[1]], 1),
+    ]
+    grid = functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    moved = functional.grid_sample(images - ground, grid, align_corners=False)
+    light = (1 + uniform(_BRIGHTNESS, 1)) * (1 + uniform(_CHANNEL, 3))
+    relit = ((moved + ground) * light[:, :, None, None]).clamp(0, 1)
+    varied = torch.where((moved != 0).any(1, keepdim=True), relit, ground)
+    return varied.contiguous(memory_format=torch.channels_last)
+
+
+def _margins(images: Tensor, ground: float) -> tuple[Tensor, Tensor]:
+    """Free share of the image beside and above each animal (the narrower side of each); two of shape (N,)."""
+    animal = (images != ground).any(1)
+    size = animal.shape[-1]
+
+    def margin(occupied: Tensor) -> Tensor:
+        first = occupied.int().argmax(1)
+        last = occupied.flip(1).int().argmax(1)
+        return torch.minimum(first, last) / size
+
+    return margin(animal.any(1)), margin(animal.any(2))
+
+
+def make_negatives(
+    images: Tensor, labels: Tensor, ants: Tensor, unknown: int, several: int, share: float,
+    background: Background, generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Turn a share of a batch's ants into what must not be given an ID.
+
+    Half of them lose one tag, the other half get a second animal into their blob. People's `Unknown` examples show too few
+    of the ways in which an animal can be unrecognisable; without these, blurred and touching animals get IDs.
+
+    Parameters
+    ----------
+    images : Tensor
+        Float 0–1, shape (N, 3, S, S); changed in place.
+    labels : Tensor
+        int64, shape (N,); changed in place.
+    ants : Tensor
+        bool, shape (labels,): which labels are IDs.
+    unknown, several : int
+        Labels of the ants without a tag and of the pairs.
+    share : float
+        Of the ants in the batch.
+    """
+    is_ant = ants[labels].cpu()
+    chosen = torch.rand(len(images), generator=generator) < share
+    hidden = torch.rand(len(images), generator=generator) < 0.5
+    upper = torch.rand(len(images), generator=generator) < 0.5
+    angle = torch.rand(len(images), generator=generator) * 2 * math.pi
+    offset = (torch.rand(len(images), 2, generator=generator) * 2 - 1) * 0.45
+    partner = torch.randperm(len(images), generator=generator)
+    untagged = (chosen & hidden & is_ant).nonzero().flatten()
+    paired = (chosen & ~hidden & is_ant & is_ant[partner] & (partner != torch.arange(len(images)))).nonzero().flatten()
+    device = images.device
+    if len(paired):
+        others = images[partner[paired].to(device)]
+        images[paired.to(device)] = _together(
+            images[paired.to(device)], others, angle[paired].to(device), offset[paired].to(device), background
+        )
+        labels[paired.to(device)] = several
+    if len(untagged):
+        images[untagged.to(device)] = _hide_tag(images[untagged.to(device)], upper[untagged].to(device), background)
+        labels[untagged.to(device)] = unknown
+    return images, labels
+
+
+def add_brood(
+    images: Tensor, share: float, background: Background, generator: torch.Generator
+) -> Tensor:
+    """Lay a pale lump beside or under a share of the animals, whatever their label.
+
+    Animals that carry brood are few in any training set and many in a colony; they keep their IDs.
+
+    Parameters
+    ----------
+    images : Tensor
+        Float 0–1, shape (N, 3, S, S).
+    share : float
+        Of the batch.
+
+    Returns
+    -------
+    Tensor
+        Same shape.
+    """
+    count, _, size, _ = images.shape
+    chosen = (torch.rand(count, generator=generator) < share).nonzero().flatten()
+
+    def uniform(low: float, high: float) -> Tensor:
+        values = torch.rand(len(chosen), generator=generator) * (high - low) + low
+        return values.to(images.device)[:, None, None]
+
+    if not len(chosen):
+        return images
+    axis = (torch.arange(size, device=images.device) + 0.5) / size - 0.5
+    rows, columns = axis[None, :, None] - uniform(-0.3, 0.3), axis[None, None, :] - uniform(-0.25, 0.25)
+    turn = uniform(0, math.pi)
+    along = rows * torch.cos(turn) + columns * torch.sin(turn)
+    across = columns * torch.cos(turn) - rows * torch.sin(turn)
+    long, short = uniform(0.1, 0.26), uniform(0.06, 0.16)
+    bumps = 1 + 0.2 * torch.sin(3 * torch.atan2(across, along) + uniform(0, 6.28))
+    lump = (along / long) ** 2 + (across / short) ** 2 < bumps
+    bright, yellow = uniform(0.7, 0.97), uniform(0, 1)
+    grain = 1 + 0.06 * torch.randn(len(chosen), size, size, generator=generator).to(images.device)
+    color = torch.stack([bright * grain, bright * grain * (1 - 0.15 * yellow), bright * grain * (1 - 0.5 * yellow)], 1)
+    animals = images[chosen.to(images.device)]
+    free = (animals >= 0.97).all(1) if background == "white" else (animals <= 0.03).all(1)
+    images[chosen.to(images.device)] = torch.where((lump & free)[:, None], color.clamp(0, 0.98), animals)
+    return images
+
+
+def _together(images: Tensor, others: Tensor, angle: Tensor, offset: Tensor, background: Background) -> Tensor:
+    """Both animals in one blob, the second one turned by `angle` and shifted by `offset` half images."""
+    ground = 1.0 if background == "white" else 0.0
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    matrix = torch.stack([torch.stack([cos, -sin, offset[:, 0]], 1), torch.stack([sin, cos, offset[:, 1]], 1)], 1)
+    grid = functional.affine_grid(matrix, list(others.shape), align_corners=False)
+    moved = functional.grid_sample(others - ground, grid, align_corners=False) + ground
+    return torch.minimum(images, moved) if background == "white" else torch.maximum(images, moved)
+
+
+def _hide_tag(images: Tensor, upper: Tensor, background: Background) -> Tensor:
+    """Paint the saturated pixels of the upper or lower half of each animal in the colour of its body."""
+    brightest, darkest = images.amax(1), images.amin(1)
+    saturation = brightest - darkest
+    animal = darkest < 0.97 if background == "white" else brightest > 0.03
+    occupied = animal.any(2)
+    size = occupied.shape[1]
+    first = occupied.int().argmax(1)
+    last = size - 1 - occupied.flip(1).int().argmax(1)
+    above = torch.arange(size, device=images.device)[None] < ((first + last) / 2)[:, None]
+    half = animal & torch.where(upper[:, None], above, ~above)[:, :, None]
+
+    def median(values: Tensor, mask: Tensor) -> Tensor:
+        masked = torch.where(mask, values, torch.nan).flatten(1)
+        return torch.nan_to_num(masked.nanmedian(1).values, nan=1.0)[:, None, None]
+
+    tag = half & (saturation > median(saturation, half).clamp_min(0.18))
+    contrast = (images.mean(1) - (1.0 if background == "white" else 0.0)).abs()
+    rest = animal & ~half
+    # legs are thin and pale, so the body is what stands out most and is not coloured
+    body = rest & (saturation <= median(saturation, rest)) & (contrast >= median(contrast, rest))
+
+    def mean(values: Tensor, mask: Tensor) -> Tensor:
+        weight = mask[:, None].float()
+        return (values * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).clamp_min(1)
+
+    light = images.mean(1, keepdim=True)
+    shade = (light / mean(light, tag).clamp_min(0.05)).clamp(0.6, 1.4)
+    return torch.where(tag[:, None], (mean(images, body) * shade).clamp(0, 1), images)

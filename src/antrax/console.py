@@ -1,0 +1,177 @@
+"""What the command line shows: colour and bars on a terminal, plain lines in a log file."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from antrax.classification import OUTCOMES, ExperimentReport, Report
+from antrax.evaluation import Evaluation
+from antrax.merging import MergeResult
+from antrax.reporting import Reporter, Update
+
+_PLAIN_EVERY_S = 20.0
+_WORST_LABELS = 6
+
+
+class ConsoleReporter(Reporter):
+    """Draws on standard error, so that results on standard output can be redirected alone."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+
+    def say(self, message: str) -> None:
+        self.console.print(escape(message))
+
+    def warn(self, message: str) -> None:
+        self.console.print(f"[yellow]warning:[/] {escape(message)}")
+
+    @contextlib.contextmanager
+    def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
+        if self.console.is_terminal:
+            with self._drawn_bar(title, total, unit) as update:
+                yield update
+        else:
+            with self._plain_lines(title, total, unit) as update:
+                yield update
+
+    @contextlib.contextmanager
+    def _drawn_bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
+        columns = [
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f}%"),
+            _Rate(unit),
+            TimeElapsedColumn(),
+            _Left(),
+            TextColumn("{task.fields[note]}", style="dim"),
+        ]
+        with Progress(*columns, console=self.console, refresh_per_second=8, speed_estimate_period=10) as progress:
+            task = progress.add_task(title, total=total, note="")
+
+            def update(done: int, note: str = "", total: int | None = None) -> None:
+                progress.update(task, completed=done, note=escape(note), **({} if total is None else {"total": total}))
+
+            yield update
+
+    @contextlib.contextmanager
+    def _plain_lines(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
+        started = said = time.monotonic()
+        last = (0, "", total)
+
+        def line() -> str:
+            done, note, whole = last
+            seconds = time.monotonic() - started
+            share = f" {done / whole:.0%}," if whole else ""
+            speed = "" if unit == "B" else f" {done:,} {unit}, {done / max(seconds, 1e-9):,.0f}/s,"
+            return f"{title}:{share}{speed} {seconds:.0f} s{f', {note}' if note else ''}"
+
+        def update(done: int, note: str = "", total: int | None = None) -> None:
+            nonlocal said, last
+            last = (done, note, total if total is not None else last[2])
+            if time.monotonic() - said > _PLAIN_EVERY_S:
+                self.say(line())
+                said = time.monotonic()
+
+        self.say(f"{title} …")
+        yield update
+        self.say(line())
+
+
+class _Rate(ProgressColumn):
+    """Units a second; nothing for bytes, whose bars note the rate that matters themselves."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        if self._unit == "B" or not task.speed:
+            return Text("")
+        return Text(f"{task.speed:,.0f} {self._unit}/s", style="cyan")
+
+
+class _Left(ProgressColumn):
+    """Time left."""
+
+    def render(self, task: Task) -> Text:
+        left = task.time_remaining
+        return Text("" if left is None else f"{timedelta(seconds=round(left))} left", style="cyan")
+
+
+def show_evaluation(console: Console, evaluation: Evaluation) -> None:
+    """A short table of the labels that are worst, and what they are confused with."""
+    rows = [f for f in evaluation.by_label() if f.images][:_WORST_LABELS]
+    total = int(evaluation.tracklets.sum())
+    table = Table(
+        title=f"Held out: {total} tracklets that the network never saw; {evaluation.image_accuracy:.1%} of their images right. "
+        "The weakest labels:",
+        title_justify="left",
+        title_style="bold",
+    )
+    for column in ("label", "tracklets", "images", "right"):
+        table.add_column(column, justify="left" if column == "label" else "right")
+    table.add_column("most often taken for")
+    for figures in rows:
+        confused = f"{figures.confused_with} ({figures.confused_share:.0%})" if figures.confused_with else "-"
+        table.add_row(figures.label, str(figures.tracklets), f"{figures.images:,}", f"{figures.accuracy:.1%}", confused)
+    console.print(table)
+
+
+def show_report(console: Console, report: Report) -> None:
+    """A row an experiment: tracklets and frames by outcome, time and rate."""
+    table = Table(title="Tracklets and their images by outcome", title_justify="left", title_style="bold")
+    table.add_column("experiment", overflow="fold")
+    table.add_column("movies", justify="right")
+    for outcome in OUTCOMES.values():
+        table.add_column(outcome, justify="right")
+    table.add_column("images", justify="right")
+    table.add_column("time", justify="right")
+    table.add_column("images/s", justify="right")
+    for experiment in report.experiments:
+        table.add_row(*_report_row(experiment))
+    console.print(table)
+    images = sum(experiment.images.total() for experiment in report.experiments)
+    console.print(f"{images:,} images in {report.seconds:.1f} s, {images / max(report.seconds, 1e-9):,.0f}/s on {report.device}")
+    for experiment in report.experiments:
+        if experiment.session and experiment.movies:
+            console.print(f"results of {escape(experiment.path.name)}: {escape(str(experiment.session.labels_dir))}")
+
+
+def _report_row(report: ExperimentReport) -> list[str]:
+    tracklets, images = report.tracklets.total(), report.images.total()
+    name = report.path.name + (f" / {report.session.name}" if report.session else "")
+    movies = str(len(report.movies)) + (f" ({len(report.failures)} failed)" if report.failures else "")
+    cells = [
+        f"{report.tracklets[outcome]:,} ({report.tracklets[outcome] / max(tracklets, 1):.0%})\n"
+        f"{report.images[outcome]:,} ({report.images[outcome] / max(images, 1):.0%})"
+        for outcome in OUTCOMES.values()
+    ]
+    rate = f"{images / report.seconds:,.0f}" if report.seconds else "-"
+    return [escape(name), movies, *cells, f"{tracklets:,} tracklets\n{images:,} images", f"{report.seconds:.1f} s", rate]
+
+
+def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:
+    """What was added to which label."""
+    total = sum(result.added.values())
+    verb = "would be added" if dry_run else "added"
+    table = Table(title=f"{total:,} images {verb} to {escape(str(result.destination))}", title_justify="left", title_style="bold")
+    table.add_column("label")
+    table.add_column(verb, justify="right")
+    for label, count in sorted(result.added.items()):
+        table.add_row(escape(label), f"{count:,}")
+    console.print(table)
+    console.print(
+        f"{result.present:,} were there already; {result.renamed:,} of the added ones got another name, because theirs was "
+        f"taken by another image; {len(result.corrupt):,} left out as damaged"
+    )

@@ -1,0 +1,55 @@
+"""Everything that antrax raises on purpose, in one tree.
+
+The command line turns any `AntraxError` into one line on standard error and exit status 1, so a message says
+what is wrong, in which file, and what to do about it.
+"""
+
+
+class AntraxError(Exception):
+    """Base of all errors that a user can do something about."""
+
+
+class ExperimentError(AntraxError):
+    """An experiment, a session or one of their tables is missing or cannot be understood."""
+
+
+class LabelsError(AntraxError):
+    """`labels.csv` is missing, contradicts itself, or does not fit what it is used with."""
+
+
+class StackError(AntraxError):
+    """An image stack (`images_<m>.mat`) cannot be read or does not hold what it should."""
+
+
+class TrainsetError(AntraxError):
+    """A training set is missing, empty, or cannot be trained on as it is."""
+
+
+class ClassifierError(AntraxError):
+    """A classifier file is missing, damaged, or of a kind that this version cannot use."""
+
+
+class OptionError(AntraxError):
+    """An option has a value that cannot be used, or contradicts another or an existing file."""
+
+
+class OutputError(AntraxError):
+    """A result cannot be written (disk full, read-only folder)."""
+
+
+class DeviceError(AntraxError):
+    """The device that was asked for is not on this machine."""
+
+
+class ClassificationFailed(AntraxError):
+    """Some movies or experiments could not be classified; the others were.
+
+    Attributes
+    ----------
+    report : antrax.classification.Report
+        What was done all the same.
+    """
+
+    def __init__(self, message: str, report: object) -> None:
+        super().__init__(message)
+        self.report = report

@@ -1,0 +1,100 @@
+"""Blob images on their way into a network: the one function that all of them pass, and reading examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+Background = Literal["white", "black"]
+
+
+class BadImage(Exception):
+    """An example file that cannot be used; the message says why, the caller names the file."""
+
+
+def prepare(images: NDArray[np.uint8], size: int, background: Background) -> NDArray[np.uint8]:
+    """Make images what a network takes: background set, size right.
+
+    Every image passes here and nowhere else, in training and in classification alike.
+
+    Parameters
+    ----------
+    images : NDArray[np.uint8]
+        Shape (N, H, W, 3), rgb. The background is 0 (from stacks) or already set (from examples).
+    size : int
+        Side length that the network takes, in pixels.
+    background : {"white", "black"}
+        ``white`` turns pixels that are 0 in all channels to 255; ``black``, for light animals on dark ground, leaves them.
+
+    Returns
+    -------
+    NDArray[np.uint8]
+        Shape (N, size, size, 3).
+    """
+    if background == "white" and len(images):
+        # Three passes over single channels are three times as fast as `any` over the last axis.
+        empty = (images[..., 0] | images[..., 1] | images[..., 2]) == 0
+        images = np.where(empty[..., None], np.uint8(255), images)
+    if images.shape[1:3] == (size, size):
+        return images
+    resized = np.empty((len(images), size, size, 3), np.uint8)
+    for index, image in enumerate(images):
+        # Pillow averages over all pixels under the triangle when it shrinks, so thin legs do not flicker.
+        resized[index] = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+    return resized
+
+
+def read_example(path: Path, background: Background | None = None) -> NDArray[np.uint8]:
+    """Read one example image.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG: RGB, grey, palette, with or without transparency.
+    background : {"white", "black"}, optional
+        What shows through transparent pixels; white by default.
+
+    Returns
+    -------
+    NDArray[np.uint8]
+        Shape (S, S, 3), rgb.
+
+    Raises
+    ------
+    BadImage
+        The file is empty, damaged, no image, or not square.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.width != image.height:
+                raise BadImage(f"not square ({image.width} x {image.height} pixels)")
+            if image.width > 1024:
+                raise BadImage(f"far too large for a blob image ({image.width} x {image.height} pixels)")
+            if image.mode == "RGB" and "transparency" not in image.info:
+                return np.asarray(image)
+            if image.mode.startswith(("I", "F")):
+                raise BadImage(f"{image.mode}: only images of 8 bits a channel can be used")
+            layer = image.convert("RGBA")
+            ground = Image.new("RGBA", layer.size, background or "white")
+            return np.asarray(Image.alpha_composite(ground, layer).convert("RGB"))
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        raise BadImage("empty" if not path.stat().st_size else "no image") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise BadImage(f"damaged ({error})") from None
+
+
+def detect_background(images: list[NDArray[np.uint8]]) -> Background:
+    """Whether examples lie on white or black ground, told by their outermost pixels.
+
+    Parameters
+    ----------
+    images : list of NDArray[np.uint8]
+        Some examples, each of shape (S, S, 3).
+    """
+    edges = [np.concatenate([image[[0, -1]].reshape(-1, 3), image[:, [0, -1]].reshape(-1, 3)]) for image in images]
+    pixels = np.concatenate(edges) if edges else np.full((1, 3), 255, np.uint8)
+    return "black" if (pixels == 0).all(-1).sum() > (pixels == 255).all(-1).sum() else "white"

@@ -1,0 +1,174 @@
+"""`antrax merge-trainset`: adding training sets to one another without losing anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from antrax.errors import OutputError, TrainsetError
+from antrax.experiment import is_experiment, open_session
+from antrax.files import make_folder, replacing
+from antrax.images import BadImage, read_example
+from antrax.reporting import Reporter
+from antrax.trainset import ClassDir, ExampleFile, list_examples, open_classdir, pixel_digest
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """What a merge did, or would do.
+
+    Parameters
+    ----------
+    destination : Path
+        Its `examples` folder.
+    added : dict of str to int
+        Number of images added, by label.
+    present : int
+        Images that were there already under the same name.
+    renamed : int
+        Of the added ones, those whose name was taken by another image and that got a new one.
+    corrupt : tuple of str
+        Files left out, and why.
+    only_source, only_destination : tuple of str
+        Labels that only one side had before the merge.
+    """
+
+    destination: Path
+    added: dict[str, int]
+    present: int
+    renamed: int
+    corrupt: tuple[str, ...]
+    only_source: tuple[str, ...]
+    only_destination: tuple[str, ...]
+
+
+def merge_trainsets(
+    sources: Sequence[str | os.PathLike[str]],
+    destination: str | os.PathLike[str],
+    *,
+    dry_run: bool = False,
+    reporter: Reporter | None = None,
+) -> MergeResult:
+    """Add all examples of the sources to the destination.
+
+    An image whose name is taken by the same pixels is skipped; one whose name is taken by others is kept under a new name. Each
+    file appears whole or not at all, so a merge that was cut short can be repeated.
+
+    Parameters
+    ----------
+    sources : sequence of paths
+        Folders that hold `examples/`, or experiments.
+    destination : path
+        Likewise; a folder that does not exist is made.
+    dry_run : bool
+        Change nothing, only tell.
+    reporter : Reporter, optional
+
+    Raises
+    ------
+    TrainsetError
+        A source is no training set, or is the destination.
+    OutputError
+        The destination cannot be written.
+    """
+    reporter = reporter or Reporter()
+    target = _destination(Path(destination))
+    opened = [open_classdir(source) for source in sources]
+    for source in opened:
+        if source.examples_dir.resolve() == target.examples_dir.resolve():
+            raise TrainsetError(f"{source.path} is both a source and the destination")
+    there = list_examples(target.examples_dir) if target.examples_dir.is_dir() else []
+    files = [file for source in opened for file in list_examples(source.examples_dir)]
+    if not files:
+        raise TrainsetError(f"{', '.join(str(source.examples_dir) for source in opened)}: no examples to add")
+    old_labels, new_labels = {file.label for file in there}, {file.label for file in files}
+    result = _copy(files, there, target, dry_run, reporter)
+    return MergeResult(
+        destination=target.examples_dir,
+        only_source=tuple(sorted(new_labels - old_labels)) if old_labels else (),
+        only_destination=tuple(sorted(old_labels - new_labels)),
+        **result,
+    )
+
+
+def _destination(path: Path) -> ClassDir:
+    path = path.expanduser().absolute()
+    if path.is_dir() and not (path / "examples").is_dir() and is_experiment(path):
+        session = open_session(path)
+        return ClassDir(session.classifier_dir, session)
+    if path.exists() and not path.is_dir():
+        raise TrainsetError(f"{path} is no folder")
+    return ClassDir(path)
+
+
+class _Taken:
+    """Which names and images the destination has, including what this merge adds; files are read only when asked about."""
+
+    def __init__(self, files: list[ExampleFile]) -> None:
+        self._paths: dict[tuple[str, str], Path] = {(file.label, file.path.name.casefold()): file.path for file in files}
+
+    def place(self, label: str, name: str) -> Path | None:
+        """The file that has this name; names differ by more than case, for not all file systems tell them apart."""
+        return self._paths.get((label, name.casefold()))
+
+    def add(self, label: str, name: str, path: Path) -> None:
+        self._paths[label, name.casefold()] = path
+
+
+def _copy(
+    files: list[ExampleFile], there: list[ExampleFile], target: ClassDir, dry_run: bool, reporter: Reporter
+) -> dict[str, object]:
+    taken = _Taken(there)
+    added: dict[str, int] = defaultdict(int)
+    corrupt: list[str] = []
+    present = renamed = 0
+    with reporter.bar("merging", len(files), "images") as update:
+        for number, file in enumerate(files, 1):
+            update(number, "")
+            try:
+                digest = pixel_digest(read_example(file.path))
+            except BadImage as error:
+                corrupt.append(f"{file.path}: {error}")
+                continue
+            name, is_there = _free_name(file, digest, taken)
+            if is_there:
+                present += 1
+                continue
+            path = target.examples_dir / file.label / name
+            if not dry_run:
+                make_folder(path.parent)
+                with replacing(path) as temporary:
+                    shutil.copyfile(file.path, temporary)
+            # later sources are compared with the copy's origin, which a dry run has too
+            taken.add(file.label, name, file.path)
+            added[file.label] += 1
+            renamed += name != file.path.name
+    return {"added": dict(added), "present": present, "renamed": renamed, "corrupt": tuple(corrupt)}
+
+
+def _free_name(file: ExampleFile, digest: bytes, taken: _Taken) -> tuple[str, bool]:
+    """A name for a file at the destination, and whether the same image is there under it already.
+
+    Where the name is taken by another image, the experiment's part gets a suffix (`exp.m1.trj_…`): the frame's number and the
+    tracklet's name keep their places.
+    """
+    name = file.path.name
+    for attempt in range(1, 10_000):
+        path = taken.place(file.label, name)
+        if path is None:
+            return name, False
+        try:
+            if pixel_digest(read_example(path)) == digest:
+                return name, True
+        except BadImage:
+            pass  # what has the name is no image; it stays, for it is not ours to delete
+        if file.experiment:
+            rest = file.path.name[len(file.experiment) + 1 :]
+            name = f"{file.experiment}.m{attempt}.{rest}"
+        else:
+            name = f"{file.path.stem}.m{attempt}.png"
+    raise OutputError(f"{file.path}: no free name at the destination")

@@ -1,0 +1,56 @@
+"""Names of tracklets and of the example images made from them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_TRACKLET = re.compile(r"trj_id(\d+)_ti(\d+)_(\d+)_tf(\d+)_(\d+)")
+_EXAMPLE = re.compile(r"(?P<experiment>.+)\.(?P<tracklet>trj_id\d+_ti\d+_\d+_tf\d+_\d+)\.(?P<frame>\d+)")
+
+
+@dataclass(frozen=True)
+class TrackletName:
+    """What the name of a tracklet tells.
+
+    Parameters
+    ----------
+    name : str
+        The whole name; only this is unique, `id` is reused.
+    id : int
+    movie : int
+        Index of the movie.
+    first, last : int
+        First and last movie frame (1-based, inclusive).
+    """
+
+    name: str
+    id: int
+    movie: int
+    first: int
+    last: int
+
+    @property
+    def span(self) -> int:
+        """Number of movie frames from first to last; the stack may hold fewer images."""
+        return self.last - self.first + 1
+
+
+def parse_tracklet_name(name: str) -> TrackletName | None:
+    """The parts of ``trj_id<k>_ti<m>_<f1>_tf<m>_<f2>``, or None for any other name."""
+    match = _TRACKLET.fullmatch(name)
+    if not match:
+        return None
+    id_, movie, first, last_movie, last = map(int, match.groups())
+    if movie != last_movie or last < first:
+        return None
+    return TrackletName(name, id_, movie, first, last)
+
+
+def parse_example_name(stem: str) -> tuple[str, str, str] | None:
+    """Experiment, tracklet and frame key of ``<expname>.<tracklet>.<frame>`` (no suffix); None for any other name.
+
+    The experiment's name may contain dots. The frame is an opaque key: older sets number within the tracklet.
+    """
+    match = _EXAMPLE.fullmatch(stem)
+    return (match["experiment"], match["tracklet"], match["frame"]) if match else None

@@ -1,0 +1,106 @@
+"""Graphs as PyTorch modules: the door to deep learning, imported only to train or to classify on a GPU."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from antrax.network.graph import Graph, Layer, Weights
+
+
+class Network(nn.Module):
+    """A graph as a module: float images 0–255 of shape (N, 3, S, S) in, logits of shape (N, labels) out."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph = graph
+        shapes = graph.shapes()
+        self.steps = nn.ModuleDict()
+        for layer in graph.layers[1:]:
+            if layer.kind == "Conv2D":
+                channels = shapes[layer.inputs[0]][-1]
+                self.steps[layer.name] = nn.Conv2d(
+                    channels,
+                    layer.options["filters"],
+                    layer.options["kernel_size"],
+                    layer.options["strides"],
+                    bias=layer.options["use_bias"],
+                )
+            elif layer.kind == "BatchNormalization":
+                self.steps[layer.name] = nn.BatchNorm2d(shapes[layer.name][-1], eps=layer.options["epsilon"])
+            elif layer.kind == "Dense":
+                features = shapes[layer.inputs[0]][-1]
+                self.steps[layer.name] = nn.Linear(features, layer.options["units"], bias=layer.options["use_bias"])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of a batch."""
+        values = {self.graph.layers[0].name: images}
+        for layer in self.graph.layers[1:]:
+            values[layer.name] = self._run(layer, [values[name] for name in layer.inputs])
+        return values[self.graph.layers[-1].name]
+
+    def _run(self, layer: Layer, inputs: list[Tensor]) -> Tensor:
+        options = layer.options
+        x = inputs[0]
+        if layer.name in self.steps:
+            return cast(Tensor, self.steps[layer.name](x))
+        match layer.kind:
+            case "Rescaling":
+                return x * options["scale"] + options["offset"]
+            case "ZeroPadding2D":
+                (top, bottom), (left, right) = options["padding"]
+                return functional.pad(x, (left, right, top, bottom))
+            case "ReLU":
+                return functional.relu(x)
+            case "MaxPooling2D":
+                return functional.max_pool2d(x, options["pool_size"], options["strides"])
+            case "AveragePooling2D":
+                return functional.avg_pool2d(x, options["pool_size"], options["strides"])
+            case "GlobalAveragePooling2D":
+                return x.mean((2, 3))
+            case "GlobalMaxPooling2D":
+                return x.amax((2, 3))
+            case "Flatten":  # in Keras's order: row, column, channel
+                return x.permute(0, 2, 3, 1).flatten(1) if x.ndim == 4 else x
+            case "Concatenate":
+                return torch.cat(inputs, 1)
+        raise AssertionError(f"a layer of kind {layer.kind} has no computation")
+
+
+_TORCH_NAMES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def get_weights(network: Network) -> Weights:
+    """The weights of a network in Keras's layouts."""
+    state = network.state_dict()
+    weights: Weights = {}
+    for name in network.graph.weight_shapes():
+        layer, variable = name.split("/")
+        value = state[f"steps.{layer}.{_TORCH_NAMES[variable]}"].detach().float().cpu().numpy()
+        if variable == "kernel":
+            value = value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
+        weights[name] = np.array(value, np.float32, order="C")
+    return weights
+
+
+def set_weights(network: Network, weights: Weights) -> None:
+    """Put weights in Keras's layouts into a network."""
+    state = network.state_dict()
+    for name in network.graph.weight_shapes():
+        layer, variable = name.split("/")
+        value = weights[name]
+        if variable == "kernel":
+            value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
+        target = state[f"steps.{layer}.{_TORCH_NAMES[variable]}"]
+        target.copy_(torch.from_numpy(np.ascontiguousarray(value)))

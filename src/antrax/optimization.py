@@ -1,0 +1,281 @@
+"""The training loop: batches in, weights out. What to train on, and what to make of the result, is decided in `training`."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from antrax.augmentation import Augmentation, add_brood, augment, make_negatives
+from antrax.files import replacing
+from antrax.images import Background
+from antrax.labels import Category
+from antrax.network.graph import Graph, Weights
+from antrax.network.torch_network import Network, get_weights, set_weights
+
+BATCH = 128
+# An epoch is a pass over the examples, but at least so many steps: 5 epochs on 300 examples are then as long as on
+# 25,000, which is what a network needs to converge at all.
+LEAST_STEPS = 200
+
+_WEIGHT_DECAY = 0.05
+_SMOOTHING = 0.05
+_AVERAGING = 0.995
+_WARM_UP = 0.2
+# A class is drawn by the root of its weight, a tracklet by the root of its length (see `sampling_weights`).
+_CLASS_POWER, _TRACKLET_POWER = 0.5, 0.5
+_BROOD = 0.15
+_SAVE_EVERY_S = 15.0
+
+
+@dataclass(frozen=True)
+class Material:
+    """What one network is trained on.
+
+    Parameters
+    ----------
+    images : NDArray[np.uint8]
+        Shape (N, S, S, 3).
+    targets : NDArray[np.int64]
+        Output of the right label; shape (N,).
+    tracklets : NDArray[np.int64]
+        Shape (N,).
+    categories : tuple of Category
+        Of each output.
+    background : {"white", "black"}
+    """
+
+    images: NDArray[np.uint8]
+    targets: NDArray[np.int64]
+    tracklets: NDArray[np.int64]
+    categories: tuple[Category, ...]
+    background: Background
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how to train.
+
+    Parameters
+    ----------
+    steps : int
+    steps_an_epoch : int
+        `on_epoch` is called after so many.
+    peak_rate : float
+        Largest learning rate of the one-cycle schedule.
+    negatives : float
+        Share of the ants in a batch that are made negatives.
+    seed : int
+    """
+
+    steps: int
+    steps_an_epoch: int
+    peak_rate: float
+    negatives: float
+    seed: int
+
+
+def steps_per_epoch(examples: int) -> int:
+    """Steps of `BATCH` images in an epoch."""
+    return max(LEAST_STEPS, math.ceil(examples / BATCH))
+
+
+def sampling_weights(targets: NDArray[np.int64], tracklets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Probability of each example to be drawn; shape (N,), sums to 1.
+
+    Within a label, a tracklet is drawn by the root of its length: a thousand images of one tracklet say little more than a
+    hundred. Labels are drawn by the root of what that gives them, which lies between equal shares and leaving the
+    imbalance as it is.
+    """
+    lengths = np.bincount(tracklets)[tracklets]
+    weights = lengths.astype(np.float64) ** -_TRACKLET_POWER
+    totals = np.bincount(targets, weights)[targets]
+    weights *= totals ** -(1 - _CLASS_POWER)
+    return weights / weights.sum()
+
+
+def optimize(
+    graph: Graph,
+    start: Weights | None,
+    material: Material,
+    schedule: Schedule,
+    augmentation: Augmentation,
+    device: str,
+    *,
+    checkpoint: Path,
+    key: str,
+    on_step: Callable[[int, float], None],
+    on_epoch: Callable[[int, float, Weights], dict[str, float]],
+) -> tuple[Weights, list[dict[str, float]]]:
+    """Train a network; return the moving average of its weights, and what `on_epoch` returned.
+
+    Goes on from `checkpoint` where the same call (`key`) left it before it was interrupted.
+
+    Parameters
+    ----------
+    graph : Graph
+    start : Weights or None
+        Where to start; None for random weights.
+    material, schedule, augmentation
+    device : str
+        As torch names it.
+    checkpoint : Path
+        Written every few seconds and at the end. The caller deletes it.
+    key : str
+        Identifies the call.
+    on_step : callable
+        Called with the number of steps done and the loss (moving average).
+    on_epoch : callable
+        Called with the number of epochs done, the loss and the averaged weights.
+    """
+    torch.manual_seed(schedule.seed)
+    network = Network(graph)
+    if start is not None:
+        set_weights(network, start)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(network).eval()
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": _WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}])
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, schedule.peak_rate, total_steps=schedule.steps, pct_start=_WARM_UP
+    )
+    generator = torch.Generator().manual_seed(schedule.seed)
+    parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer, "cycle": cycle}
+    first, loss_average, history = 0, math.nan, []
+    if state := load_checkpoint(checkpoint, key):
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        generator.set_state(state["generator"])
+        first, loss_average, history = state["step"], state["loss"], state["history"]
+
+    def save(step: int) -> None:
+        states = {name: part.state_dict() for name, part in parts.items()}
+        states |= {"step": step, "loss": loss_average, "history": history, "generator": generator.get_state()}
+        with replacing(checkpoint) as temporary:
+            torch.save({"key": key, **states}, temporary)
+
+    batches = _Batches(material, schedule, augmentation, device, generator)
+    saved = time.monotonic()
+    network.train()
+    for step in range(first, schedule.steps):
+        images, targets = batches.draw()
+        loss = batches.loss(network(images), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        cycle.step()
+        _move_average(average, network, step)
+        value = float(loss.detach())
+        loss_average = value if math.isnan(loss_average) else loss_average + 0.02 * (value - loss_average)
+        done = step + 1
+        on_step(done, loss_average)
+        if done % schedule.steps_an_epoch == 0 or done == schedule.steps:
+            epoch = math.ceil(done / schedule.steps_an_epoch)
+            history.append(on_epoch(epoch, loss_average, get_weights(average)))
+        if done == schedule.steps or time.monotonic() - saved > _SAVE_EVERY_S:
+            save(done)
+            saved = time.monotonic()
+    return get_weights(average), history
+
+
+def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
+    """What a call with this key left behind, or None. Never executes anything that the file holds."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # missing, cut short, or not ours: torch raises many kinds for these, and the answer is the same
+        return None
+    return state if isinstance(state, dict) and state.get("key") == key else None
+
+
+class _Batches:
+    """Draws batches, and weighs the answers to them."""
+
+    def __init__(
+        self,
+        material: Material,
+        schedule: Schedule,
+        augmentation: Augmentation,
+        device: str,
+        generator: torch.Generator,
+    ) -> None:
+        self._material, self._augmentation = material, augmentation
+        self._device, self._generator = device, generator
+        self._images = torch.from_numpy(material.images)
+        self._targets = torch.from_numpy(material.targets)
+        self._weights = torch.from_numpy(sampling_weights(material.targets, material.tracklets))
+        categories = material.categories
+        self._ants = torch.tensor([category is Category.ANT for category in categories], device=device)
+        present = set(material.targets.tolist())
+        unknown = [i for i, category in enumerate(categories) if category is Category.UNKNOWN]
+        several = [i for i, category in enumerate(categories) if category is Category.MULTI and i in present]
+        # Pairs are `Multi` only where people use that label; many put them under `Unknown`.
+        self._unknown = unknown[0] if unknown else -1
+        self._several = several[0] if several else self._unknown
+        self._negatives = schedule.negatives if unknown else 0.0
+        known = sorted(present | ({self._unknown} if self._negatives else set()))
+        self._known = torch.tensor(known, device=device)
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """A batch: float images 0–255 of shape (BATCH, 3, S, S), and its targets."""
+        chosen = torch.multinomial(self._weights, BATCH, replacement=True, generator=self._generator)
+        images = self._images[chosen].to(self._device).permute(0, 3, 1, 2).float() / 255
+        targets = self._targets[chosen].to(self._device)
+        background = self._material.background
+        if self._negatives:
+            images, targets = make_negatives(
+                images, targets, self._ants, self._unknown, self._several, self._negatives, background, self._generator
+            )
+        images = add_brood(images, _BROOD, background, self._generator)
+        return augment(images, self._augmentation, background, self._generator) * 255, targets
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy, smoothed over the labels that have examples: the others are to stay improbable."""
+        logs = functional.log_softmax(logits, 1)
+        right = logs.gather(1, targets[:, None]).mean()
+        return -(1 - _SMOOTHING) * right - _SMOOTHING * logs[:, self._known].mean()
+
+
+def _move_average(average: Network, network: Network, step: int) -> None:
+    """Move the average's weights and batch statistics towards the network's; faster at the start."""
+    keep = min(_AVERAGING, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value, 1 - keep)
+            else:
+                mean.copy_(value)
+
+
+def predict(graph: Graph, weights: Weights, images: NDArray[np.uint8], device: str) -> NDArray[np.float32]:
+    """Log-probabilities of images (N, S, S, 3); shape (N, labels)."""
+    predictor = TorchPredictor(graph, weights, device)
+    batches = [predictor(images[start : start + 512]) for start in range(0, len(images), 512)]
+    return np.concatenate(batches) if batches else np.zeros((0, graph.outputs), np.float32)
+
+
+class TorchPredictor:
+    """Log-probabilities from PyTorch, on any device."""
+
+    def __init__(self, graph: Graph, weights: Weights, device: str) -> None:
+        network = Network(graph)
+        set_weights(network, weights)
+        self._network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = device
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Log-probabilities (N, labels) of one batch (N, S, S, 3)."""
+        with torch.inference_mode():
+            batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()
+            logs = functional.log_softmax(self._network(batch), 1)
+        return logs.cpu().numpy()

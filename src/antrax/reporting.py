@@ -1,0 +1,32 @@
+"""How long work tells what it does: silent here; the command line has one that draws."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class Update(Protocol):
+    """Called with the amount done, a short note, and the total where that was not known before."""
+
+    def __call__(self, done: int, note: str = "", total: int | None = None) -> None: ...
+
+
+class Reporter:
+    """Hears what happens and says nothing; the default in Python."""
+
+    def say(self, message: str) -> None:
+        """A line about what was done."""
+
+    def warn(self, message: str) -> None:
+        """Something the user should know, after which the work goes on."""
+
+    @contextlib.contextmanager
+    def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
+        """A stretch of work; the block calls what it is given as work gets done."""
+
+        def update(done: int, note: str = "", total: int | None = None) -> None:
+            """Say nothing."""
+
+        yield update

@@ -1,0 +1,171 @@
+"""Image stacks: the blob images of a movie's tracklets, as MATLAB v7.3 (HDF5) files."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import StackError
+from antrax.files import replacing
+from antrax.names import TrackletName, parse_tracklet_name
+
+if TYPE_CHECKING:
+    import h5py
+
+# Images read at a time: 15 MB at 50 pixels, 48 MB at 88.
+_READ = 2048
+
+
+class Stack:
+    """One open `images_<m>.mat` file. Use `open_stack`.
+
+    Parameters
+    ----------
+    path : Path
+    file : h5py.File
+        Open for reading.
+    """
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path = path
+        self._file = file
+
+    def tracklets(self) -> list[TrackletName]:
+        """The tracklets that have a dataset in this file, in the file's order."""
+        names = (parse_tracklet_name(name) for name in self._file)
+        return [name for name in names if name]
+
+    def count(self, tracklet: str) -> int:
+        """Number of images of `tracklet`."""
+        return self._shape(tracklet)[0]
+
+    def size(self, tracklet: str) -> int:
+        """Side length S of the images of `tracklet`, in pixels."""
+        return self._shape(tracklet)[1]
+
+    def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
+        """Images of `tracklet`.
+
+        Parameters
+        ----------
+        tracklet : str
+        start, stop : int, optional
+            0-based range of images; all by default.
+
+        Returns
+        -------
+        NDArray[np.uint8]
+            Shape (N, S, S, 3): row, column, rgb. The background is 0.
+
+        Raises
+        ------
+        StackError
+            The dataset is not a uint8 stack of square RGB images, or is damaged.
+        """
+        count, _ = self._shape(tracklet)
+        stop = count if stop is None else min(stop, count)
+        if not count:
+            return np.zeros((0, 0, 0, 3), np.uint8)
+        try:
+            dataset = self._file[tracklet]
+            raw = dataset[None] if dataset.ndim == 3 else dataset[start:stop]
+        except OSError as error:
+            raise StackError(f"{self.path}: the images of {tracklet} are damaged ({error})") from None
+        return np.ascontiguousarray(np.asarray(raw).transpose(0, 3, 2, 1))
+
+    def pieces(self, tracklet: str) -> Iterator[NDArray[np.uint8]]:
+        """The images of `tracklet` in order, in pieces small enough to hold in memory."""
+        count, _ = self._shape(tracklet)
+        chunks = self._file[tracklet].chunks
+        # whole chunks at a time: HDF5 decompresses a chunk anew for every read that touches it
+        step = _READ if not chunks or len(chunks) < 4 else max(1, _READ // chunks[0]) * chunks[0]
+        for start in range(0, count, step):
+            yield self.read(tracklet, start, start + step)
+
+    def _shape(self, tracklet: str) -> tuple[int, int]:
+        try:
+            dataset = self._file[tracklet]
+            shape, dtype = dataset.shape, dataset.dtype
+            empty = dataset.size == 0 or "MATLAB_empty" in dataset.attrs
+        except KeyError:
+            raise StackError(f"{self.path} has no tracklet {tracklet}") from None
+        except (OSError, RuntimeError, AttributeError) as error:
+            raise StackError(f"{self.path}: {tracklet} is damaged ({error})") from None
+        if empty:
+            return 0, 0
+        if dtype != np.uint8 or len(shape) not in (3, 4) or shape[-3] != 3 or shape[-1] != shape[-2]:
+            raise StackError(
+                f"{self.path}: {tracklet} is {dtype} of shape {shape}; expected uint8 of shape (images, 3, S, S). "
+                "Run the tracking step of this movie again"
+            )
+        return (1 if len(shape) == 3 else shape[0]), shape[-1]
+
+
+@contextlib.contextmanager
+def open_stack(path: Path) -> Iterator[Stack]:
+    """Open an image stack for reading.
+
+    Raises
+    ------
+    StackError
+        The file is missing or is no HDF5 file (half-written, damaged, or of MATLAB's older formats).
+    """
+    import h5py
+
+    try:
+        # Other machines may have the file open on a network drive, where locks do not work or do not end.
+        file = h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise StackError(f"{path} does not exist") from None
+    except OSError as error:
+        raise StackError(f"{path} is no complete HDF5 file ({error}); run the tracking step of this movie again") from None
+    with file:
+        yield Stack(path, file)
+
+
+def read_frame_passed(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray[np.bool_]]:
+    """Which frames of each tracklet have a blob of plausible size and shape.
+
+    Parameters
+    ----------
+    path : Path
+        `frame_passed_<m>.mat`; a missing or unreadable file gives an empty table, for the decision does not need it.
+    tracklets : iterable of str
+        The tracklets wanted; those that the file misses are missing in the answer.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return {
+                name: np.asarray(file[name]).astype(bool).ravel()
+                for name in tracklets
+                if isinstance(file.get(name), h5py.Dataset)
+            }
+    except OSError:
+        return {}
+
+
+def write_stacks(path: Path, tracklets: Iterable[tuple[str, NDArray[np.uint8]]]) -> None:
+    """Write an image stack as MATLAB would.
+
+    Parameters
+    ----------
+    path : Path
+    tracklets : iterable of (str, NDArray[np.uint8])
+        Name and images, shape (N, S, S, 3): row, column, rgb; background 0.
+    """
+    import h5py
+
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, images in tracklets:
+            stored = images.transpose(0, 3, 2, 1)
+            if len(stored) == 1:  # MATLAB drops a trailing dimension of one
+                stored = stored[0]
+            dataset = file.create_dataset(name, data=stored, compression="gzip", compression_opts=3)
+            dataset.attrs["MATLAB_class"] = np.bytes_("uint8")
