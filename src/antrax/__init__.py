@@ -67,12 +67,12 @@ __all__ = [
     "classify",
     "find_experiments",
     "generate_experiment",
+    "iter_tracklets",
     "merge_trainsets",
     "open_session",
     "read_classifier",
     "read_frame_probabilities",
     "read_results",
-    "iter_tracklets",
     "train",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -58,7 +58,7 @@ def parse_augmentation(text: str | None, *, hsymmetry: bool = False) -> Augmenta
     OptionError
         An unknown name, or a value that is no number or out of range.
     """
-    options = Augmentation(hsymmetry=hsymmetry)
+    values: dict[str, float] = {}
     for part in (text or "").split(","):
         if not part.strip():
             continue
@@ -71,8 +71,8 @@ def parse_augmentation(text: str | None, *, hsymmetry: bool = False) -> Augmenta
             number = math.nan
         if not equals or not 0 <= number <= _LIMITS[name]:
             raise OptionError(f"--aug-options: {name} takes a number from 0 to {_LIMITS[name]:g}, not {value!r}")
-        options = replace(options, **{name: number})
-    return options
+        values[name] = number
+    return Augmentation(**values, hsymmetry=hsymmetry)
 
 
 def describe(options: Augmentation) -> dict[str, float | bool]:
@@ -146,13 +146,20 @@ def _margins(images: Tensor, ground: float) -> tuple[Tensor, Tensor]:
 
 
 def make_negatives(
-    images: Tensor, labels: Tensor, ants: Tensor, unknown: int, several: int, share: float,
-    background: Background, generator: torch.Generator,
+    images: Tensor,
+    labels: Tensor,
+    ants: Tensor,
+    unknown: int,
+    several: int,
+    share: float,
+    background: Background,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Turn a share of a batch's ants into what must not be given an ID.
 
-    Half of them lose one tag, the other half get a second animal into their blob. People's `Unknown` examples show too few
-    of the ways in which an animal can be unrecognisable; without these, blurred and touching animals get IDs.
+    Half of them lose one tag, the other half get a second animal into their blob. People's `Unknown` examples show
+    too few of the ways in which an animal can be unrecognisable; without these, blurred and touching animals get
+    IDs.
 
     Parameters
     ----------
@@ -189,9 +196,7 @@ def make_negatives(
     return images, labels
 
 
-def add_brood(
-    images: Tensor, share: float, background: Background, generator: torch.Generator
-) -> Tensor:
+def add_brood(images: Tensor, share: float, background: Background, generator: torch.Generator) -> Tensor:
     """Lay a pale lump beside or under a share of the animals, whatever their label.
 
     Animals that carry brood are few in any training set and many in a colony; they keep their IDs.

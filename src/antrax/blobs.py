@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
 from antrax.experiment import Session
-from antrax.stacks import open_stack
 from antrax.names import TrackletName
+from antrax.stacks import open_stack
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from antrax.decision import Rule, pool, sharpen
 ENOUGH_TRACKLETS = 30
 CAUTIOUS = Rule(temperature=1.0, exponent=0.0, threshold=0.9)
 
-# Where the fit starts from and what few tracklets cannot move it far from: values found on the JS16 set, of four networks.
+# Where the fit starts from and what few tracklets cannot move it far from: values found on the JS16 set, of four
+# networks.
 _PRIOR_TEMPERATURE, _TEMPERATURE_SPREAD = 0.7, 0.25
 _PRIOR_EXPONENT, _EXPONENT_SPREAD = 0.0, 0.05
 _TEMPERATURES = np.geomspace(0.4, 2.5, 24)
@@ -121,7 +122,8 @@ def calibrate(tracklets: Sequence[HeldOutTracklet], ants: NDArray[np.bool_]) -> 
 def _fit(tracklets: Sequence[HeldOutTracklet]) -> tuple[float, float]:
     """Temperature and exponent of largest posterior, on the tracklets and on pieces of them.
 
-    Pieces show what length does to one and the same animal; all pieces of a tracklet together weigh as much as one tracklet.
+    Pieces show what length does to one and the same animal; all pieces of a tracklet together weigh as much as one
+    tracklet.
     """
     samples: list[tuple[NDArray[np.float64], int, int, float]] = []
     for tracklet in tracklets:
@@ -149,9 +151,9 @@ def _fit(tracklets: Sequence[HeldOutTracklet]) -> tuple[float, float]:
 def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.bool_], max_error: float) -> float:
     """Least confidence at which the estimated share of wrong IDs stays within `max_error`.
 
-    The chance of an error as a function of confidence is a logistic curve (Platt, 1999) with a prior around "the confidence is
-    what it says", fitted on the held-out tracklets; the share is its mean over those at or above the threshold. A raw count of errors
-    would need hundreds of tracklets to show one in a hundred.
+    The chance of an error as a function of confidence is a logistic curve (Platt, 1999) with a prior around "the
+    confidence is what it says", fitted on the held-out tracklets; the share is its mean over those at or above the
+    threshold. A raw count of errors would need hundreds of tracklets to show one in a hundred.
 
     Parameters
     ----------

@@ -18,14 +18,15 @@ from antrax.classifier import Classifier, find_classifier, read_classifier
 from antrax.decision import Rule
 from antrax.devices import choose_device, processors
 from antrax.engine import Classified, Job, Model, Worker, start_worker, work
-from antrax.errors import AntraxError, ClassificationFailed, ExperimentError, LabelsError, OptionError, StackError
+from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError, OptionError, StackError
 from antrax.experiment import Session, find_experiments, open_session
 from antrax.labels import Category
 from antrax.reporting import Reporter, Update
 from antrax.results import MovieWriter, autoids_file, confidence_file, frameprobs_file
 from antrax.stacks import open_stack
 
-# A job is long enough to fill batches with the shortest tracklets and short enough to spread one movie over all workers.
+# A job is long enough to fill batches with the shortest tracklets and short enough to spread one movie over all
+# workers.
 _TRACKLETS_PER_JOB = 48
 _MOST_GPU_WORKERS = 4
 
@@ -138,7 +139,7 @@ def classify(
     ------
     AntraxError
         Nothing could be started.
-    ClassificationFailed
+    ClassificationError
         Some movies or experiments failed; the others are done, see its `report`.
     """
     options = options or ClassifyOptions()
@@ -164,7 +165,7 @@ def classify(
         _run(movies, classifiers, options, device, reporter)
     result = Report(reports, time.monotonic() - started, device)
     if result.failures:
-        raise ClassificationFailed(_failure_line(result), result)
+        raise ClassificationError(_failure_line(result), result)
     return result
 
 
@@ -205,15 +206,16 @@ def _plan(
     labels = session.labels
     _compare_labels(session, classifier, reporter)
     if session.inverted != (classifier.background == "black"):
+        animals = "light animals on dark ground" if session.inverted else "dark animals on light ground"
         raise ExperimentError(
-            f"{session.path} has {'light animals on dark' if session.inverted else 'dark animals on light'} ground, but {path} was "
-            f"trained on images with {classifier.background} background; choose another classifier"
+            f"{session.path} has {animals}, but {path} was trained on images with {classifier.background} background; "
+            "choose another classifier"
         )
     calibration = classifier.calibration
     if not calibration or not calibration.sufficient:
         reporter.warn(
-            f"{path.name} carries no calibration on at least {ENOUGH_TRACKLETS} held-out tracklets: a fixed cautious rule "
-            "is used, and --max-error has no effect"
+            f"{path.name} carries no calibration on at least {ENOUGH_TRACKLETS} held-out tracklets: a fixed cautious "
+            "rule is used, and --max-error has no effect"
         )
     rule = rule_for(calibration, options.max_error)
     attributes = {
@@ -228,7 +230,9 @@ def _plan(
     }
     categories = tuple(labels.category(label) for label in classifier.labels)
     return [
-        _Movie(number, report, session, path, categories, rule, attributes, sum(_size(p) for p in session.stacks[number]))
+        _Movie(
+            number, report, session, path, categories, rule, attributes, sum(_size(p) for p in session.stacks[number])
+        )
         for number in numbers
     ]
 
@@ -238,7 +242,8 @@ def _movies_to_classify(
 ) -> list[int]:
     if not session.stacks:
         raise ExperimentError(
-            f"{session.path / 'images'} holds no image stacks (images_<m>.mat): run the tracking step, or copy the stacks there"
+            f"{session.path / 'images'} holds no image stacks (images_<m>.mat): "
+            "run the tracking step, or copy the stacks there"
         )
     numbers = list(session.stacks)
     if options.movies is not None:
@@ -263,7 +268,9 @@ def _compare_labels(session: Session, classifier: Classifier, reporter: Reporter
     name = session.experiment.name
     known = set(session.labels.all)
     if unknown := [label for label in classifier.labels if label not in known]:
-        reporter.warn(f"{name}: the classifier knows {', '.join(unknown)}, which labels.csv does not list: never assigned")
+        reporter.warn(
+            f"{name}: the classifier knows {', '.join(unknown)}, which labels.csv does not list: never assigned"
+        )
     if absent := [label for label in session.labels.all if label not in classifier.labels]:
         reporter.warn(f"{name}: the classifier does not know {', '.join(absent)} of labels.csv: never assigned")
     if not set(session.labels.ants) & set(classifier.labels):
@@ -281,9 +288,7 @@ def _run(
     reporter: Reporter,
 ) -> None:
     """Classify all movies, in order, spread over the workers."""
-    models = {
-        str(path): Model(c.graph, c.weights, c.labels, c.background) for path, c in classifiers.items()
-    }
+    models = {str(path): Model(c.graph, c.weights, c.labels, c.background) for path, c in classifiers.items()}
     most = processors() if device == "cpu" else min(_MOST_GPU_WORKERS, processors())
     workers = options.workers or most
     started = time.monotonic()
@@ -307,7 +312,8 @@ def _tell(update: Update, done: float, images: int, seconds: float) -> None:
     update(round(done), f"{images:,} images, {images / max(seconds, 1e-9):,.0f}/s")
 
 
-# One step of the plan: a job, an error met while planning it, or None at the end of a movie; and the movie's bytes it stands for.
+# One step of the plan: a job, an error met while planning it, or None at the end of a movie; and the movie's bytes
+# it stands for.
 _Step = tuple[_Movie, float, "Job | BaseException | None"]
 
 
@@ -464,5 +470,3 @@ def _ranges(numbers: Sequence[int]) -> str:
         else:
             parts.append([number, number])
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
-
-

@@ -49,8 +49,8 @@ class Classifier:
     calibration : Calibration or None
         None where nothing was held out.
     measured_weights : Weights or None
-        Weights that have not seen the held-out tracklets: those that figures and calibration are of, and that training on
-        starts from.
+        Weights that have not seen the held-out tracklets: those that figures and calibration are of, and that
+        training on starts from.
     seen : NDArray[np.uint64]
         Fingerprints of the tracklets that `measured_weights` have seen.
     record : mapping
@@ -162,7 +162,8 @@ def _read(file: h5py.File) -> Classifier:
         raise ClassifierError("it is a Keras model of another program (no labels in it)")
     if "antrax" not in file:
         raise ClassifierError(
-            "it was written by anTraX, whose classifiers this version does not read yet; train a new one on its examples"
+            "it was written by anTraX, whose classifiers this version does not read yet; "
+            "train a new one on its examples"
         )
     if int(file["antrax"].attrs["format"]) > _FORMAT:
         raise ClassifierError("it was written by a newer version of antrax; update this one")

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from antrax.errors import AntraxError, ClassificationFailed
+from antrax.errors import AntraxError, ClassificationError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from antrax.classification import Report
     from antrax.demo.walkthrough import Accuracy
 
@@ -22,12 +24,16 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 ARCHITECTURES = ("small", "wide", "large", "MobileNetV2", "custom")
 
 _DEVICE = click.option(
-    "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="What computes; auto takes a GPU where there is one."
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="What computes; auto takes a GPU where there is one.",
 )
 _SESSION = click.option("--session", metavar="NAME", help="Session of the experiment; the latest by default.")
 
 
-class _MovieList(click.ParamType):
+class _MovieList(click.ParamType):  # type: ignore[type-arg]
     name = "movies"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
@@ -39,10 +45,12 @@ class _MovieList(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-@click.group(context_settings=_CONTEXT, epilog="Start with `antrax demo DIR`, which shows the whole workflow on made-up ants.")
+@click.group(
+    context_settings=_CONTEXT, epilog="Start with `antrax demo DIR`, which shows the whole workflow on made-up ants."
+)
 @click.version_option(package_name="antrax", prog_name="antrax")
 def cli() -> None:
-    """Identify individually colour-tagged insects in tracked videos.
+    r"""Identify individually colour-tagged insects in tracked videos.
 
     \b
     The workflow on an experiment that a tracker has been through:
@@ -53,19 +61,25 @@ def cli() -> None:
 
 @cli.command(context_settings=_CONTEXT)
 @click.argument("classdir", type=click.Path(path_type=Path))
-@click.option("--ne", "epochs", type=int, default=5, show_default=True, metavar="N", help="Epochs. More give a better classifier.")
+@click.option(
+    "--ne", "epochs", type=int, default=5, show_default=True, metavar="N", help="Epochs. More give a better classifier."
+)
 @click.option("--scratch", is_flag=True, help="Start a new classifier where one exists.")
 @click.option("--name", default="classifier", show_default=True, help="Name of the classifier: NAME.h5.")
 @click.option("--arch", type=click.Choice(ARCHITECTURES), help="Architecture of a new classifier; small by default.")
-@click.option("--target-size", type=int, metavar="PIXELS", help="Size to which images are brought; that of the first by default.")
-@click.option("--hsymmetry/--no-hsymmetry", default=None, help="Mirror images left to right too, for animals whose tags allow it.")
+@click.option(
+    "--target-size", type=int, metavar="PIXELS", help="Size to which images are brought; that of the first by default."
+)
+@click.option(
+    "--hsymmetry/--no-hsymmetry", default=None, help="Mirror images left to right too, for animals whose tags allow it."
+)
 @click.option("--modelfile", type=click.Path(path_type=Path), help="With --arch custom (not there yet).")
 @click.option(
     "--aug-options",
     default="",
     metavar="K=V,…",
-    help="How far images are varied: width_shift_range, height_shift_range (10 pixels; below 1, a fraction), shear_range (5 "
-    "degrees), rotation_range (15 degrees), zoom_range (0.1).",
+    help="How far images are varied: width_shift_range, height_shift_range (10 pixels; below 1, a fraction), "
+    "shear_range (5 degrees), rotation_range (15 degrees), zoom_range (0.1).",
 )
 @_SESSION
 @_DEVICE
@@ -86,12 +100,13 @@ def train(
 ) -> None:
     """Train a classifier on the labelled images of CLASSDIR.
 
-    CLASSDIR is a folder that holds `examples/` (a folder of PNG images a label), or an experiment: then the `classifier` folder
-    of its session. A classifier that is there already is trained on; --scratch starts a new one.
+    CLASSDIR is a folder that holds `examples/` (a folder of PNG images a label), or an experiment: then the
+    `classifier` folder of its session. A classifier that is there already is trained on; --scratch starts a new
+    one.
 
-    An epoch is a pass over the examples, but at least 200 steps of 128 images: a small training set is gone through more than
-    once. Rare labels and short tracklets are drawn more often than their share. After the epochs, training goes on for 3/10 of
-    their steps with the tracklets that were held out to measure accuracy.
+    An epoch is a pass over the examples, but at least 200 steps of 128 images: a small training set is gone through
+    more than once. Rare labels and short tracklets are drawn more often than their share. After the epochs,
+    training goes on for 3/10 of their steps with the tracklets that were held out to measure accuracy.
 
     A training run that is stopped goes on where it was when the same command is given again.
     """
@@ -110,8 +125,12 @@ def train(
 
 @cli.command(context_settings=_CONTEXT)
 @click.argument("experiments", type=click.Path(path_type=Path))
-@click.option("--classifier", metavar="FILE|NAME", help="Classifier file, or the name of one in the session's classifier folder.")
-@click.option("--movlist", "movies", type=_MovieList(), metavar="LIST", help="Movies: 4, or 3,5,6, or 1-5,7; all by default.")
+@click.option(
+    "--classifier", metavar="FILE|NAME", help="Classifier file, or the name of one in the session's classifier folder."
+)
+@click.option(
+    "--movlist", "movies", type=_MovieList(), metavar="LIST", help="Movies: 4, or 3,5,6, or 1-5,7; all by default."
+)
 @click.option("--missing", is_flag=True, help="Only movies that have no result yet.")
 @click.option(
     "--max-error",
@@ -135,8 +154,9 @@ def classify(
 ) -> None:
     """Give every tracklet of EXPERIMENTS a label.
 
-    EXPERIMENTS is an experiment, a folder that contains some, or a text file that lists some (one path a line, relative to the
-    file; # starts a comment). All are worked on in parallel. Results go into `labels/` of each session.
+    EXPERIMENTS is an experiment, a folder that contains some, or a text file that lists some (one path a line,
+    relative to the file; # starts a comment). All are worked on in parallel. Results go into `labels/` of each
+    session.
     """
     from antrax.classification import ClassifyOptions
     from antrax.classification import classify as run
@@ -146,7 +166,7 @@ def classify(
     reporter = ConsoleReporter()
     try:
         report = run(experiments, options, reporter=reporter)
-    except ClassificationFailed as error:
+    except ClassificationError as error:
         failed: Report = error.report  # type: ignore[assignment]
         if any(experiment.movies for experiment in failed.experiments):
             show_report(_output(), failed)
@@ -163,8 +183,8 @@ def classify(
 def merge_trainset(sources: tuple[Path, ...], dest: Path, dry_run: bool) -> None:
     """Add all examples of the SOURCES to DEST.
 
-    Each is a folder that holds `examples/`, or an experiment. An image that is there already is skipped; another image of the
-    same name is kept under a new name.
+    Each is a folder that holds `examples/`, or an experiment. An image that is there already is skipped; another
+    image of the same name is kept under a new name.
     """
     from antrax.console import ConsoleReporter, show_merge
     from antrax.merging import merge_trainsets
@@ -174,7 +194,9 @@ def merge_trainset(sources: tuple[Path, ...], dest: Path, dry_run: bool) -> None
     for problem in result.corrupt:
         reporter.warn(f"{problem}; left out")
     if result.only_source:
-        reporter.warn(f"labels that only the sources had: {', '.join(result.only_source)}; check that they mean the same animals")
+        reporter.warn(
+            f"labels that only the sources had: {', '.join(result.only_source)}; check that they mean the same animals"
+        )
     if result.only_destination:
         reporter.warn(f"labels that only the destination has: {', '.join(result.only_destination)}")
     show_merge(_output(), result, dry_run)
@@ -184,19 +206,25 @@ def merge_trainset(sources: tuple[Path, ...], dest: Path, dry_run: bool) -> None
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another experiment.")
 @click.option("--movies", type=click.IntRange(2, 1000), default=4, show_default=True, help="Number of movies.")
-@click.option("--tracklets", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Tracklets in each movie.")
+@click.option(
+    "--tracklets", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Tracklets in each movie."
+)
 @click.option("--max-frames", type=click.IntRange(1, 100_000), default=600, show_default=True, help="Longest tracklet.")
-@click.option("--image-size", type=click.IntRange(24, 256), default=48, show_default=True, help="Size of the blob images, in pixels.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(24, 256),
+    default=48,
+    show_default=True,
+    help="Size of the blob images, in pixels.",
+)
 @click.option("--run", is_flag=True, help="Then train, classify, and compare with the truth.")
-def demo(
-    directory: Path, seed: int, movies: int, tracklets: int, max_frames: int, image_size: int, run: bool
-) -> None:
+def demo(directory: Path, seed: int, movies: int, tracklets: int, max_frames: int, image_size: int, run: bool) -> None:
     """Make up a tracked experiment in DIRECTORY, with painted ants, labelled examples and the truth."""
     from antrax.console import ConsoleReporter
     from antrax.demo import generate_experiment
 
     reporter = ConsoleReporter()
-    with reporter.bar("painting ants", None, "images") as update:
+    with reporter.bar("painting ants", None, "tracklets") as update:
         made = generate_experiment(
             directory,
             seed=seed,
@@ -206,7 +234,9 @@ def demo(
             image_size=image_size,
             progress=lambda done, total: update(done, total=total),
         )
-    reporter.say(f"{made.tracklets:,} tracklets, {made.images:,} images, {made.examples:,} labelled examples in {made.directory}")
+    reporter.say(
+        f"{made.tracklets:,} tracklets, {made.images:,} images, {made.examples:,} labelled examples in {made.directory}"
+    )
     if not run:
         reporter.say(f"now type: antrax train {directory}, then antrax classify {directory}")
         return
@@ -231,7 +261,7 @@ def _show_accuracy(accuracy: Accuracy) -> None:
     )
 
 
-def _output():  # type: ignore[no-untyped-def]  # rich is loaded only when something is shown
+def _output() -> Console:
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -265,5 +295,7 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         with tempfile.NamedTemporaryFile("w", prefix="antrax-", suffix=".log", delete=False, encoding="utf-8") as file:
             traceback.print_exc(file=file)
-        _complain(f"{type(error).__name__}: {error}. This is a mistake in antrax; please report it with the file {file.name}")
+        _complain(
+            f"{type(error).__name__}: {error}. This is a mistake in antrax; please report it with the file {file.name}"
+        )
         sys.exit(1)

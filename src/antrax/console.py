@@ -30,13 +30,16 @@ class ConsoleReporter(Reporter):
         self._progress: Progress | None = None
 
     def say(self, message: str) -> None:
+        """Print a line."""
         self.console.print(escape(message))
 
     def warn(self, message: str) -> None:
+        """Print a line that starts with a yellow `warning:`."""
         self.console.print(f"[yellow]warning:[/] {escape(message)}")
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
+        """Draw a bar on a terminal; write lines now and then elsewhere."""
         if self.console.is_terminal:
             with self._drawn_bar(title, total, unit) as update:
                 yield update
@@ -60,7 +63,7 @@ class ConsoleReporter(Reporter):
             task = progress.add_task(title, total=total, note="")
 
             def update(done: int, note: str = "", total: int | None = None) -> None:
-                progress.update(task, completed=done, note=escape(note), **({} if total is None else {"total": total}))
+                progress.update(task, total=total, completed=done, note=escape(note))  # a total of None changes nothing
 
             yield update
 
@@ -114,8 +117,8 @@ def show_evaluation(console: Console, evaluation: Evaluation) -> None:
     rows = [f for f in evaluation.by_label() if f.images][:_WORST_LABELS]
     total = int(evaluation.tracklets.sum())
     table = Table(
-        title=f"Held out: {total} tracklets that the network never saw; {evaluation.image_accuracy:.1%} of their images right. "
-        "The weakest labels:",
+        title=f"Held out: {total} tracklets that the network never saw, {evaluation.image_accuracy:.1%} of their images "
+        "right. The weakest labels:",
         title_justify="left",
         title_style="bold",
     )
@@ -142,7 +145,9 @@ def show_report(console: Console, report: Report) -> None:
         table.add_row(*_report_row(experiment))
     console.print(table)
     images = sum(experiment.images.total() for experiment in report.experiments)
-    console.print(f"{images:,} images in {report.seconds:.1f} s, {images / max(report.seconds, 1e-9):,.0f}/s on {report.device}")
+    console.print(
+        f"{images:,} images in {report.seconds:.1f} s, {images / max(report.seconds, 1e-9):,.0f}/s on {report.device}"
+    )
     for experiment in report.experiments:
         if experiment.session and experiment.movies:
             console.print(f"results of {escape(experiment.path.name)}: {escape(str(experiment.session.labels_dir))}")
@@ -158,20 +163,29 @@ def _report_row(report: ExperimentReport) -> list[str]:
         for outcome in OUTCOMES.values()
     ]
     rate = f"{images / report.seconds:,.0f}" if report.seconds else "-"
-    return [escape(name), movies, *cells, f"{tracklets:,} tracklets\n{images:,} images", f"{report.seconds:.1f} s", rate]
+    return [
+        escape(name),
+        movies,
+        *cells,
+        f"{tracklets:,} tracklets\n{images:,} images",
+        f"{report.seconds:.1f} s",
+        rate,
+    ]
 
 
 def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:
     """What was added to which label."""
     total = sum(result.added.values())
     verb = "would be added" if dry_run else "added"
-    table = Table(title=f"{total:,} images {verb} to {escape(str(result.destination))}", title_justify="left", title_style="bold")
+    table = Table(
+        title=f"{total:,} images {verb} to {escape(str(result.destination))}", title_justify="left", title_style="bold"
+    )
     table.add_column("label")
     table.add_column(verb, justify="right")
     for label, count in sorted(result.added.items()):
         table.add_row(escape(label), f"{count:,}")
     console.print(table)
     console.print(
-        f"{result.present:,} were there already; {result.renamed:,} of the added ones got another name, because theirs was "
-        f"taken by another image; {len(result.corrupt):,} left out as damaged"
+        f"{result.present:,} were there already; {result.renamed:,} of the added ones got another name, because theirs "
+        f"was taken by another image; {len(result.corrupt):,} left out as damaged"
     )

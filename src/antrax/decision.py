@@ -3,16 +3,16 @@
 The rule, and where it comes from
 ---------------------------------
 1. The images' probabilities are averaged over all images and *all* classes, a linear opinion pool (Stone, 1961,
-   Ann. Math. Statist. 32:1339). Neighbouring images err together, so a tracklet of n images is no product of n independent
-   witnesses: the pool is what is left when they are taken as fully dependent. Averaging over all classes lets the images
-   that look like `Unknown` or `Multi` speak against an ID instead of being thrown away.
-2. The pooled probabilities are sharpened by ``n_eff / T`` in the log domain and normalised: ``T`` is a temperature (Guo et al.,
-   2017, ICML) and ``n_eff = n ** exponent`` what n correlated images are worth. Both are fitted on tracklets that the
-   network has not seen; the exponent comes out near zero on real data, i.e. length says little.
+   Ann. Math. Statist. 32:1339). Neighbouring images err together, so a tracklet of n images is no product of n
+   independent witnesses: the pool is what is left when they are taken as fully dependent. Averaging over all
+   classes lets the images that look like `Unknown` or `Multi` speak against an ID instead of being thrown away.
+2. The pooled probabilities are sharpened by ``n_eff / T`` in the log domain and normalised: ``T`` is a temperature
+   (Guo et al., 2017, ICML) and ``n_eff = n ** exponent`` what n correlated images are worth. Both are fitted on
+   tracklets that the network has not seen; the exponent comes out near zero on real data: length says little.
 3. The tracklet is an ant where an ID has the largest result, at least the threshold that belongs to the accepted error
-   (`antrax.calibration`), and is one of the experiment's. It is a non-ant or multi-ant where such a label has the largest
-   result and its kind has more than half of the total. Otherwise it is `Unknown`. Labels that the experiment does not have keep
-   their share: evidence for them is evidence against the others.
+   (`antrax.calibration`), and is one of the experiment's. It is a non-ant or multi-ant where such a label has the
+   largest result and its kind has more than half of the total. Otherwise it is `Unknown`. Labels that the
+   experiment does not have keep their share: evidence for them is evidence against the others.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class Decision:
 def views(count: int, start: int = 0, total: int | None = None) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Which images to show the network, and which of them turned by half a turn.
 
-    Head and tail are mixed up now and then, and a network is surer where it has seen an image both ways; turning every other
-    image of a tracklet gives nearly all of that for nothing.
+    Head and tail are mixed up now and then, and a network is surer where it has seen an image both ways; turning
+    every other image of a tracklet gives nearly all of that for nothing.
 
     Parameters
     ----------
@@ -148,7 +148,8 @@ def decide(
     labels : tuple of str
         In the order of the columns.
     categories : tuple of Category or None
-        Kind of each label in the experiment; None where the experiment does not have the label, which is then never assigned.
+        Kind of each label in the experiment; None where the experiment does not have the label, which is then never
+        assigned.
     rule : Rule
     passed : NDArray[np.bool_], optional
         Shape (images,): blob of plausible size and shape; the best frame is one of these where there are any.
@@ -168,8 +169,9 @@ def decide(
     if label != UNKNOWN and category is Category.ANT:
         column = probabilities[:, first].astype(np.float64)
         score = float(column.sum())
-        usable = passed is not None and len(passed) == len(column) and bool(passed.any())
-        best_frame = int(np.argmax(np.where(passed, column, -1.0) if usable else column)) + 1
+        if passed is not None and len(passed) == len(column) and passed.any():
+            column = np.where(passed, column, -1.0)
+        best_frame = int(np.argmax(column)) + 1
     return Decision(
         label=label,
         confidence=float(pooled[first]),

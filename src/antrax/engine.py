@@ -24,7 +24,9 @@ _GPU_BATCH = 1024
 class Predictor(Protocol):
     """Anything that gives log-probabilities (N, labels) for uint8 images (N, S, S, 3)."""
 
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Log-probabilities of one batch."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,9 @@ class _OnnxPredictor:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(build_onnx(graph, weights), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            build_onnx(graph, weights), options, providers=["CPUExecutionProvider"]
+        )
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -214,10 +218,13 @@ def _classified(
 ) -> Classified:
     decision = decide(probabilities, model.labels, job.categories, job.rule, passed)
     known = passed is not None and len(passed) == len(probabilities)
-    return Classified(name, decision, probabilities.astype(np.float16), int(passed.sum()) if known and passed is not None else -1)
+    return Classified(
+        name, decision, probabilities.astype(np.float16), int(passed.sum()) if known and passed is not None else -1
+    )
 
 
-# --- in a worker process -------------------------------------------------------------------------------------------------
+# --- in a worker process
+# -------------------------------------------------------------------------------------------------
 
 _worker: Worker | None = None
 

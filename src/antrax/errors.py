@@ -41,7 +41,7 @@ class DeviceError(AntraxError):
     """The device that was asked for is not on this machine."""
 
 
-class ClassificationFailed(AntraxError):
+class ClassificationError(AntraxError):
     """Some movies or experiments could not be classified; the others were.
 
     Attributes

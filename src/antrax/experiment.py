@@ -153,7 +153,8 @@ def open_session(experiment: str | os.PathLike[str], session: str | None = None)
     found = session_dirs(folder)
     if not found:
         raise ExperimentError(
-            f"{folder} is no tracked experiment: none of its folders holds {_TRCK.as_posix()}; run the tracking step first"
+            f"{folder} is no tracked experiment: none of its folders holds {_TRCK.as_posix()}; "
+            "run the tracking step first"
         )
     if session is None:
         return Session(folder, found[-1])

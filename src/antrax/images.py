@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 Background = Literal["white", "black"]
 
 
-class BadImage(Exception):
+class BadImageError(Exception):
     """An example file that cannot be used; the message says why, the caller names the file."""
 
 
@@ -28,7 +28,8 @@ def prepare(images: NDArray[np.uint8], size: int, background: Background) -> NDA
     size : int
         Side length that the network takes, in pixels.
     background : {"white", "black"}
-        ``white`` turns pixels that are 0 in all channels to 255; ``black``, for light animals on dark ground, leaves them.
+        ``white`` turns pixels that are 0 in all channels to 255; ``black``, for light animals on dark ground,
+        leaves them.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def prepare(images: NDArray[np.uint8], size: int, background: Background) -> NDA
     resized = np.empty((len(images), size, size, 3), np.uint8)
     for index, image in enumerate(images):
         # Pillow averages over all pixels under the triangle when it shrinks, so thin legs do not flicker.
-        resized[index] = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+        resized[index] = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
     return resized
 
 
@@ -65,26 +66,26 @@ def read_example(path: Path, background: Background | None = None) -> NDArray[np
 
     Raises
     ------
-    BadImage
+    BadImageError
         The file is empty, damaged, no image, or not square.
     """
     try:
         with Image.open(path) as image:
             if image.width != image.height:
-                raise BadImage(f"not square ({image.width} x {image.height} pixels)")
+                raise BadImageError(f"not square ({image.width} x {image.height} pixels)")
             if image.width > 1024:
-                raise BadImage(f"far too large for a blob image ({image.width} x {image.height} pixels)")
+                raise BadImageError(f"far too large for a blob image ({image.width} x {image.height} pixels)")
             if image.mode == "RGB" and "transparency" not in image.info:
                 return np.asarray(image)
             if image.mode.startswith(("I", "F")):
-                raise BadImage(f"{image.mode}: only images of 8 bits a channel can be used")
+                raise BadImageError(f"{image.mode}: only images of 8 bits a channel can be used")
             layer = image.convert("RGBA")
             ground = Image.new("RGBA", layer.size, background or "white")
             return np.asarray(Image.alpha_composite(ground, layer).convert("RGB"))
     except (UnidentifiedImageError, Image.DecompressionBombError):
-        raise BadImage("empty" if not path.stat().st_size else "no image") from None
+        raise BadImageError("empty" if not path.stat().st_size else "no image") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise BadImage(f"damaged ({error})") from None
+        raise BadImageError(f"damaged ({error})") from None
 
 
 def detect_background(images: list[NDArray[np.uint8]]) -> Background:

@@ -17,8 +17,37 @@ MULTI_NAMES = ("Multi", "MultiAnt", "multi")
 # Names that people use for things that are no ant, for training sets that lie outside of any session and so
 # have no labels.csv to ask (compared in lower case).
 _NONANT_NAMES = frozenset(
-    "noant nonant notant noants larva larvae brood pupa pupae egg eggs cocoon food trash dirt junk debris wall "
-    "artifact artefact background shadow reflection bubble water plant other nothing empty".split()
+    [
+        "noant",
+        "nonant",
+        "notant",
+        "noants",
+        "larva",
+        "larvae",
+        "brood",
+        "pupa",
+        "pupae",
+        "egg",
+        "eggs",
+        "cocoon",
+        "food",
+        "trash",
+        "dirt",
+        "junk",
+        "debris",
+        "wall",
+        "artifact",
+        "artefact",
+        "background",
+        "shadow",
+        "reflection",
+        "bubble",
+        "water",
+        "plant",
+        "other",
+        "nothing",
+        "empty",
+    ]
 )
 _MATLAB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SPELLINGS = {

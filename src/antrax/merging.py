@@ -6,13 +6,13 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from antrax.errors import OutputError, TrainsetError
 from antrax.experiment import is_experiment, open_session
 from antrax.files import make_folder, replacing
-from antrax.images import BadImage, read_example
+from antrax.images import BadImageError, read_example
 from antrax.reporting import Reporter
 from antrax.trainset import ClassDir, ExampleFile, list_examples, open_classdir, pixel_digest
 
@@ -42,8 +42,8 @@ class MergeResult:
     present: int
     renamed: int
     corrupt: tuple[str, ...]
-    only_source: tuple[str, ...]
-    only_destination: tuple[str, ...]
+    only_source: tuple[str, ...] = ()
+    only_destination: tuple[str, ...] = ()
 
 
 def merge_trainsets(
@@ -55,8 +55,8 @@ def merge_trainsets(
 ) -> MergeResult:
     """Add all examples of the sources to the destination.
 
-    An image whose name is taken by the same pixels is skipped; one whose name is taken by others is kept under a new name. Each
-    file appears whole or not at all, so a merge that was cut short can be repeated.
+    An image whose name is taken by the same pixels is skipped; one whose name is taken by others is kept under a
+    new name. Each file appears whole or not at all, so a merge that was cut short can be repeated.
 
     Parameters
     ----------
@@ -86,12 +86,10 @@ def merge_trainsets(
     if not files:
         raise TrainsetError(f"{', '.join(str(source.examples_dir) for source in opened)}: no examples to add")
     old_labels, new_labels = {file.label for file in there}, {file.label for file in files}
-    result = _copy(files, there, target, dry_run, reporter)
-    return MergeResult(
-        destination=target.examples_dir,
+    return replace(
+        _copy(files, there, target.examples_dir, dry_run, reporter),
         only_source=tuple(sorted(new_labels - old_labels)) if old_labels else (),
         only_destination=tuple(sorted(old_labels - new_labels)),
-        **result,
     )
 
 
@@ -106,10 +104,12 @@ def _destination(path: Path) -> ClassDir:
 
 
 class _Taken:
-    """Which names and images the destination has, including what this merge adds; files are read only when asked about."""
+    """Which names the destination has, including what this merge adds."""
 
     def __init__(self, files: list[ExampleFile]) -> None:
-        self._paths: dict[tuple[str, str], Path] = {(file.label, file.path.name.casefold()): file.path for file in files}
+        self._paths: dict[tuple[str, str], Path] = {
+            (file.label, file.path.name.casefold()): file.path for file in files
+        }
 
     def place(self, label: str, name: str) -> Path | None:
         """The file that has this name; names differ by more than case, for not all file systems tell them apart."""
@@ -120,8 +120,8 @@ class _Taken:
 
 
 def _copy(
-    files: list[ExampleFile], there: list[ExampleFile], target: ClassDir, dry_run: bool, reporter: Reporter
-) -> dict[str, object]:
+    files: list[ExampleFile], there: list[ExampleFile], examples_dir: Path, dry_run: bool, reporter: Reporter
+) -> MergeResult:
     taken = _Taken(there)
     added: dict[str, int] = defaultdict(int)
     corrupt: list[str] = []
@@ -131,14 +131,14 @@ def _copy(
             update(number, "")
             try:
                 digest = pixel_digest(read_example(file.path))
-            except BadImage as error:
+            except BadImageError as error:
                 corrupt.append(f"{file.path}: {error}")
                 continue
             name, is_there = _free_name(file, digest, taken)
             if is_there:
                 present += 1
                 continue
-            path = target.examples_dir / file.label / name
+            path = examples_dir / file.label / name
             if not dry_run:
                 make_folder(path.parent)
                 with replacing(path) as temporary:
@@ -147,14 +147,14 @@ def _copy(
             taken.add(file.label, name, file.path)
             added[file.label] += 1
             renamed += name != file.path.name
-    return {"added": dict(added), "present": present, "renamed": renamed, "corrupt": tuple(corrupt)}
+    return MergeResult(examples_dir, dict(added), present, renamed, tuple(corrupt))
 
 
 def _free_name(file: ExampleFile, digest: bytes, taken: _Taken) -> tuple[str, bool]:
     """A name for a file at the destination, and whether the same image is there under it already.
 
-    Where the name is taken by another image, the experiment's part gets a suffix (`exp.m1.trj_…`): the frame's number and the
-    tracklet's name keep their places.
+    Where the name is taken by another image, the experiment's part gets a suffix (`exp.m1.trj_…`): the frame's
+    number and the tracklet's name keep their places.
     """
     name = file.path.name
     for attempt in range(1, 10_000):
@@ -164,7 +164,7 @@ def _free_name(file: ExampleFile, digest: bytes, taken: _Taken) -> tuple[str, bo
         try:
             if pixel_digest(read_example(path)) == digest:
                 return name, True
-        except BadImage:
+        except BadImageError:
             pass  # what has the name is no image; it stays, for it is not ours to delete
         if file.experiment:
             rest = file.path.name[len(file.experiment) + 1 :]

@@ -1,4 +1,4 @@
-"""The training loop: batches in, weights out. What to train on, and what to make of the result, is decided in `training`."""
+"""The training loop: batches in, weights out. What to train on is decided in `training`."""
 
 from __future__ import annotations
 
@@ -93,15 +93,15 @@ def steps_per_epoch(examples: int) -> int:
 def sampling_weights(targets: NDArray[np.int64], tracklets: NDArray[np.int64]) -> NDArray[np.float64]:
     """Probability of each example to be drawn; shape (N,), sums to 1.
 
-    Within a label, a tracklet is drawn by the root of its length: a thousand images of one tracklet say little more than a
-    hundred. Labels are drawn by the root of what that gives them, which lies between equal shares and leaving the
-    imbalance as it is.
+    Within a label, a tracklet is drawn by the root of its length: a thousand images of one tracklet say little more
+    than a hundred. Labels are drawn by the root of what that gives them, which lies between equal shares and
+    leaving the imbalance as it is.
     """
     lengths = np.bincount(tracklets)[tracklets]
     weights = lengths.astype(np.float64) ** -_TRACKLET_POWER
     totals = np.bincount(targets, weights)[targets]
     weights *= totals ** -(1 - _CLASS_POWER)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def optimize(
@@ -146,7 +146,9 @@ def optimize(
     average = copy.deepcopy(network).eval()
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": _WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}])
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": _WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+    )
     cycle = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, schedule.peak_rate, total_steps=schedule.steps, pct_start=_WARM_UP
     )
@@ -172,7 +174,7 @@ def optimize(
         images, targets = batches.draw()
         loss = batches.loss(network(images), targets)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         cycle.step()
         _move_average(average, network, step)

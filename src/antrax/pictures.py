@@ -41,15 +41,16 @@ def draw_learning_curve(history: Sequence[dict[str, float]], path: Path) -> None
     """Loss and held-out accuracy by epoch as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     loss_axes = figure.subplots()
     epochs = [row["epoch"] for row in history]
     loss_axes.plot(epochs, [row["loss"] for row in history], "o-", color="tab:gray", label="loss on training images")
     loss_axes.set_xlabel("epoch")
     loss_axes.set_ylabel("loss")
-    loss_axes.xaxis.get_major_locator().set_params(integer=True)
+    loss_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     accuracy_axes = loss_axes.twinx()
     for key, color, text in (
         ("image_accuracy", "tab:blue", "held-out images right"),

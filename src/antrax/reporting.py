@@ -10,7 +10,9 @@ from typing import Protocol
 class Update(Protocol):
     """Called with the amount done, a short note, and the total where that was not known before."""
 
-    def __call__(self, done: int, note: str = "", total: int | None = None) -> None: ...
+    def __call__(self, done: int, note: str = "", total: int | None = None) -> None:
+        """Note how far it is."""
+        ...
 
 
 class Reporter:

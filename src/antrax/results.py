@@ -1,7 +1,7 @@
 """Files that classification leaves in a session's `labels/`, and reading them back as tables.
 
-A movie has three: `autoids_<m>.csv`, which anTraX reads; `confidence_<m>.csv`, a row a tracklet with how sure the label is
-and what else it might be; and `frameprobs_<m>.h5`, the probabilities of every image.
+A movie has three: `autoids_<m>.csv`, which anTraX reads; `confidence_<m>.csv`, a row a tracklet with how sure the
+label is and what else it might be; and `frameprobs_<m>.h5`, the probabilities of every image.
 """
 
 from __future__ import annotations
@@ -121,25 +121,30 @@ class MovieWriter:
     def discard(self) -> None:
         """Leave everything as it was."""
         # on a full disk even closing a file fails, and there is nothing to keep in it
-        with contextlib.suppress(_Discarded, OutputError, OSError, RuntimeError):
-            self._files.__exit__(_Discarded, _Discarded(), None)
+        with contextlib.suppress(_DiscardedError, OutputError, OSError, RuntimeError):
+            self._files.__exit__(_DiscardedError, _DiscardedError(), None)
 
 
-class _Discarded(Exception):
+class _DiscardedError(Exception):
     """Makes the writers drop what they have."""
 
 
 @contextlib.contextmanager
 def _replaced_text(path: Path) -> Iterator[IO[str]]:
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         yield file
 
 
 class _FrameWriter:
-    """Appends probabilities to an HDF5 file: `probabilities` (images, labels), `tracklets`, `offsets` (tracklets + 1)."""
+    """Appends probabilities to an HDF5 file.
+
+    It holds `probabilities` (images, labels), `labels`, `tracklets`, and `offsets` (tracklets + 1) into the images.
+    """
 
     def __init__(self, file: h5py.File, labels: tuple[str, ...]) -> None:
-        self._file, self._names, self._offsets = file, [], [0]
+        self._file = file
+        self._names: list[str] = []
+        self._offsets = [0]
         self._waiting: list[NDArray[np.float16]] = []
         self._dataset = file.create_dataset(
             "probabilities",
@@ -202,8 +207,8 @@ def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        A row a tracklet: `movie`, the columns of `autoids_<m>.csv`, and those of `confidence_<m>.csv` where that exists (results
-        of anTraX have none).
+        A row a tracklet: `movie`, the columns of `autoids_<m>.csv`, and those of `confidence_<m>.csv` where that
+        exists (results of anTraX have none).
 
     Raises
     ------

@@ -73,7 +73,7 @@ class Stack:
             return np.zeros((0, 0, 0, 3), np.uint8)
         try:
             dataset = self._file[tracklet]
-            raw = dataset[None] if dataset.ndim == 3 else dataset[start:stop]
+            raw = dataset[()][None] if dataset.ndim == 3 else dataset[start:stop]
         except OSError as error:
             raise StackError(f"{self.path}: the images of {tracklet} are damaged ({error})") from None
         return np.ascontiguousarray(np.asarray(raw).transpose(0, 3, 2, 1))
@@ -123,7 +123,9 @@ def open_stack(path: Path) -> Iterator[Stack]:
     except FileNotFoundError:
         raise StackError(f"{path} does not exist") from None
     except OSError as error:
-        raise StackError(f"{path} is no complete HDF5 file ({error}); run the tracking step of this movie again") from None
+        raise StackError(
+            f"{path} is no complete HDF5 file ({error}); run the tracking step of this movie again"
+        ) from None
     with file:
         yield Stack(path, file)
 

@@ -2,12 +2,12 @@
 
 How tracklets are held out without weakening what the user gets
 ---------------------------------------------------------------
-A fifth of the tracklets, by a fixed hash, is held out. A first network is trained on the rest; all figures and the calibration
-are of this one, on tracklets that it has never seen. Its weights are kept in the file (`measured_weights`). The classifier that is
-used starts from them and is trained some more on *all* examples, so it has seen whatever people labelled. Training on
-later starts from the measured weights again: they have still not seen the held-out tracklets, so figures stay honest
-however often one goes round. The file remembers which tracklets its measured weights have seen, in case the rule of what is held out
-gives another answer on a grown set.
+A fifth of the tracklets, by a fixed hash, is held out. A first network is trained on the rest; all figures and the
+calibration are of this one, on tracklets that it has never seen. Its weights are kept in the file
+(`measured_weights`). The classifier that is used starts from them and is trained some more on *all* examples, so it
+has seen whatever people labelled. Training on later starts from the measured weights again: they have still not
+seen the held-out tracklets, so figures stay honest however often one goes round. The file remembers which tracklets
+its measured weights have seen, in case the rule of what is held out gives another answer on a grown set.
 """
 
 from __future__ import annotations
@@ -187,7 +187,9 @@ def _check_options(options: TrainOptions) -> None:
     if options.arch in NOT_YET:
         raise OptionError(f"--arch {options.arch} is not there yet; use small, wide or large")
     if options.modelfile is not None:
-        raise OptionError("--modelfile goes with --arch custom, which is not there yet; use --arch small, wide or large")
+        raise OptionError(
+            "--modelfile goes with --arch custom, which is not there yet; use --arch small, wide or large"
+        )
     if options.target_size is not None and not SMALLEST <= options.target_size <= LARGEST:
         raise OptionError(f"--target-size {options.target_size}: sizes from {SMALLEST} to {LARGEST} pixels can be used")
     from antrax.augmentation import parse_augmentation
@@ -212,8 +214,10 @@ def _check_unchanged(existing: Classifier, options: TrainOptions, file: Path) ->
         if wanted is not None and wanted != has:
             shown = f"{option} {wanted}" if not isinstance(wanted, bool) else option if wanted else f"--no-{option[2:]}"
             without = has if not isinstance(has, bool) else "with it" if has else "without it"
-            raise OptionError(f"{shown}: {file} was made {'' if isinstance(has, bool) else 'with '}{without}; "
-                              "start a new classifier with --scratch, or leave the option away")
+            raise OptionError(
+                f"{shown}: {file} was made {'' if isinstance(has, bool) else 'with '}{without}; "
+                "start a new classifier with --scratch, or leave the option away"
+            )
 
 
 def _output_labels(
@@ -287,9 +291,10 @@ class _Plan:
             ants = np.array([self.categories[label] is Category.ANT for label in self.labels])
             calibration = calibrate([prediction.as_tracklet() for prediction in predictions], ants)
         if not calibration or not calibration.sufficient:
+            count = len(calibration.confidences) if calibration else 0
             reporter.warn(
-                f"too few held-out tracklets to calibrate on ({len(calibration.confidences) if calibration else 0} with an "
-                f"ID; {ENOUGH_TRACKLETS} are needed): classify will use a fixed cautious rule"
+                f"too few held-out tracklets to calibrate on ({count} with an ID; {ENOUGH_TRACKLETS} are needed): "
+                "classify will use a fixed cautious rule"
             )
         classifier = Classifier(
             graph=self.graph,
@@ -339,7 +344,10 @@ class _Plan:
                     text = ""
                     if predictions:
                         figures = evaluate(predictions, self.labels)
-                        row |= {"image_accuracy": figures.image_accuracy, "tracklet_accuracy": figures.tracklet_accuracy}
+                        row |= {
+                            "image_accuracy": figures.image_accuracy,
+                            "tracklet_accuracy": figures.tracklet_accuracy,
+                        }
                         text = (
                             f"; held out: {figures.image_accuracy:.1%} of images, "
                             f"{figures.tracklet_accuracy:.1%} of tracklets right"

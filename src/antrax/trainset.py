@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, TrainsetError
 from antrax.experiment import Session, is_experiment, open_session
-from antrax.images import Background, BadImage, detect_background, prepare, read_example
+from antrax.images import Background, BadImageError, detect_background, prepare, read_example
 from antrax.labels import Category, guess_category
 from antrax.names import parse_example_name
 
@@ -181,9 +181,7 @@ def list_examples(examples_dir: Path) -> list[ExampleFile]:
     return found
 
 
-def load_trainset(
-    classdir: ClassDir, size: int | None = None, *, progress: Progress | None = None
-) -> Trainset:
+def load_trainset(classdir: ClassDir, size: int | None = None, *, progress: Progress | None = None) -> Trainset:
     """Read a training set.
 
     Damaged files, exact duplicates and images that lie under two labels are left out and listed in `problems`.
@@ -215,7 +213,7 @@ def load_trainset(
     def read(index: int) -> bytes | str:
         try:
             image = read_example(files[index].path, background)
-        except BadImage as error:
+        except BadImageError as error:
             return str(error)
         images[index] = prepare(image[None], size, background)[0]
         return pixel_digest(image)
@@ -227,7 +225,9 @@ def load_trainset(
                 progress(len(outcomes), len(files))
 
     problems = [
-        f"{file.path}: {outcome}; left out" for file, outcome in zip(files, outcomes, strict=True) if isinstance(outcome, str)
+        f"{file.path}: {outcome}; left out"
+        for file, outcome in zip(files, outcomes, strict=True)
+        if isinstance(outcome, str)
     ]
     digests = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, bytes)}
     keep = _unambiguous(files, digests, problems)
@@ -279,13 +279,13 @@ def _look_ahead(files: list[ExampleFile]) -> tuple[Background, int]:
     for file in files[:: max(1, len(files) // 100)]:
         try:
             sample.append(read_example(file.path))
-        except BadImage:
+        except BadImageError:
             continue
     for file in files:
         try:
             size = len(read_example(file.path))
             break
-        except BadImage:
+        except BadImageError:
             continue
     return detect_background(sample), max(size, 1)
 

@@ -37,7 +37,6 @@ ARCHITECTURES = (*FILTERS, *NOT_YET)
 SMALLEST, LARGEST = 24, 512
 
 
-
 @dataclass(frozen=True)
 class Layer:
     """One layer.

@@ -108,7 +108,9 @@ def _layer(entry: Mapping[str, Any]) -> Layer:
     kept = _OPTIONS.get(kind, ())
     for option, expected in _TAKEN_FOR_GRANTED.items():
         if option in config and option not in kept and config[option] != expected:
-            raise ClassifierError(f"layer {entry['name']!r}: {option}={config[option]!r}, which this version does not compute")
+            raise ClassifierError(
+                f"layer {entry['name']!r}: {option}={config[option]!r}, which this version does not compute"
+            )
     options = {option: _tuple(config[option]) for option in kept}
     return Layer(kind, str(entry["name"]), _inputs(entry["inbound_nodes"]), options)
 

@@ -21,8 +21,8 @@ def build_onnx(graph: Graph, weights: Weights) -> bytes:
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
 
-    def constant(name: str, value: np.ndarray[Any, Any]) -> str:
-        constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+    def constant(name: str, value: Any) -> str:
+        constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
@@ -63,7 +63,9 @@ def build_onnx(graph: Graph, weights: Weights) -> bytes:
                     folded[norm.name] = name
                 before = by_name[layer.inputs[0]]
                 ((top, bottom), (left, right)) = (
-                    before.options["padding"] if before.name in folded and before.kind == "ZeroPadding2D" else ((0, 0),) * 2
+                    before.options["padding"]
+                    if before.name in folded and before.kind == "ZeroPadding2D"
+                    else ((0, 0),) * 2
                 )
                 arguments = [*inputs, constant(f"{name}/kernel", kernel), constant(f"{name}/bias", bias)]
                 node("Conv", arguments, name, strides=list(options["strides"]), pads=[top, left, bottom, right])
@@ -104,7 +106,7 @@ def build_onnx(graph: Graph, weights: Weights) -> bytes:
         ir_version=_IR_VERSION,
         producer_name="antrax",
     )
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def _only_user(users: list[Layer], kind: str) -> Layer | None:

@@ -50,7 +50,8 @@ class Network(nn.Module):
             return cast(Tensor, self.steps[layer.name](x))
         match layer.kind:
             case "Rescaling":
-                return x * options["scale"] + options["offset"]
+                scaled: Tensor = x * options["scale"] + options["offset"]
+                return scaled
             case "ZeroPadding2D":
                 (top, bottom), (left, right) = options["padding"]
                 return functional.pad(x, (left, right, top, bottom))

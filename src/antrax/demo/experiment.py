@@ -1,0 +1,233 @@
+"""Writing a made-up experiment in the layout of a tracked one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from antrax.demo.ants import IDS, Ant, paint_ant
+from antrax.demo.behaviour import ARENA, hang_lamp
+from antrax.demo.debris import KINDS, Thing, find_thing
+from antrax.demo.filming import Film, film
+from antrax.demo.planning import THINGS, Plan, movies_with_examples, plan_experiment
+from antrax.demo.writing import write_examples, write_movie, write_parameters, write_table
+from antrax.errors import OptionError, OutputError
+
+_SMALLEST_IMAGE = 24
+# What a random generator is for; with the seed, and movie and tracklet where there are several,
+# it makes each draw independent of how much is drawn elsewhere.
+_FOR_PLAN, _FOR_ANTS, _FOR_MOVIE, _FOR_TRACKLET = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoExperiment:
+    """What was generated.
+
+    Attributes
+    ----------
+    directory
+        The experiment.
+    session
+        Its session.
+    tracklets
+        Number of tracklets.
+    images
+        Number of blob images in them.
+    examples
+        Number of labelled examples.
+    """
+
+    directory: Path
+    session: Path
+    tracklets: int
+    images: int
+    examples: int
+
+
+def generate_experiment(
+    directory: Path,
+    *,
+    seed: int = 0,
+    movies: int = 4,
+    tracklets: int = 60,
+    max_frames: int = 600,
+    image_size: int = 48,
+    examples: int = 15_000,
+    progress: Callable[[int, int], None] | None = None,
+) -> DemoExperiment:
+    """Generate a tracked experiment of painted ants, with its truth.
+
+    The experiment has one session, `session`, with 16 ants that carry two of four colours each,
+    and labelled examples from the first half of the movies. `truth.csv` has the label of each
+    tracklet, `truth_frames.csv` that of each image.
+
+    Parameters
+    ----------
+    directory
+        Where to write; its name becomes the experiment's. Must not exist, or be empty.
+    seed
+        The same seed and sizes give the same experiment.
+    movies
+        Number of movies. The first half, at least one, give the examples.
+    tracklets
+        Tracklets a movie, on average.
+    max_frames
+        Most frames of a tracklet.
+    image_size
+        Side of the blob images, in pixels; the animals grow with it.
+    examples
+        Most labelled images to write. Tracklets are taken whole, one of each label in turn.
+    progress
+        Called with the number of tracklets done and of all, after each.
+
+    Returns
+    -------
+    DemoExperiment
+
+    Raises
+    ------
+    OptionError
+        A number is out of range.
+    OutputError
+        The folder is not empty or cannot be written.
+    """
+    _check(seed, movies, tracklets, max_frames, image_size, examples)
+    directory = directory.absolute()
+    _refuse_used(directory)
+    plans = plan_experiment(movies, tracklets, max_frames, np.random.default_rng([seed, _FOR_PLAN]))
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own beside the target: what a killed run leaves is not taken for a demo.
+        with tempfile.TemporaryDirectory(
+            prefix=f".{directory.name}.", suffix=".part", dir=directory.parent
+        ) as temporary:
+            draft = Path(temporary) / directory.name
+            counts = _write(draft, plans, seed, movies, image_size, examples, progress)
+            _move(draft, directory)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"{directory} cannot be written: {reason}") from error
+    return DemoExperiment(directory, directory / "session", len(plans), *counts)
+
+
+def _check(seed: int, movies: int, tracklets: int, max_frames: int, image_size: int, examples: int) -> None:
+    for name, value, least in (
+        ("seed", seed, 0),
+        ("movies", movies, 1),
+        ("tracklets", tracklets, 1),
+        ("max_frames", max_frames, 1),
+        ("image_size", image_size, _SMALLEST_IMAGE),
+        ("examples", examples, 0),
+    ):
+        if value < least:
+            raise OptionError(f"{name} is {value}; it must be {least} or more")
+
+
+def _refuse_used(directory: Path) -> None:
+    if directory.is_dir():
+        if any(directory.iterdir()):
+            raise OutputError(f"{directory} is not empty; choose another folder for the demo")
+    elif directory.exists():
+        raise OutputError(f"{directory} is a file; choose a folder for the demo")
+
+
+def _move(draft: Path, directory: Path) -> None:
+    """Put a finished experiment in its place."""
+    if not directory.exists():
+        draft.rename(directory)
+        return
+    # Into the empty folder rather than over it, for it may be somebody's current folder. The
+    # session comes last: with it, the experiment is there.
+    for item in sorted(draft.iterdir(), key=lambda item: item.is_dir()):
+        item.rename(directory / item.name)
+
+
+def _write(
+    directory: Path,
+    plans: Sequence[Plan],
+    seed: int,
+    movies: int,
+    size: int,
+    examples: int,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[int, int]:
+    """Write everything into a new folder; return the numbers of images and of examples."""
+    session = directory / "session"
+    for folder in ("parameters", "images", "tracklets", "labels", "classifier/examples"):
+        (session / folder).mkdir(parents=True)
+    length = -(-max(plan.last for plan in plans) // 100) * 100
+    write_parameters(session / "parameters", directory.name, movies, length, size)
+    chosen = _choose_examples(plans, movies, examples)
+    rng = np.random.default_rng([seed, _FOR_ANTS])
+    ants = [paint_ant(name, rng) for name in IDS]
+    truth: list[tuple[object, ...]] = []
+    frame_truth: list[tuple[object, ...]] = []
+    images = written = done = 0
+    for movie in range(1, movies + 1):
+        films: dict[str, Film] = {}
+        mine = [plan for plan in plans if plan.movie == movie]
+        for plan, shot in zip(mine, _film_movie(mine, ants, size, seed), strict=True):
+            films[plan.name] = shot
+            images += plan.frames
+            contested = 1 - shot.labels.count(plan.label) / plan.frames
+            row = (directory.name, movie, plan.name)
+            truth.append((*row, plan.label, plan.frames, round(contested, 3)))
+            frame_truth += [(*row, place, label) for place, label in enumerate(shot.labels, 1)]
+            if plan.name in chosen:
+                first = (movie - 1) * length + plan.first
+                stem = f"{directory.name}.{plan.name}"
+                write_examples(session / "classifier" / "examples", stem, first, shot)
+                written += plan.frames
+            done += 1
+            if progress:
+                progress(done, len(plans))
+        if films:
+            write_movie(session, movie, films)
+    columns = ("experiment", "movie", "tracklet")
+    write_table(directory / "truth.csv", (*columns, "label", "frames", "contested"), truth)
+    write_table(directory / "truth_frames.csv", (*columns, "index", "label"), frame_truth)
+    return images, written
+
+
+def _film_movie(plans: Sequence[Plan], ants: Sequence[Ant], size: int, seed: int) -> Iterator[Film]:
+    """Film a movie's tracklets in order of time."""
+    if not plans:
+        return
+    movie = plans[0].movie
+    rng = np.random.default_rng([seed, _FOR_MOVIE, movie])
+    lamp = hang_lamp(rng)
+    kinds = [KINDS[place % len(KINDS)] for place in range(THINGS)]
+    cast: list[Ant | Thing] = [*ants, *(find_thing(kind, rng) for kind in kinds)]
+    places = rng.uniform(40.0, np.array(ARENA) - 40.0, (len(cast), 2))
+    for number, plan in enumerate(plans):
+        start = places[plan.actors[0]]
+        shot = film(
+            plan,
+            cast,
+            (float(start[0]), float(start[1])),
+            lamp,
+            size,
+            np.random.default_rng([seed, _FOR_TRACKLET, movie, number]),
+        )
+        for actor in plan.actors:
+            places[actor] = shot.course.places[-1]
+        yield shot
+
+
+def _choose_examples(plans: Sequence[Plan], movies: int, limit: int) -> set[str]:
+    """Names of the tracklets whose images become examples, at most `limit` images."""
+    taught = [plan for plan in plans if plan.movie <= movies_with_examples(movies)]
+    by_label = [[plan for plan in taught if plan.label == label] for label in
+                sorted({plan.label for plan in taught})]  # fmt: skip
+    chosen: set[str] = set()
+    for turn in zip_longest(*by_label):
+        for plan in turn:
+            if plan and plan.frames <= limit:
+                chosen.add(plan.name)
+                limit -= plan.frames
+    return chosen

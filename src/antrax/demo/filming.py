@@ -1,0 +1,199 @@
+"""From a plan to a tracklet's blob images, frame by frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.demo.ants import Ant, midline, turn, upright
+from antrax.demo.behaviour import TROUBLES, Act, Lamp, Trouble, Walk, act, drift, walk
+from antrax.demo.debris import Thing, draw_thing
+from antrax.demo.drawing import draw_ant
+from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE, Plan
+from antrax.demo.rendering import NOMINAL_SIZE, Canvas, Floats, View, expose
+
+# Pictures that the camera records at a time: what fits a processor's cache.
+_BATCH = 24
+_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What the tracker got of one tracklet.
+
+    Attributes
+    ----------
+    images
+        Blob images, shape (N, S, S, 3), rgb; background 0.
+    labels
+        True label of each frame.
+    course
+        Where the blob was.
+    """
+
+    images: NDArray[np.uint8]
+    labels: tuple[str, ...]
+    course: Walk
+
+
+def film(
+    plan: Plan,
+    cast: Sequence[Ant | Thing],
+    start: tuple[float, float],
+    lamp: Lamp,
+    size: int,
+    rng: np.random.Generator,
+) -> Film:
+    """Film a tracklet.
+
+    Parameters
+    ----------
+    plan
+        The tracklet.
+    cast
+        The individuals and things that `plan.actors` counts through.
+    start
+        Where the blob is in the first frame, in pixels of the arena.
+    lamp
+        The movie's light.
+    size
+        Side of the blob images, in pixels.
+    rng
+        Source of chance.
+    """
+    scale = size / NOMINAL_SIZE
+    actors = [cast[actor] for actor in plan.actors]
+    pace = {NOTHING: 0.0, SEVERAL: 0.7, UNREADABLE: 1.5}.get(plan.label, 3.0)
+    course = walk(plan.frames, start, pace * scale, rng)
+    labels = [plan.label] * plan.frames
+    first = actors[0]
+    if isinstance(first, Thing):
+        pictures = _picture_thing(first, course, size, rng)
+    elif plan.label == SEVERAL:
+        ants = [actor for actor in actors if isinstance(actor, Ant)]
+        acts = [act(course, None, False, scale, rng) for _ in ants]
+        pictures = _picture_group(ants, acts, size, rng)
+    else:
+        part = _rehearse(plan, course, scale, rng)
+        if plan.label != UNREADABLE:
+            labels = np.where(part.legible(), plan.label, UNREADABLE).tolist()
+        pictures = _picture_ant(first, part, size, rng)
+    images = np.concatenate(list(_recorded(pictures, course, lamp, rng)))
+    return Film(images=images, labels=tuple(labels), course=course)
+
+
+def _rehearse(plan: Plan, course: Walk, scale: float, rng: np.random.Generator) -> Act:
+    """Let an ant act so that most frames deserve the tracklet's label."""
+    if plan.label == UNREADABLE:
+        trouble: Trouble = TROUBLES[rng.choice(len(TROUBLES), p=[0.45, 0.25, 0.3])]
+        return act(course, trouble, False, scale, rng)
+    for attempt in range(_TRIES):
+        part = act(course, None, attempt == _TRIES - 1, scale, rng)
+        if part.legible().mean() > 0.5:
+            break
+    return part
+
+
+def _recorded(
+    pictures: Iterator[tuple[NDArray[np.uint8], View]],
+    course: Walk,
+    lamp: Lamp,
+    rng: np.random.Generator,
+) -> Iterator[NDArray[np.uint8]]:
+    """Blob images, in batches, of pictures that come one by one."""
+    batch: list[NDArray[np.uint8]] = []
+    views: list[View] = []
+    for frame, (picture, view) in enumerate(pictures, 1):
+        x, y = course.places[frame - 1].tolist()
+        batch.append(picture)
+        views.append(lamp.view_of(x, y, view))
+        if len(batch) == _BATCH or frame == len(course.speeds):
+            yield expose(batch, views, rng)
+            batch, views = [], []
+
+
+def _picture_ant(ant: Ant, part: Act, size: int, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.uint8], View]]:
+    """Pictures of a single ant."""
+    tilt, shade = _tilt(len(part.poses), rng), _shade(len(part.poses), rng)
+    for frame, (pose, view) in enumerate(zip(part.poses, part.views, strict=True)):
+        (line,) = upright([midline(ant, pose)])
+        canvas = Canvas(size)
+        angle = float(tilt[frame]) + math.pi * bool(part.turned[frame])
+        draw_ant(canvas, ant, pose, turn(line, angle), shade[frame])
+        yield canvas.picture(view), view
+
+
+def _picture_group(
+    ants: Sequence[Ant], acts: Sequence[Act], size: int, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.uint8], View]]:
+    """Pictures of ants that touch: side by side, head to head, or one across the other."""
+    frames = len(acts[0].poses)
+    angles, shifts = _group(len(ants), frames, rng)
+    shade = _shade(frames, rng)
+    for frame in range(frames):
+        poses = [part.poses[frame] for part in acts]
+        lines = [
+            turn(midline(ant, pose), angles[which, frame]) + shifts[which, frame]
+            for which, (ant, pose) in enumerate(zip(ants, poses, strict=True))
+        ]
+        canvas = Canvas(size)
+        for ant, pose, line in zip(ants, poses, upright(lines), strict=True):
+            draw_ant(canvas, ant, pose, line, shade[frame])
+        view = acts[0].views[frame]
+        yield canvas.picture(view), view
+
+
+def _group(ants: int, frames: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Angles (ants, frames) and places (ants, frames, 2) of ants that touch."""
+    angles = np.stack([drift(frames, 0.15, 0.95, rng) for _ in range(ants)])
+    shifts = np.stack([drift(frames, 0.8, 0.95, rng, 2) for _ in range(ants)])
+    for which in range(1, ants):
+        side = 1 if which == 1 else -1
+        manner = rng.choice(3, p=[0.5, 0.25, 0.25])
+        if manner == 0:
+            angles[which] += math.pi * rng.integers(2) + rng.normal(0.0, 0.3)
+            shifts[which] += [side * rng.uniform(6.0, 9.5), rng.normal(0.0, 6.0)]
+        elif manner == 1:
+            angles[which] += math.pi * rng.integers(2) + rng.normal(0.0, 0.4)
+            shifts[which] += [rng.normal(0.0, 3.0), side * rng.uniform(17.0, 25.0)]
+        else:
+            angles[which] += rng.uniform(0.9, 2.2)
+            shifts[which] += [side * rng.uniform(4.0, 10.0), rng.normal(0.0, 6.0)]
+    return angles, shifts
+
+
+def _picture_thing(
+    thing: Thing, course: Walk, size: int, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.uint8], View]]:
+    """Pictures of a thing, which lies still but for the tracker's unsteady idea of its axis."""
+    frames = len(course.speeds)
+    alive = thing.kind == "larva"
+    bend = rng.uniform(-0.9, 0.9) + drift(frames, 0.2 if alive else 0.02, 0.97, rng)
+    tilt = _tilt(frames, rng) * (1 if thing.kind == "glare" else 2)
+    view = View(
+        blur=rng.uniform(0.45, 1.1),
+        veil=rng.uniform(0.0, 0.2),
+        noise=rng.uniform(5.0, 9.0),
+        threshold=rng.uniform(16.0, 24.0),
+    )
+    for frame in range(frames):
+        canvas = Canvas(size)
+        draw_thing(canvas, thing, float(bend[frame]), float(tilt[frame]))
+        yield canvas.picture(view), view
+
+
+def _tilt(frames: int, rng: np.random.Generator) -> Floats:
+    """Error of the blob's fitted axis, in radians, shape (N,)."""
+    return drift(frames, 0.07, 0.8, rng)
+
+
+def _shade(frames: int, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """Displacement of the shadow in each frame: it turns round with the animal."""
+    angle = rng.uniform(-math.pi, math.pi) + np.cumsum(rng.normal(0.0, 0.04, frames))
+    reach = rng.uniform(0.6, 2.0)
+    right, down = reach * np.cos(angle), reach * np.sin(angle)
+    return list(zip(right.tolist(), down.tolist(), strict=True))

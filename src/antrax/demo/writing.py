@@ -1,0 +1,94 @@
+"""The files of a made-up experiment."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from antrax.demo.ants import COLOURS, IDS
+from antrax.demo.filming import Film
+from antrax.demo.measuring import (
+    AREAS,
+    FRAMES_PER_SECOND,
+    has_plausible_area,
+    measure,
+    metres_per_pixel,
+)
+from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE
+from antrax.stacks import write_stacks
+
+
+def write_parameters(folder: Path, experiment: str, movies: int, length: int, size: int) -> None:
+    """Write the session's tables and settings; `length` is the number of frames a movie."""
+    (folder / "Trck.mat").touch()
+    categories = [(name, "ant_labels") for name in IDS]
+    categories += [(NOTHING, "noant_labels"), (SEVERAL, "other_labels")]
+    categories += [(UNREADABLE, "other_labels"), *((code, "tagcolors") for code in COLOURS)]
+    labels = "".join(f"{label}\t{category}\n" for label, category in categories)
+    (folder / "labels.csv").write_text(labels, encoding="utf-8", newline="\n")
+    # Columns of this table are separated by spaces, so a name cannot have any.
+    name = "_".join(experiment.split())
+    rows = ["index subdir name movfile fps nframes fi ff"]
+    rows += [
+        f"{movie} 1_{movies} {name}_{movie} {name}_{movie}.mp4 {FRAMES_PER_SECOND} {length} "
+        f"{(movie - 1) * length + 1} {movie * length}"
+        for movie in range(1, movies + 1)
+    ]
+    (folder / "movies_info.txt").write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
+    settings = {
+        "tagged": True,
+        "geometry_multi_colony": False,
+        "geometry_colony_labels": [],
+        "geometry_rscale": metres_per_pixel(size),
+        "segmentation_invert": False,
+        "thrsh_meanareamin": AREAS[0],
+        "thrsh_meanareamax": AREAS[1],
+    }
+    (folder / "prmtrs.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def write_movie(session: Path, movie: int, films: dict[str, Film]) -> None:
+    """Write the images of a movie's tracklets and the tracker's measurements."""
+    write_stacks(
+        session / "images" / f"images_{movie}.mat",
+        ((name, shot.images) for name, shot in films.items()),
+    )
+    size = next(iter(films.values())).images.shape[1]
+    measured = {name: measure(shot.images, shot.course) for name, shot in films.items()}
+    passed = {name: has_plausible_area(data[:1], size) for name, data in measured.items()}
+    _write_arrays(session / "tracklets" / f"trdata_{movie}.mat", measured, "single")
+    _write_arrays(session / "images" / f"frame_passed_{movie}.mat", passed, "logical")
+
+
+def _write_arrays(path: Path, arrays: dict[str, NDArray[np.float32]] | dict[str, NDArray[np.bool_]], kind: str) -> None:
+    """Write one array a tracklet, as MATLAB would store its class `kind`."""
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            stored = array.astype(np.uint8) if kind == "logical" else array
+            dataset = file.create_dataset(name, data=stored)
+            dataset.attrs["MATLAB_class"] = np.bytes_(kind)
+            if kind == "logical":
+                # MATLAB reads whole numbers without this as numbers, not as true and false.
+                dataset.attrs["MATLAB_int_decode"] = np.int32(1)
+
+
+def write_examples(folder: Path, stem: str, first: int, shot: Film) -> None:
+    """Write a tracklet's images as PNG files with a white background, by the label of each."""
+    white = np.where(shot.images.any(axis=-1, keepdims=True), shot.images, np.uint8(255))
+    for label in set(shot.labels):
+        (folder / label).mkdir(exist_ok=True)
+    for frame, (image, label) in enumerate(zip(white, shot.labels, strict=True), first):
+        Image.fromarray(image).save(folder / label / f"{stem}.{frame}.png", compress_level=1)
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV table."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
