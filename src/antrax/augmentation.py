@@ -15,6 +15,7 @@ from antrax.images import Background
 # A camera's exposure and white balance drift by so much; hue is what an ID is made of and is left alone.
 _BRIGHTNESS, _CHANNEL = 0.15, 0.05
 _STRETCH = 0.03
+_BLURRED = 0.25
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,9 @@ def augment(images: Tensor, options: Augmentation, background: Background, gener
     ]
     grid = functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
     moved = functional.grid_sample(images - ground, grid, align_corners=False)
+    # some animals move or lie out of focus; how much of the blur is mixed in differs
+    blurred = (uniform(0.5) + 0.5) * (torch.rand(count, generator=generator) < _BLURRED).to(device)
+    moved = torch.lerp(moved, functional.avg_pool2d(moved, 3, 1, 1), blurred[:, None, None, None])
     light = (1 + uniform(_BRIGHTNESS, 1)) * (1 + uniform(_CHANNEL, 3))
     relit = ((moved + ground) * light[:, :, None, None]).clamp(0, 1)
     varied = torch.where((moved != 0).any(1, keepdim=True), relit, ground)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from antrax.calibration import Calibration
 from antrax.errors import ClassifierError
-from antrax.files import replacing
+from antrax.files import replacing_hdf5
 from antrax.images import Background
 from antrax.labels import Category
 from antrax.network.graph import Graph, Shape, Weights
@@ -99,7 +99,7 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
         "calibration": classifier.calibration.to_json() if classifier.calibration else None,
         "record": dict(classifier.record),
     }
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing_hdf5(path) as file:
         file.attrs["keras_version"] = _KERAS_VERSION
         file.attrs["backend"] = "torch"
         file.attrs["model_config"] = to_keras_config(classifier.graph)

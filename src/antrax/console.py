@@ -116,12 +116,11 @@ def show_evaluation(console: Console, evaluation: Evaluation) -> None:
     """A short table of the labels that are worst, and what they are confused with."""
     rows = [f for f in evaluation.by_label() if f.images][:_WORST_LABELS]
     total = int(evaluation.tracklets.sum())
-    table = Table(
-        title=f"Held out: {total} tracklets that the network never saw, {evaluation.image_accuracy:.1%} of their images "
-        "right. The weakest labels:",
-        title_justify="left",
-        title_style="bold",
+    console.print(
+        f"Held out: {total} tracklets that the network never saw, {evaluation.image_accuracy:.1%} of their images "
+        "right. The weakest labels:"
     )
+    table = Table()
     for column in ("label", "tracklets", "images", "right"):
         table.add_column(column, justify="left" if column == "label" else "right")
     table.add_column("most often taken for")
@@ -177,9 +176,8 @@ def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:
     """What was added to which label."""
     total = sum(result.added.values())
     verb = "would be added" if dry_run else "added"
-    table = Table(
-        title=f"{total:,} images {verb} to {escape(str(result.destination))}", title_justify="left", title_style="bold"
-    )
+    console.print(f"{total:,} {'image' if total == 1 else 'images'} {verb} to {escape(str(result.destination))}")
+    table = Table()
     table.add_column("label")
     table.add_column(verb, justify="right")
     for label, count in sorted(result.added.items()):

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from antrax.labels import UNKNOWN, Category
 
-_FLOOR = 1e-6
+# Keeps one certain image from ruling a label out for good.
+FLOOR = 1e-6
 # Each image of a tracklet shorter than this is looked at both ways; of longer ones, every other image is turned.
 BOTH_WAYS_BELOW = 8
 
@@ -122,12 +123,7 @@ def pool(probabilities: NDArray[np.floating], rule: Rule) -> NDArray[np.float64]
         Shape (labels,), sums to 1.
     """
     mean = probabilities.astype(np.float64).mean(0)
-    return sharpen(mean, len(probabilities), rule)
-
-
-def sharpen(mean: NDArray[np.float64], count: int, rule: Rule) -> NDArray[np.float64]:
-    """Step 2 for the mean (labels,) of `count` images' probabilities."""
-    logs = np.log(mean + _FLOOR) * (count**rule.exponent / rule.temperature)
+    logs = np.log(mean + FLOOR) * (len(probabilities) ** rule.exponent / rule.temperature)
     powers = np.exp(logs - logs.max())
     return np.asarray(powers / powers.sum(), np.float64)
 

@@ -148,8 +148,10 @@ def open_session(experiment: str | os.PathLike[str], session: str | None = None)
     folder = Path(experiment).expanduser().absolute()
     if not folder.is_dir():
         raise ExperimentError(f"{folder} {'is no folder' if folder.exists() else 'does not exist'}")
-    if session is None and (folder / _TRCK).is_file():
-        return Session(folder.parent, folder)
+    if _is_session(folder):
+        if session in (None, folder.name):
+            return Session(folder.parent, folder)
+        folder = folder.parent
     found = session_dirs(folder)
     if not found:
         raise ExperimentError(
@@ -167,16 +169,26 @@ def open_session(experiment: str | os.PathLike[str], session: str | None = None)
 def session_dirs(experiment: Path) -> list[Path]:
     """The session folders of an experiment, by age of their `Trck.mat`, the latest last."""
     try:
-        marks = [(path / _TRCK, path) for path in experiment.iterdir() if path.is_dir()]
-        ages = [(mark.stat().st_mtime_ns, path) for mark, path in marks if mark.is_file()]
+        ages = [((path / _TRCK).stat().st_mtime_ns, path) for path in experiment.iterdir() if _is_session(path)]
     except OSError as error:
         raise ExperimentError(f"{experiment} cannot be read: {error.strerror}") from None
     return [path for _, path in sorted(ages)]
 
 
+def _is_session(path: Path) -> bool:
+    # On the top folder of a drive lie folders that nobody may look into; they are no sessions.
+    try:
+        return (path / _TRCK).is_file()
+    except PermissionError:
+        return False
+
+
 def is_experiment(path: Path) -> bool:
-    """Whether a folder holds a session (or is one)."""
-    return path.is_dir() and ((path / _TRCK).is_file() or bool(session_dirs(path)))
+    """Whether a folder holds a session (or is one); one that cannot be looked into is none."""
+    try:
+        return path.is_dir() and (_is_session(path) or bool(session_dirs(path)))
+    except ExperimentError:
+        return False
 
 
 def find_experiments(path: str | os.PathLike[str]) -> list[Path]:
@@ -199,9 +211,9 @@ def find_experiments(path: str | os.PathLike[str]) -> list[Path]:
         return _from_list_file(path)
     if not path.is_dir():
         raise ExperimentError(f"{path} does not exist")
-    if is_experiment(path):
+    if _is_session(path) or session_dirs(path):
         return [path]
-    inside = sorted(child for child in path.iterdir() if child.is_dir() and is_experiment(child))
+    inside = sorted(child for child in path.iterdir() if is_experiment(child))
     if not inside:
         raise ExperimentError(
             f"{path} is no tracked experiment and contains none: no folder in it holds {_TRCK.as_posix()}"
@@ -214,10 +226,12 @@ def _from_list_file(path: Path) -> list[Path]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
         raise ExperimentError(f"{path} is neither a folder nor a text file that lists experiments") from None
-    wanted = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    # quotes come along where a path was copied from a file manager
+    wanted = [line.strip().strip('"') for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not wanted:
         raise ExperimentError(f"{path} lists no experiment; write one path a line")
-    return list(dict.fromkeys(Path(os.path.normpath(path.parent / Path(line).expanduser())) for line in wanted))
+    # a name may start with ~ and yet stand for nobody's home: os.path then leaves it alone, pathlib raises
+    return list(dict.fromkeys(Path(os.path.normpath(path.parent / os.path.expanduser(line))) for line in wanted))  # noqa: PTH111
 
 
 def from_movies_file(path: Path) -> dict[int, Movie]:
@@ -234,16 +248,16 @@ def from_movies_file(path: Path) -> dict[int, Movie]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ExperimentError(f"{path} cannot be read: {error}") from None
-    rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    rows = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         return {}
-    header = rows[0][1]
+    header = rows[0][1].split()
     if "index" not in header or "name" not in header:
         raise ExperimentError(f"{path}: the first line must name the columns, `index` and `name` among them")
     movies: dict[int, Movie] = {}
-    for number, values in rows[1:]:
-        row = _named_values(header, values)
+    for number, line in rows[1:]:
         try:
+            row = _named_values(header, line)
             index = int(float(row["index"]))
             entry = Movie(
                 index,
@@ -252,7 +266,7 @@ def from_movies_file(path: Path) -> dict[int, Movie]:
                 ff=int(_number(row.get("ff"), 0)),
                 fps=_number(row.get("fps"), float("nan")),
             )
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             raise ExperimentError(f"{path}, line {number}: expected the columns {' '.join(header)}") from None
         if index in movies:
             raise ExperimentError(f"{path}, line {number}: movie {index} is listed twice")
@@ -260,11 +274,18 @@ def from_movies_file(path: Path) -> dict[int, Movie]:
     return movies
 
 
-def _named_values(header: list[str], values: list[str]) -> dict[str, str]:
-    """Values by column. Names with spaces make a row longer than the header: the surplus belongs to the names."""
+def _named_values(header: list[str], line: str) -> dict[str, str]:
+    """Values by column. Names with spaces make a row longer than the header: the surplus belongs to the names.
+
+    Raises
+    ------
+    ValueError
+        The row has fewer values than the header. Where two spaces show which are missing, these are empty.
+    """
+    values = line.split()
     surplus = len(values) - len(header)
     if surplus <= 0:
-        return dict(zip(header, values, strict=False))
+        return dict(zip(header, values if surplus == 0 else line.rstrip("\n").split(" "), strict=True))
     name = header.index("name")
     last_text = max(header.index(column) for column in ("name", "movfile") if column in header)
     tail = len(header) - last_text - 1
@@ -273,11 +294,11 @@ def _named_values(header: list[str], values: list[str]) -> dict[str, str]:
     row |= dict(zip(header[last_text + 1 :], values[len(values) - tail :], strict=True))
     # `name` and `movfile` are the same words but for the file's ending
     words = len(middle) if last_text == name else len(middle) // 2
-    return row | {"name": " ".join(middle[:words])}
+    return row | {"name": " ".join(middle[:words]).strip('"')}
 
 
 def _number(text: str | None, missing: float) -> float:
-    return missing if text is None or text.lower() == "nan" else float(text)
+    return missing if text is None or text.lower() in ("", "nan") else float(text)
 
 
 def parse_movie_list(text: str) -> list[int]:

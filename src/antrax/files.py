@@ -7,8 +7,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from antrax.errors import OutputError
+
+if TYPE_CHECKING:
+    import h5py
 
 
 @contextlib.contextmanager
@@ -34,6 +38,27 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_hdf5(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file, open for writing, that takes the place of `path` when the block ends without an exception.
+
+    It grows in memory, for where a disk is full HDF5 drops data, says so on standard error only, and in the end takes
+    the whole process down (seen with h5py 3.16).
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written or the disk is full. `path` is then as it was.
+    """
+    import h5py
+
+    with h5py.File(path.name, "w", driver="core", backing_store=False, block_size=2**20) as file:
+        yield file
+        file.flush()
+        content: bytes = file.id.get_file_image()
+    write_atomically(path, content)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

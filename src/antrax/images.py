@@ -82,7 +82,9 @@ def read_example(path: Path, background: Background | None = None) -> NDArray[np
             layer = image.convert("RGBA")
             ground = Image.new("RGBA", layer.size, background or "white")
             return np.asarray(Image.alpha_composite(ground, layer).convert("RGB"))
-    except (UnidentifiedImageError, Image.DecompressionBombError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadImageError("far too large for a blob image") from None
+    except UnidentifiedImageError:
         raise BadImageError("empty" if not path.stat().st_size else "no image") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise BadImageError(f"damaged ({error})") from None

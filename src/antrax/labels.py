@@ -131,7 +131,7 @@ def guess_category(label: str) -> Category:
     """
     if label in MULTI_NAMES or label.casefold() in ("multi", "multiant"):
         return Category.MULTI
-    if label == UNKNOWN:
+    if label.casefold() == UNKNOWN.casefold():
         return Category.UNKNOWN
     return Category.NONANT if label.casefold() in _NONANT_NAMES else Category.ANT
 

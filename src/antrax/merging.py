@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections import defaultdict
@@ -28,7 +29,7 @@ class MergeResult:
     added : dict of str to int
         Number of images added, by label.
     present : int
-        Images that were there already under the same name.
+        Images that were there already, under whatever name.
     renamed : int
         Of the added ones, those whose name was taken by another image and that got a new one.
     corrupt : tuple of str
@@ -55,8 +56,9 @@ def merge_trainsets(
 ) -> MergeResult:
     """Add all examples of the sources to the destination.
 
-    An image whose name is taken by the same pixels is skipped; one whose name is taken by others is kept under a
-    new name. Each file appears whole or not at all, so a merge that was cut short can be repeated.
+    An image that the destination has already among those of its tracklet is skipped, whatever its name, for older sets
+    number frames in another way; one whose name is taken by another image is kept under a new name. Each file appears
+    whole or not at all, so a merge that was cut short can be repeated.
 
     Parameters
     ----------
@@ -95,6 +97,8 @@ def merge_trainsets(
 
 def _destination(path: Path) -> ClassDir:
     path = path.expanduser().absolute()
+    if path.name == "examples":
+        raise TrainsetError(f"{path}: name the folder that holds `examples`, {path.parent}")
     if path.is_dir() and not (path / "examples").is_dir() and is_experiment(path):
         session = open_session(path)
         return ClassDir(session.classifier_dir, session)
@@ -104,25 +108,44 @@ def _destination(path: Path) -> ClassDir:
 
 
 class _Taken:
-    """Which names the destination has, including what this merge adds."""
+    """Which names and images the destination has, including what this merge adds; reads only what it must."""
 
-    def __init__(self, files: list[ExampleFile]) -> None:
-        self._paths: dict[tuple[str, str], Path] = {
-            (file.label, file.path.name.casefold()): file.path for file in files
-        }
+    def __init__(self, files: list[ExampleFile], examples_dir: Path) -> None:
+        self._examples_dir = examples_dir
+        # Not all file systems tell names apart that differ in case only.
+        self._names = {(file.label, file.path.name.casefold()) for file in files}
+        self._unread: dict[tuple[str, str], list[Path]] = defaultdict(list)
+        self._images: dict[tuple[str, str], set[bytes]] = defaultdict(set)
+        for file in files:
+            self._unread[_tracklet(file)].append(file.path)
 
-    def place(self, label: str, name: str) -> Path | None:
-        """The file that has this name; names differ by more than case, for not all file systems tell them apart."""
-        return self._paths.get((label, name.casefold()))
+    def has_image(self, file: ExampleFile, digest: bytes) -> bool:
+        """Whether the image is there among those of its label and tracklet."""
+        key = _tracklet(file)
+        for path in self._unread.pop(key, ()):
+            with contextlib.suppress(BadImageError):
+                self._images[key].add(pixel_digest(read_example(path)))
+        return digest in self._images[key]
 
-    def add(self, label: str, name: str, path: Path) -> None:
-        self._paths[label, name.casefold()] = path
+    def has_name(self, label: str, name: str) -> bool:
+        """Whether a file of that name is there, damaged ones too: they are not ours to delete."""
+        # the second where labels differ in case only, and their folders are one
+        return (label, name.casefold()) in self._names or (self._examples_dir / label / name).exists()
+
+    def add(self, file: ExampleFile, name: str, digest: bytes) -> None:
+        self._names.add((file.label, name.casefold()))
+        self._images[_tracklet(file)].add(digest)
+
+
+def _tracklet(file: ExampleFile) -> tuple[str, str]:
+    """Label and tracklet; one for all files of a label whose names tell no tracklet."""
+    return file.label, file.tracklet if file.experiment else ""
 
 
 def _copy(
     files: list[ExampleFile], there: list[ExampleFile], examples_dir: Path, dry_run: bool, reporter: Reporter
 ) -> MergeResult:
-    taken = _Taken(there)
+    taken = _Taken(there, examples_dir)
     added: dict[str, int] = defaultdict(int)
     corrupt: list[str] = []
     present = renamed = 0
@@ -134,38 +157,31 @@ def _copy(
             except BadImageError as error:
                 corrupt.append(f"{file.path}: {error}")
                 continue
-            name, is_there = _free_name(file, digest, taken)
-            if is_there:
+            if taken.has_image(file, digest):
                 present += 1
                 continue
+            name = _free_name(file, taken)
             path = examples_dir / file.label / name
             if not dry_run:
                 make_folder(path.parent)
                 with replacing(path) as temporary:
                     shutil.copyfile(file.path, temporary)
-            # later sources are compared with the copy's origin, which a dry run has too
-            taken.add(file.label, name, file.path)
+            taken.add(file, name, digest)
             added[file.label] += 1
             renamed += name != file.path.name
     return MergeResult(examples_dir, dict(added), present, renamed, tuple(corrupt))
 
 
-def _free_name(file: ExampleFile, digest: bytes, taken: _Taken) -> tuple[str, bool]:
-    """A name for a file at the destination, and whether the same image is there under it already.
+def _free_name(file: ExampleFile, taken: _Taken) -> str:
+    """A name for a file at the destination.
 
-    Where the name is taken by another image, the experiment's part gets a suffix (`exp.m1.trj_…`): the frame's
-    number and the tracklet's name keep their places.
+    Where its own is taken, the experiment's part gets a suffix (`exp.m1.trj_…`): the frame's number and the tracklet's
+    name keep their places.
     """
     name = file.path.name
     for attempt in range(1, 10_000):
-        path = taken.place(file.label, name)
-        if path is None:
-            return name, False
-        try:
-            if pixel_digest(read_example(path)) == digest:
-                return name, True
-        except BadImageError:
-            pass  # what has the name is no image; it stays, for it is not ours to delete
+        if not taken.has_name(file.label, name):
+            return name
         if file.experiment:
             rest = file.path.name[len(file.experiment) + 1 :]
             name = f"{file.experiment}.m{attempt}.{rest}"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import StackError
-from antrax.files import replacing
+from antrax.files import replacing_hdf5
 from antrax.names import TrackletName, parse_tracklet_name
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ class Stack:
 
     def tracklets(self) -> list[TrackletName]:
         """The tracklets that have a dataset in this file, in the file's order."""
-        names = (parse_tracklet_name(name) for name in self._file)
+        try:
+            # h5py gives a name that is no UTF-8 as bytes
+            names = [parse_tracklet_name(name) for name in self._file if isinstance(name, str)]
+        except (OSError, RuntimeError, KeyError) as error:
+            raise StackError(f"{self.path} is damaged ({error}); run the tracking step of this movie again") from None
         return [name for name in names if name]
 
     def count(self, tracklet: str) -> int:
@@ -73,8 +77,8 @@ class Stack:
             return np.zeros((0, 0, 0, 3), np.uint8)
         try:
             dataset = self._file[tracklet]
-            raw = dataset[()][None] if dataset.ndim == 3 else dataset[start:stop]
-        except OSError as error:
+            raw = dataset[()][None][start:stop] if dataset.ndim == 3 else dataset[start:stop]
+        except (OSError, RuntimeError) as error:
             raise StackError(f"{self.path}: the images of {tracklet} are damaged ({error})") from None
         return np.ascontiguousarray(np.asarray(raw).transpose(0, 3, 2, 1))
 
@@ -93,7 +97,7 @@ class Stack:
             shape, dtype = dataset.shape, dataset.dtype
             empty = dataset.size == 0 or "MATLAB_empty" in dataset.attrs
         except KeyError:
-            raise StackError(f"{self.path} has no tracklet {tracklet}") from None
+            raise StackError(f"{self.path}: tracklet {tracklet} is missing or damaged") from None
         except (OSError, RuntimeError, AttributeError) as error:
             raise StackError(f"{self.path}: {tracklet} is damaged ({error})") from None
         if empty:
@@ -145,11 +149,11 @@ def read_frame_passed(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray
     try:
         with h5py.File(path, "r", locking=False) as file:
             return {
-                name: np.asarray(file[name]).astype(bool).ravel()
+                name: np.asarray(dataset).astype(bool).ravel()
                 for name in tracklets
-                if isinstance(file.get(name), h5py.Dataset)
+                if isinstance(dataset := file.get(name), h5py.Dataset) and "MATLAB_empty" not in dataset.attrs
             }
-    except OSError:
+    except (OSError, RuntimeError, KeyError):
         return {}
 
 
@@ -161,10 +165,13 @@ def write_stacks(path: Path, tracklets: Iterable[tuple[str, NDArray[np.uint8]]])
     path : Path
     tracklets : iterable of (str, NDArray[np.uint8])
         Name and images, shape (N, S, S, 3): row, column, rgb; background 0.
-    """
-    import h5py
 
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    with replacing_hdf5(path) as file:
         for name, images in tracklets:
             stored = images.transpose(0, 3, 2, 1)
             if len(stored) == 1:  # MATLAB drops a trailing dimension of one

@@ -288,8 +288,8 @@ class _Plan:
         predictions = self._predictions(measured)
         if predictions:
             evaluation = evaluate(predictions, self.labels)
-            ants = np.array([self.categories[label] is Category.ANT for label in self.labels])
-            calibration = calibrate([prediction.as_tracklet() for prediction in predictions], ants)
+            categories = [self.categories[label] for label in self.labels]
+            calibration = calibrate([prediction.as_tracklet() for prediction in predictions], categories)
         if not calibration or not calibration.sufficient:
             count = len(calibration.confidences) if calibration else 0
             reporter.warn(

@@ -134,13 +134,18 @@ def open_classdir(path: str | os.PathLike[str], session: str | None = None) -> C
     Raises
     ------
     TrainsetError
-        There is neither.
+        There is neither, or the folder lies in another session.
     """
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
         raise TrainsetError(f"{folder} {'is no folder' if folder.exists() else 'does not exist'}")
     if (folder / "examples").is_dir():
-        return ClassDir(folder, _session_around(folder))
+        around = _session_around(folder)
+        if session is not None and (around is None or around.name != session):
+            raise TrainsetError(
+                f"{folder} does not lie in a session {session!r}; name the experiment to choose a session"
+            )
+        return ClassDir(folder, around)
     if is_experiment(folder):
         opened = open_session(folder, session)
         if not (opened.classifier_dir / "examples").is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any, Literal
 
 import numpy as np
@@ -174,11 +175,11 @@ def _shape(layer: Layer, inputs: list[Shape]) -> Shape:
     try:
         match layer.kind:
             case "InputLayer":
-                return tuple(int(n) for n in options["batch_shape"][1:])
+                shape: Shape = tuple(options["batch_shape"][1:])
             case "ZeroPadding2D":
                 (top, bottom), (left, right) = options["padding"]
                 rows, columns, channels = inputs[0]
-                shape: Shape = (rows + top + bottom, columns + left + right, channels)
+                shape = (rows + top + bottom, columns + left + right, channels)
             case "Conv2D":
                 shape = (*_windows(inputs[0], options["kernel_size"], options["strides"]), options["filters"])
             case "MaxPooling2D" | "AveragePooling2D":
@@ -195,7 +196,8 @@ def _shape(layer: Layer, inputs: list[Shape]) -> Shape:
                 shape = (options["units"],)
             case _:
                 shape = inputs[0]
-    except (ValueError, IndexError, KeyError, TypeError):
+        shape = tuple(index(length) for length in shape)
+    except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError):
         raise ClassifierError(f"layer {layer.name!r} ({layer.kind}) does not fit the layers before it") from None
     if min(shape) < 1 or max(shape) > 2**20:
         raise ClassifierError(f"layer {layer.name!r} ({layer.kind}) would be of shape {shape}")

@@ -91,8 +91,8 @@ def from_keras_config(text: str) -> Graph:
         if model["class_name"] != "Functional":
             raise ClassifierError(f"a {model['class_name']} model, which this version does not read")
         config = model["config"]
-        if len(config["layers"]) > _MOST_LAYERS:
-            raise ClassifierError(f"a model of {len(config['layers'])} layers, more than any that this version reads")
+        if not 0 < len(config["layers"]) <= _MOST_LAYERS:
+            raise ClassifierError(f"a model of {len(config['layers'])} layers, which this version does not read")
         layers = tuple(_layer(entry) for entry in config["layers"])
         graph = Graph(str(config["name"]), layers)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:

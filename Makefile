@@ -1,0 +1,41 @@
+# Everything on a fresh machine: Python 3.11 or newer, git and make are enough.
+#   make demo    builds the environment if needed, then the whole workflow on a made-up experiment
+#   make test    builds the environment if needed, then all tests
+
+PYTHON ?= python3
+# Where torch comes from. By default it is as pip finds it; for Linux without an NVIDIA GPU see the README.
+TORCH_INDEX ?=
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+STAMP := $(VENV)/installed
+DEMO ?= demo
+
+.PHONY: demo test lint types clean
+
+demo: $(STAMP)
+	$(BIN)/antrax demo $(DEMO) --run
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+# torch first: what else is installed then finds it there and asks for no other build
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch \
+		$(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -c "open('$(STAMP)', 'w').close()"
+
+clean:
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,116 @@
+"""Speed of `antrax classify`, end to end, against the bare network on images that lie in memory.
+
+    python benchmarks/classification_speed.py [--images 120000] [--size 48] [--rounds 5] [--work DIR]
+
+Writes an experiment of made-up stacks (compressed as trackers do), then measures in turn, round by round: the bare
+network, in as many processes with one thread each as `antrax classify` uses, and `antrax.classify` as a whole (start of
+the workers, reading, network, decision, writing). Prints the rates and their ratio; medians over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+from loky.process_executor import ProcessPoolExecutor
+from rich.console import Console
+from rich.table import Table
+
+import antrax
+from antrax.classifier import Classifier, write_classifier
+from antrax.demo import generate_experiment
+from antrax.devices import choose_device, processors
+from antrax.engine import BATCH, make_predictor
+from antrax.labels import guess_category
+from antrax.network.graph import Graph, Weights, build
+from antrax.network.torch_network import Network, get_weights
+from antrax.stacks import open_stack, write_stacks
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=120_000)
+    parser.add_argument("--size", type=int, default=48, help="size of the blob images; the network takes 48 pixels")
+    parser.add_argument("--arch", default="small")
+    parser.add_argument("--frames", type=int, default=60, help="images of a tracklet")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--work", type=Path, default=Path("out/speed"))
+    args = parser.parse_args()
+    device = choose_device(args.device)
+    session = make_experiment(args.work, args.images, args.size, args.frames)
+    graph = build(args.arch, 48, len(session.labels.all), "white")
+    weights = get_weights(Network(graph))
+    labels = session.labels.all
+    classifier = Classifier(graph, weights, labels, {label: guess_category(label) for label in labels})
+    write_classifier(classifier, session.classifier_dir / "classifier.h5")
+    bare, whole = [], []
+    for _ in range(args.rounds):
+        bare.append(bare_rate(graph, weights, device))
+        whole.append(end_to_end_rate(session, device))
+    table = Table(
+        title=f"{args.images:,} images of {args.size} pixels in tracklets of {args.frames}, {args.arch}, {device}"
+    )
+    for column in ("", "images/s, median", "lowest", "highest"):
+        table.add_column(column, justify="right")
+    for name, rates in (("bare network", bare), ("antrax classify", whole)):
+        table.add_row(name, *(f"{value:,.0f}" for value in (statistics.median(rates), min(rates), max(rates))))
+    ratios = [w / b for w, b in zip(whole, bare, strict=True)]
+    table.add_row("ratio", *(f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))))
+    Console().print(table)
+
+
+def make_experiment(work: Path, images: int, size: int, frames: int) -> antrax.Session:
+    """An experiment of four movies, filled with the images of a demo."""
+    folder = work / f"experiment_{images}_{size}_{frames}"
+    if not folder.is_dir():
+        generate_experiment(folder, movies=4, tracklets=30, max_frames=60, image_size=size)
+        session = antrax.open_session(folder)
+        for movie, (path,) in session.stacks.items():
+            with open_stack(path) as stack:
+                pool = np.concatenate([stack.read(tracklet.name) for tracklet in stack.tracklets()])
+            count = images // len(session.stacks) // frames
+            chosen = np.random.default_rng(movie).integers(0, len(pool), (count, frames))
+            write_stacks(
+                path, ((f"trj_id{i}_ti{movie}_1_tf{movie}_{frames}", pool[rows]) for i, rows in enumerate(chosen))
+            )
+    return antrax.open_session(folder)
+
+
+def end_to_end_rate(session: antrax.Session, device: str) -> float:
+    """Images a second of `antrax.classify`, workers' start included."""
+    shutil.rmtree(session.labels_dir)
+    started = time.monotonic()
+    report = antrax.classify(session.experiment, antrax.ClassifyOptions(device=device))
+    images = sum(experiment.images.total() for experiment in report.experiments)
+    return images / (time.monotonic() - started)
+
+
+def bare_rate(graph: Graph, weights: Weights, device: str) -> float:
+    """Images a second of the network alone, all processors busy."""
+    workers = processors() if device == "cpu" else 1
+    with ProcessPoolExecutor(workers) as pool:
+        rates = list(pool.map(_bare, [graph] * workers, [weights] * workers, [device] * workers))
+    return float(sum(rates))
+
+
+def _bare(graph: Graph, weights: Weights, device: str, seconds: float = 5.0) -> float:
+    predictor = make_predictor(graph, weights, device)
+    batch = BATCH if device == "cpu" else 1024
+    images = np.random.default_rng(0).integers(0, 256, (batch, graph.size, graph.size, 3), np.uint8)
+    for _ in range(5):
+        predictor(images)
+    count, started = 0, time.monotonic()
+    while time.monotonic() - started < seconds:
+        predictor(images)
+        count += batch
+    return count / (time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    main()
