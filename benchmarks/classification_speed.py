@@ -24,9 +24,9 @@ import antrax
 from antrax.classifier import Classifier, write_classifier
 from antrax.demo import generate_experiment
 from antrax.devices import choose_device, processors
-from antrax.engine import BATCH, make_predictor
+from antrax.engine import BATCH, Model, make_model, make_predictor
 from antrax.labels import guess_category
-from antrax.network.graph import Graph, Weights, build
+from antrax.network.graph import build
 from antrax.network.torch_network import Network, get_weights
 from antrax.stacks import open_stack, write_stacks
 
@@ -51,7 +51,7 @@ def main() -> None:
     write_classifier(classifier, session.classifier_dir / "classifier.h5")
     bare, whole = [], []
     for _ in range(args.rounds):
-        bare.append(bare_rate(graph, weights, device))
+        bare.append(bare_rate(make_model(classifier, device)))
         whole.append(end_to_end_rate(session, device))
     table = Table(
         title=f"{args.images:,} images of {args.size} pixels in tracklets of {args.frames}, {args.arch}, {device}"
@@ -91,18 +91,19 @@ def end_to_end_rate(session: antrax.Session, device: str) -> float:
     return images / (time.monotonic() - started)
 
 
-def bare_rate(graph: Graph, weights: Weights, device: str) -> float:
+def bare_rate(model: Model) -> float:
     """Images a second of the network alone, all processors busy."""
-    workers = processors() if device == "cpu" else 1
+    workers = processors() if model.device == "cpu" else 1
     with ProcessPoolExecutor(workers) as pool:
-        rates = list(pool.map(_bare, [graph] * workers, [weights] * workers, [device] * workers))
+        rates = list(pool.map(_bare, [model] * workers))
     return float(sum(rates))
 
 
-def _bare(graph: Graph, weights: Weights, device: str, seconds: float = 5.0) -> float:
-    predictor = make_predictor(graph, weights, device)
-    batch = BATCH if device == "cpu" else 1024
-    images = np.random.default_rng(0).integers(0, 256, (batch, graph.size, graph.size, 3), np.uint8)
+def _bare(model: Model, seconds: float = 5.0) -> float:
+    predictor = make_predictor(model)
+    batch = BATCH if model.device == "cpu" else 1024
+    images = np.random.default_rng(0).integers(0, 256, (batch, 3, model.size, model.size), np.uint8)
+    images = images.transpose(0, 3, 2, 1)
     for _ in range(5):
         predictor(images)
     count, started = 0, time.monotonic()

@@ -1,6 +1,7 @@
 """`antrax classify`: experiments in, files in `labels/` out."""
 
 import csv
+import dataclasses
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ from antrax.classification import ClassifyOptions, classify
 from antrax.classifier import read_classifier, write_classifier
 from antrax.decision import views
 from antrax.demo.walkthrough import compare_with_truth
-from antrax.engine import Job, Model, Worker, make_predictor
+from antrax.engine import Job, Worker, make_model, make_predictor
 from antrax.errors import ClassificationError, ExperimentError, OptionError
 from antrax.experiment import Session, open_session
 from antrax.images import prepare
@@ -110,7 +111,7 @@ def test_the_probabilities_of_every_image_are_kept(session):
 def test_probabilities_are_those_of_the_network_on_prepared_images(session):
     classify(session.experiment, HERE)
     classifier = read_classifier(session.classifier_dir / "classifier.h5")
-    predictor = make_predictor(classifier.graph, classifier.weights, "cpu")
+    predictor = make_predictor(make_model(classifier, "cpu"))
     with open_stack(stack_of(session, 2)) as stack:
         name = max((n.name for n in stack.tracklets()), key=stack.count)
         images = prepare(stack.read(name), classifier.size, classifier.background)
@@ -130,7 +131,8 @@ def test_several_workers_give_the_same_files_as_one(session):
 
 def test_torch_and_onnx_classify_alike(trained):
     classifier = read_classifier(trained.classifier)
-    model = Model(classifier.graph, classifier.weights, classifier.labels, classifier.background)
+    onnx = make_model(classifier, "cpu")
+    on_torch = dataclasses.replace(onnx, network=(classifier.graph, classifier.weights))
     session = trained.session
     (stack,) = session.stacks[1]
     with open_stack(stack) as opened:
@@ -140,16 +142,8 @@ def test_torch_and_onnx_classify_alike(trained):
         stack, session.companion(stack, "frame_passed"), names, "m", categories, classifier.calibration.rule(0.01)
     )
 
-    class OnTorch(Worker):
-        def classify(self, job):
-            from antrax.optimization import TorchPredictor
-
-            self._predictors[job.model] = TorchPredictor(model.graph, model.weights, "cpu")
-            return super().classify(job)
-
-    for mine, theirs in zip(
-        Worker({"m": model}, "cpu").classify(job), OnTorch({"m": model}, "cpu").classify(job), strict=True
-    ):
+    pairs = zip(Worker({"m": onnx}).classify(job), Worker({"m": on_torch}).classify(job), strict=True)
+    for mine, theirs in pairs:
         assert mine.decision.label == theirs.decision.label
         assert mine.probabilities == pytest.approx(theirs.probabilities, abs=2e-3)
 
@@ -296,8 +290,6 @@ def test_light_animals_need_a_classifier_of_light_animals(session):
 
 
 def test_a_classifier_without_calibration_is_used_cautiously_and_that_is_said(session):
-    import dataclasses
-
     path = session.classifier_dir / "classifier.h5"
     write_classifier(dataclasses.replace(read_classifier(path), calibration=None), path)
     listener = Listener()

@@ -41,7 +41,7 @@ def test_onnx_answers_as_torch_does(name, size):
     graph = build(name, size, 7, "white")
     weights, images = random_weights(graph), random_images(graph)
     session = onnxruntime.InferenceSession(build_onnx(graph, weights), providers=["CPUExecutionProvider"])
-    (answer,) = session.run(None, {session.get_inputs()[0].name: images})
+    (answer,) = session.run(None, {"images": np.ascontiguousarray(images.transpose(0, 3, 2, 1))})
     assert answer == pytest.approx(run_torch(graph, weights, images), abs=2e-5)
 
 

@@ -17,7 +17,7 @@ from antrax.calibration import ENOUGH_TRACKLETS, rule_for
 from antrax.classifier import Classifier, find_classifier, read_classifier
 from antrax.decision import Rule
 from antrax.devices import choose_device, processors
-from antrax.engine import Classified, Job, Model, Worker, start_worker, work
+from antrax.engine import Classified, Job, Model, Worker, make_model, start_worker, work
 from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError, OptionError, StackError
 from antrax.experiment import Session, find_experiments, open_session
 from antrax.labels import Category
@@ -288,14 +288,14 @@ def _run(
     reporter: Reporter,
 ) -> None:
     """Classify all movies, in order, spread over the workers."""
-    models = {str(path): Model(c.graph, c.weights, c.labels, c.background) for path, c in classifiers.items()}
+    models = {str(path): make_model(classifier, device) for path, classifier in classifiers.items()}
     most = processors() if device == "cpu" else min(_MOST_GPU_WORKERS, processors())
     workers = options.workers or most
     started = time.monotonic()
     images = 0
     done = 0.0
     with reporter.bar("classifying", sum(movie.size for movie in movies), "B") as update:
-        with _Pool(models, device, workers) as pool:
+        with _Pool(models, workers) as pool:
             for movie, share, outcome in pool.map_ordered(_jobs(movies)):
                 if isinstance(outcome, list):
                     images += sum(len(result.probabilities) for result in outcome)
@@ -345,22 +345,20 @@ def _jobs(movies: list[_Movie]) -> Iterator[_Step]:
 class _Pool:
     """Worker processes; with one worker, this process."""
 
-    def __init__(self, models: dict[str, Model], device: str, workers: int) -> None:
-        self._models, self._device, self._workers = models, device, workers
+    def __init__(self, models: dict[str, Model], workers: int) -> None:
+        self._models, self._workers = models, workers
         self._executor: Any = None
         self._here: Worker | None = None
 
     def __enter__(self) -> _Pool:
         if self._workers == 1:
-            self._here = Worker(self._models, self._device, threads=processors())
+            self._here = Worker(self._models, threads=processors())
         else:
             # unlike the standard library's, these workers do not run the user's script again, which need then not be
             # guarded by `if __name__ == "__main__"`
             from loky.process_executor import ProcessPoolExecutor
 
-            self._executor = ProcessPoolExecutor(
-                self._workers, initializer=start_worker, initargs=(self._models, self._device)
-            )
+            self._executor = ProcessPoolExecutor(self._workers, initializer=start_worker, initargs=(self._models,))
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:

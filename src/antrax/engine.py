@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.classifier import Classifier
 from antrax.decision import Decision, Rule, decide, merge_views, views
 from antrax.images import Background, prepare
 from antrax.labels import Category
@@ -35,16 +36,31 @@ class Model:
 
     Parameters
     ----------
-    graph : Graph
-    weights : Weights
+    size : int
+        Side length of the images that the network takes, in pixels.
     labels : tuple of str
     background : {"white", "black"}
+    device : str
+        As torch names it.
+    network : bytes or (Graph, Weights)
+        For processors, an ONNX model; it is built once, not in every worker.
     """
 
-    graph: Graph
-    weights: Weights
+    size: int
     labels: tuple[str, ...]
     background: Background
+    device: str
+    network: bytes | tuple[Graph, Weights]
+
+
+def make_model(classifier: Classifier, device: str) -> Model:
+    """What workers on a device need of a classifier."""
+    network: bytes | tuple[Graph, Weights] = (classifier.graph, classifier.weights)
+    if device == "cpu":
+        from antrax.network.onnx_network import build_onnx
+
+        network = build_onnx(classifier.graph, classifier.weights)
+    return Model(classifier.size, classifier.labels, classifier.background, device, network)
 
 
 @dataclass(frozen=True)
@@ -90,73 +106,79 @@ class Classified:
     passed: int
 
 
-def make_predictor(graph: Graph, weights: Weights, device: str, threads: int = 1) -> Predictor:
-    """The fastest that there is for a device: ONNX Runtime on processors, PyTorch on GPUs.
+def make_predictor(model: Model, threads: int = 1) -> Predictor:
+    """The fastest that there is for the model's device: ONNX Runtime on processors, PyTorch on GPUs.
 
     Parameters
     ----------
-    graph : Graph
-    weights : Weights
-    device : str
-        As torch names it.
+    model : Model
     threads : int
         Processor threads to use.
     """
-    if device == "cpu":
-        return _OnnxPredictor(graph, weights, threads)
+    if isinstance(model.network, bytes):
+        return _OnnxPredictor(model.network, threads)
     import torch
 
     from antrax.optimization import TorchPredictor
 
     torch.set_num_threads(threads)
-    return TorchPredictor(graph, weights, device)
+    return TorchPredictor(*model.network, model.device)
 
 
 class _OnnxPredictor:
-    def __init__(self, graph: Graph, weights: Weights, threads: int) -> None:
+    def __init__(self, network: bytes, threads: int) -> None:
         import onnxruntime
-
-        from antrax.network.onnx_network import build_onnx
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            build_onnx(graph, weights), options, providers=["CPUExecutionProvider"]
-        )
-        self._input = self._session.get_inputs()[0].name
+        self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (result,) = self._session.run(None, {self._input: images})
+        # the model takes images as stacks hold them; those that come from there are not copied here
+        stored = np.ascontiguousarray(images.transpose(0, 3, 2, 1))
+        (result,) = self._session.run(None, {"images": stored})
         return np.asarray(result, np.float32)
 
 
 class Batcher:
-    """Gathers images of many tracklets into full batches, and keeps the answers in order."""
+    """Gathers images of many tracklets into full batches, and keeps the answers in order.
 
-    def __init__(self, predictor: Predictor, size: int) -> None:
-        self._predictor, self._size = predictor, size
-        self._waiting: list[NDArray[np.uint8]] = []
-        self._count = 0
+    Parameters
+    ----------
+    predictor : Predictor
+    batch : int
+        Number of images in a batch.
+    size : int
+        Side length of the images, in pixels.
+    """
+
+    def __init__(self, predictor: Predictor, batch: int, size: int) -> None:
+        self._predictor = predictor
+        self._batch = np.empty((batch, 3, size, size), np.uint8).transpose(0, 3, 2, 1)
+        self._filled = 0
         self._answers: list[NDArray[np.float32]] = []
 
-    def add(self, images: NDArray[np.uint8]) -> None:
-        """Queue some images; batches that are full are computed."""
-        self._waiting.append(images)
-        self._count += len(images)
-        if self._count >= self._size:
-            self._compute(self._count - self._count % self._size)
+    def add(self, images: NDArray[np.uint8], index: NDArray[np.intp], turned: NDArray[np.bool_]) -> None:
+        """Queue views (see `antrax.decision.views`) of images (N, size, size, 3); full batches are computed."""
+        while len(index):
+            count = min(len(index), len(self._batch) - self._filled)
+            free, chosen, over = self._batch[self._filled : self._filled + count], index[:count], turned[:count]
+            free[~over] = images[chosen[~over]]
+            free[over] = images[chosen[over]][:, ::-1, ::-1]
+            self._filled += count
+            if self._filled == len(self._batch):
+                self._compute()
+            index, turned = index[count:], turned[count:]
 
-    def _compute(self, count: int) -> None:
-        queued = np.concatenate(self._waiting) if len(self._waiting) > 1 else self._waiting[0]
-        self._answers += [self._predictor(queued[start : start + self._size]) for start in range(0, count, self._size)]
-        self._waiting = [queued[count:]]
-        self._count -= count
+    def _compute(self) -> None:
+        self._answers.append(self._predictor(self._batch[: self._filled]))
+        self._filled = 0
 
     def finish(self) -> NDArray[np.float32]:
-        """Log-probabilities of everything added so far; shape (images, labels)."""
-        if self._count:
-            self._compute(self._count)
+        """Log-probabilities of everything added so far; shape (views, labels)."""
+        if self._filled:
+            self._compute()
         answers, self._answers = self._answers, []
         return np.concatenate(answers)
 
@@ -167,21 +189,20 @@ class Worker:
     Parameters
     ----------
     models : mapping of str to Model
-    device : str
     threads : int
         Processor threads for the network.
     """
 
-    def __init__(self, models: Mapping[str, Model], device: str, threads: int = 1) -> None:
-        self._models, self._device, self._threads = models, device, threads
+    def __init__(self, models: Mapping[str, Model], threads: int = 1) -> None:
+        self._models, self._threads = models, threads
         self._predictors: dict[str, Predictor] = {}
 
     def classify(self, job: Job) -> list[Classified]:
         """Classify a job's tracklets; those without images are left out. Raises `StackError`."""
         model = self._models[job.model]
         if job.model not in self._predictors:
-            self._predictors[job.model] = make_predictor(model.graph, model.weights, self._device, self._threads)
-        batcher = Batcher(self._predictors[job.model], BATCH if self._device == "cpu" else _GPU_BATCH)
+            self._predictors[job.model] = make_predictor(model, self._threads)
+        batcher = Batcher(self._predictors[job.model], BATCH if model.device == "cpu" else _GPU_BATCH, model.size)
         with open_stack(job.stack) as stack:
             counts = {name: count for name in job.tracklets if (count := stack.count(name))}
             if not counts:
@@ -199,13 +220,11 @@ def _show(stack: Stack, name: str, count: int, model: Model, batcher: Batcher) -
     """Queue a tracklet's images as the network is to see them; returns how many views these are."""
     start = shown = 0
     for piece in stack.pieces(name):
-        images = prepare(piece, model.graph.size, model.background)
+        images = prepare(piece, model.size, model.background)
         index, turned = views(len(images), start, count)
         start += len(images)
         shown += len(index)
-        batch = images[index]
-        batch[turned] = batch[turned][:, ::-1, ::-1]
-        batcher.add(batch)
+        batcher.add(images, index, turned)
     return shown
 
 
@@ -229,21 +248,16 @@ def _classified(
 _worker: Worker | None = None
 
 
-def start_worker(models: Mapping[str, Model], device: str) -> None:
+def start_worker(models: Mapping[str, Model]) -> None:
     """Set up this process to work; Ctrl-C is left to the process that gives the work."""
     import signal
 
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = Worker(models, device)
+    _worker = Worker(models)
 
 
 def work(job: Job) -> list[Classified]:
     """Classify a job in a process that `start_worker` has set up."""
     assert _worker is not None
     return _worker.classify(job)
-
-
-def images_of(results: Iterable[Classified]) -> int:
-    """Number of images that were classified."""
-    return sum(len(result.probabilities) for result in results)

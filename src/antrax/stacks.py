@@ -34,6 +34,7 @@ class Stack:
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path = path
         self._file = file
+        self._opened: tuple[str, h5py.Dataset, int, int] | None = None
 
     def tracklets(self) -> list[TrackletName]:
         """The tracklets that have a dataset in this file, in the file's order."""
@@ -46,11 +47,11 @@ class Stack:
 
     def count(self, tracklet: str) -> int:
         """Number of images of `tracklet`."""
-        return self._shape(tracklet)[0]
+        return self._open(tracklet)[1]
 
     def size(self, tracklet: str) -> int:
         """Side length S of the images of `tracklet`, in pixels."""
-        return self._shape(tracklet)[1]
+        return self._open(tracklet)[2]
 
     def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
         """Images of `tracklet`.
@@ -64,34 +65,37 @@ class Stack:
         Returns
         -------
         NDArray[np.uint8]
-            Shape (N, S, S, 3): row, column, rgb. The background is 0.
+            Shape (N, S, S, 3): row, column, rgb. The background is 0. In memory, pixels lie in the file's order.
 
         Raises
         ------
         StackError
             The dataset is not a uint8 stack of square RGB images, or is damaged.
         """
-        count, _ = self._shape(tracklet)
+        dataset, count, _ = self._open(tracklet)
         stop = count if stop is None else min(stop, count)
         if not count:
             return np.zeros((0, 0, 0, 3), np.uint8)
         try:
-            dataset = self._file[tracklet]
             raw = dataset[()][None][start:stop] if dataset.ndim == 3 else dataset[start:stop]
         except (OSError, RuntimeError) as error:
             raise StackError(f"{self.path}: the images of {tracklet} are damaged ({error})") from None
-        return np.ascontiguousarray(np.asarray(raw).transpose(0, 3, 2, 1))
+        return np.asarray(raw).transpose(0, 3, 2, 1)
 
     def pieces(self, tracklet: str) -> Iterator[NDArray[np.uint8]]:
         """The images of `tracklet` in order, in pieces small enough to hold in memory."""
-        count, _ = self._shape(tracklet)
-        chunks = self._file[tracklet].chunks
+        dataset, count, _ = self._open(tracklet)
         # whole chunks at a time: HDF5 decompresses a chunk anew for every read that touches it
-        step = _READ if not chunks or len(chunks) < 4 else max(1, _READ // chunks[0]) * chunks[0]
+        chunk = dataset.chunks[0] if dataset.chunks and len(dataset.chunks) == 4 else 1
+        step = max(1, _READ // chunk) * chunk
         for start in range(0, count, step):
             yield self.read(tracklet, start, start + step)
 
-    def _shape(self, tracklet: str) -> tuple[int, int]:
+    def _open(self, tracklet: str) -> tuple[h5py.Dataset, int, int]:
+        """The dataset of a tracklet, checked; its number of images and their size."""
+        # opening costs more than reading a short tracklet, and callers ask several things of one in turn
+        if self._opened and self._opened[0] == tracklet:
+            return self._opened[1:]
         try:
             dataset = self._file[tracklet]
             shape, dtype = dataset.shape, dataset.dtype
@@ -100,14 +104,14 @@ class Stack:
             raise StackError(f"{self.path}: tracklet {tracklet} is missing or damaged") from None
         except (OSError, RuntimeError, AttributeError) as error:
             raise StackError(f"{self.path}: {tracklet} is damaged ({error})") from None
-        if empty:
-            return 0, 0
-        if dtype != np.uint8 or len(shape) not in (3, 4) or shape[-3] != 3 or shape[-1] != shape[-2]:
+        if not empty and (dtype != np.uint8 or len(shape) not in (3, 4) or shape[-3] != 3 or shape[-1] != shape[-2]):
             raise StackError(
                 f"{self.path}: {tracklet} is {dtype} of shape {shape}; expected uint8 of shape (images, 3, S, S). "
                 "Run the tracking step of this movie again"
             )
-        return (1 if len(shape) == 3 else shape[0]), shape[-1]
+        count, size = (0, 0) if empty else (1 if len(shape) == 3 else shape[0], shape[-1])
+        self._opened = (tracklet, dataset, count, size)
+        return dataset, count, size
 
 
 @contextlib.contextmanager
@@ -174,7 +178,8 @@ def write_stacks(path: Path, tracklets: Iterable[tuple[str, NDArray[np.uint8]]])
     with replacing_hdf5(path) as file:
         for name, images in tracklets:
             stored = images.transpose(0, 3, 2, 1)
+            chunks: tuple[int, ...] | None = (min(64, len(stored)), *stored.shape[1:])
             if len(stored) == 1:  # MATLAB drops a trailing dimension of one
-                stored = stored[0]
-            dataset = file.create_dataset(name, data=stored, compression="gzip", compression_opts=3)
+                stored, chunks = stored[0], None
+            dataset = file.create_dataset(name, data=stored, chunks=chunks, compression="gzip", compression_opts=3)
             dataset.attrs["MATLAB_class"] = np.bytes_("uint8")
