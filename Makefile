@@ -20,7 +20,7 @@ demo: $(STAMP)
 	$(BIN)/antrax demo $(DEMO) --run
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

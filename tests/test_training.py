@@ -1,5 +1,6 @@
 """`antrax train`, as far as it can be told without the command line."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -82,6 +83,10 @@ def test_a_record_lies_beside_the_classifier(trained):
     assert set(record["versions"]) == {"antrax", "torch", "numpy", "python"}
     assert record["examples"]["used"] == len(load_trainset(open_classdir(trained.experiment)).images)
     assert [row["epoch"] for row in record["history"]] == [1, 2]
+    with (folder / "examples.csv").open(newline="") as file:
+        used = list(csv.DictReader(file))
+    assert sum(int(row["images"]) for row in used) == record["examples"]["used"]
+    assert {row["held_out"] for row in used} == {"yes", "no"}
     for picture in ("confusion.png", "learning_curve.png"):
         with Image.open(folder / picture) as image:
             assert min(image.size) > 300
@@ -340,6 +345,17 @@ def test_too_few_held_out_tracklets_are_told(make_labelled, short_training):
     listener = Listener()
     train(make_labelled(), TrainOptions(epochs=1), reporter=listener)
     assert any("too few held-out tracklets" in warning for warning in listener.warned)
+
+
+def test_experiments_held_out_whole_are_reported_by_themselves(make_labelled, short_training, monkeypatch):
+    monkeypatch.setattr("antrax.trainset.EXPERIMENTS_ENOUGH", 2)
+    monkeypatch.setattr("antrax.trainset.held_out_experiments", lambda _: {"elsewhere"})
+    folder = make_labelled()
+    for path in sorted((folder / "examples" / "BB").iterdir())[:4]:
+        path.rename(path.with_name(path.name.replace("demo.", "elsewhere.")))
+    listener = Listener()
+    train(folder, TrainOptions(epochs=1), reporter=listener)
+    assert any("experiments that the network never saw" in line for line in listener.said)
 
 
 def test_small_sets_get_as_many_steps_as_large_ones_need():

@@ -128,12 +128,24 @@ def augment(images: Tensor, options: Augmentation, background: Background, gener
     grid = functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
     moved = functional.grid_sample(images - ground, grid, align_corners=False)
     # some animals move or lie out of focus; how much of the blur is mixed in differs
-    blurred = (uniform(0.5) + 0.5) * (torch.rand(count, generator=generator) < _BLURRED).to(device)
-    moved = torch.lerp(moved, functional.avg_pool2d(moved, 3, 1, 1), blurred[:, None, None, None])
+    softness = torch.rand(count, generator=generator)
+    blurred = (torch.rand(count, generator=generator) < _BLURRED).nonzero().flatten()
+    moved[blurred.to(device)] = _blur(moved[blurred.to(device)], softness[blurred].to(device))
     light = (1 + uniform(_BRIGHTNESS, 1)) * (1 + uniform(_CHANNEL, 3))
     relit = ((moved + ground) * light[:, :, None, None]).clamp(0, 1)
     varied = torch.where((moved != 0).any(1, keepdim=True), relit, ground)
     return varied.contiguous(memory_format=torch.channels_last)
+
+
+def _blur(images: Tensor, softness: Tensor) -> Tensor:
+    """Mix each image with its blurred self; `softness` (N,) from 0, as it is, to 1."""
+    soft = images
+    for axis in (2, 3):
+        length = images.shape[axis]
+        padded = functional.pad(soft, (0, 0, 1, 1) if axis == 2 else (1, 1))
+        before, here, after = (padded.narrow(axis, start, length) for start in range(3))
+        soft = (before + here + after) / 3
+    return torch.lerp(images, soft, softness[:, None, None, None])
 
 
 def _margins(images: Tensor, ground: float) -> tuple[Tensor, Tensor]:

@@ -200,7 +200,7 @@ def _plan(
     session = report.session = open_session(report.path, options.session)
     numbers = _movies_to_classify(report, session, options, reporter)
     path = find_classifier(session.classifier_dir, options.classifier)
-    if path not in classifiers:
+    if is_new := path not in classifiers:
         classifiers[path] = read_classifier(path)
     classifier = classifiers[path]
     labels = session.labels
@@ -212,7 +212,7 @@ def _plan(
             "choose another classifier"
         )
     calibration = classifier.calibration
-    if not calibration or not calibration.sufficient:
+    if is_new and not (calibration and calibration.sufficient):
         reporter.warn(
             f"{path.name} carries no calibration on at least {ENOUGH_TRACKLETS} held-out tracklets: a fixed cautious "
             "rule is used, and --max-error has no effect"

@@ -213,7 +213,7 @@ class _Batches:
     ) -> None:
         self._material, self._augmentation = material, augmentation
         self._device, self._generator = device, generator
-        self._images = torch.from_numpy(material.images)
+        self._images = torch.from_numpy(np.ascontiguousarray(material.images.transpose(0, 3, 1, 2)))
         self._targets = torch.from_numpy(material.targets)
         self._weights = torch.from_numpy(sampling_weights(material.targets, material.tracklets))
         categories = material.categories
@@ -231,7 +231,7 @@ class _Batches:
     def draw(self) -> tuple[Tensor, Tensor]:
         """A batch: float images 0–255 of shape (BATCH, 3, S, S), and its targets."""
         chosen = torch.multinomial(self._weights, BATCH, replacement=True, generator=self._generator)
-        images = self._images[chosen].to(self._device).permute(0, 3, 1, 2).float() / 255
+        images = self._images[chosen].to(self._device).float() / 255
         targets = self._targets[chosen].to(self._device)
         background = self._material.background
         if self._negatives:

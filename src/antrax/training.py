@@ -288,6 +288,7 @@ class _Plan:
         predictions = self._predictions(measured)
         if predictions:
             evaluation = evaluate(predictions, self.labels)
+            self._tell_of_new_experiments(predictions, reporter)
             categories = [self.categories[label] for label in self.labels]
             calibration = calibrate([prediction.as_tracklet() for prediction in predictions], categories)
         if not calibration or not calibration.sufficient:
@@ -308,6 +309,17 @@ class _Plan:
             seen=self.seen,
         )
         return classifier, evaluation, history
+
+    def _tell_of_new_experiments(self, predictions: list[Prediction], reporter: Reporter) -> None:
+        """Say how well experiments are identified of which not one tracklet was seen: the hardest figure."""
+        new = self.trainset.in_held_out_experiments()[np.flatnonzero(self.measurable)]
+        chosen = [prediction for prediction, is_new in zip(predictions, new, strict=True) if is_new]
+        if chosen:
+            figures = evaluate(chosen, self.labels)
+            reporter.say(
+                f"of these, {len(chosen)} tracklets of experiments that the network never saw anything of: "
+                f"{figures.image_accuracy:.1%} of images, {figures.tracklet_accuracy:.1%} of tracklets right"
+            )
 
     def _optimize(
         self,
@@ -486,6 +498,13 @@ def _write_record(
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     folder = make_folder(classdir.path / "training" / f"{name}_{stamp}")
     write_atomically(folder / "record.json", json.dumps(record, indent=1) + "\n")
+    held_out = np.where(trainset.held_out(), "yes", "no")
+    pairs, counts = np.unique(np.stack([trainset.tracklet_index, trainset.label_index]), axis=1, return_counts=True)
+    rows = [
+        f"{','.join(trainset.tracklets[tracklet])},{trainset.labels[label]},{count},{held_out[tracklet]}\n"
+        for (tracklet, label), count in zip(pairs.T, counts, strict=True)
+    ]
+    write_atomically(folder / "examples.csv", "experiment,tracklet,label,images,held_out\n" + "".join(rows))
     write_atomically(folder / "left_out.txt", "".join(f"{problem}\n" for problem in trainset.problems))
     from antrax.pictures import draw_confusion, draw_learning_curve
 

@@ -142,10 +142,10 @@ def build(name: str, size: int, outputs: int, background: Background) -> Graph:
             strides=(stride, stride),
             use_bias=False,
         )
+        if number < 3:  # before normalisation, which then has a quarter of the work
+            add("MaxPooling2D", f"pool_{number}", pool_size=(2, 2), strides=(2, 2))
         add("BatchNormalization", f"norm_{number}", epsilon=1e-5)
         add("ReLU", f"relu_{number}")
-        if number < 3:
-            add("MaxPooling2D", f"pool_{number}", pool_size=(2, 2), strides=(2, 2))
     last = layers[-1].name
     rows = Graph(name, tuple(layers)).shapes()[last][0]
     # windows as tall as the rest allows, so that three rows and two columns of them cover any map

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import cast
 
 import numpy as np
@@ -20,14 +21,20 @@ class Network(nn.Module):
         self.graph = graph
         shapes = graph.shapes()
         self.steps = nn.ModuleDict()
-        for layer in graph.layers[1:]:
+        # paddings that a convolution does itself, which saves a copy of the map
+        self._folded: set[str] = set()
+        for before, layer in itertools.pairwise(graph.layers):
             if layer.kind == "Conv2D":
-                channels = shapes[layer.inputs[0]][-1]
+                (top, bottom), (left, right) = before.options.get("padding", ((0, 0), (0, 0)))
+                users = [other for other in graph.layers if before.name in other.inputs]
+                if before.kind == "ZeroPadding2D" and users == [layer] and (top, left) == (bottom, right):
+                    self._folded.add(before.name)
                 self.steps[layer.name] = nn.Conv2d(
-                    channels,
+                    shapes[layer.inputs[0]][-1],
                     layer.options["filters"],
                     layer.options["kernel_size"],
                     layer.options["strides"],
+                    (top, left) if before.name in self._folded else 0,
                     bias=layer.options["use_bias"],
                 )
             elif layer.kind == "BatchNormalization":
@@ -52,6 +59,8 @@ class Network(nn.Module):
             case "Rescaling":
                 scaled: Tensor = x * options["scale"] + options["offset"]
                 return scaled
+            case "ZeroPadding2D" if layer.name in self._folded:
+                return x
             case "ZeroPadding2D":
                 (top, bottom), (left, right) = options["padding"]
                 return functional.pad(x, (left, right, top, bottom))
@@ -60,7 +69,11 @@ class Network(nn.Module):
             case "MaxPooling2D":
                 return functional.max_pool2d(x, options["pool_size"], options["strides"])
             case "AveragePooling2D":
-                return functional.avg_pool2d(x, options["pool_size"], options["strides"])
+                window, strides = options["pool_size"], options["strides"]
+                cells = [length // width for length, width in zip(x.shape[2:], window, strict=True)]
+                if window == strides and [c * w for c, w in zip(cells, window, strict=True)] == list(x.shape[2:]):
+                    return functional.adaptive_avg_pool2d(x, cells)  # the same, and faster
+                return functional.avg_pool2d(x, window, strides)
             case "GlobalAveragePooling2D":
                 return x.mean((2, 3))
             case "GlobalMaxPooling2D":
