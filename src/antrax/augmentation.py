@@ -81,13 +81,17 @@ def describe(options: Augmentation) -> dict[str, float | bool]:
     return {field.name: getattr(options, field.name) for field in fields(options)}
 
 
-def augment(images: Tensor, options: Augmentation, background: Background, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor, margins: Tensor, options: Augmentation, background: Background, generator: torch.Generator
+) -> Tensor:
     """Vary a batch: turned, shifted, sheared, resized and relit at random.
 
     Parameters
     ----------
     images : Tensor
         Float 0–1, shape (N, 3, S, S).
+    margins : Tensor
+        How far each animal can be shifted sideways and up or down, see `margins_of`; shape (N, 2).
     options : Augmentation
     background : {"white", "black"}
         Fills what is uncovered; stays as it is when the light varies.
@@ -114,11 +118,12 @@ def augment(images: Tensor, options: Augmentation, background: Background, gener
     zoom = 1 + uniform(options.zoom_range)
     stretch = 1 + uniform(_STRETCH)
     mirror = either() if options.hsymmetry else torch.ones(count, device=device)
-    margins = _margins(images, ground)
     shifts = [
         # affine_grid's unit is half an image
-        uniform(1) * 2 * torch.minimum(torch.full_like(margin, limit if limit < 1 else limit / size), margin)
-        for limit, margin in zip((options.width_shift_range, options.height_shift_range), margins, strict=True)
+        uniform(1) * 2 * margin.clamp_max(limit if limit < 1 else limit / size)
+        for limit, margin in zip(
+            (options.width_shift_range, options.height_shift_range), margins.unbind(1), strict=True
+        )
     ]
     cos, sin = torch.cos(angle), torch.sin(angle)
     rows = [
@@ -133,7 +138,8 @@ def augment(images: Tensor, options: Augmentation, background: Background, gener
     moved[blurred.to(device)] = _blur(moved[blurred.to(device)], softness[blurred].to(device))
     light = (1 + uniform(_BRIGHTNESS, 1)) * (1 + uniform(_CHANNEL, 3))
     relit = ((moved + ground) * light[:, :, None, None]).clamp(0, 1)
-    varied = torch.where((moved != 0).any(1, keepdim=True), relit, ground)
+    # all differences from the ground have one sign, so only the ground's sum is zero
+    varied = torch.where(moved.sum(1, keepdim=True) != 0, relit, ground)
     return varied.contiguous(memory_format=torch.channels_last)
 
 
@@ -148,17 +154,26 @@ def _blur(images: Tensor, softness: Tensor) -> Tensor:
     return torch.lerp(images, soft, softness[:, None, None, None])
 
 
-def _margins(images: Tensor, ground: float) -> tuple[Tensor, Tensor]:
-    """Free share of the image beside and above each animal (the narrower side of each); two of shape (N,)."""
-    animal = (images != ground).any(1)
-    size = animal.shape[-1]
+def margins_of(images: Tensor, background: Background) -> Tensor:
+    """Share of the image that is free on the narrower side, beside and above or below each animal.
 
-    def margin(occupied: Tensor) -> Tensor:
-        first = occupied.int().argmax(1)
-        last = occupied.flip(1).int().argmax(1)
-        return torch.minimum(first, last) / size
+    Parameters
+    ----------
+    images : Tensor
+        uint8, shape (N, 3, S, S).
+    background : {"white", "black"}
 
-    return margin(animal.any(1)), margin(animal.any(2))
+    Returns
+    -------
+    Tensor
+        Float, shape (N, 2).
+    """
+    animal = (images != (255 if background == "white" else 0)).any(1)
+    sides = []
+    for occupied in (animal.any(1), animal.any(2)):
+        first, last = occupied.int().argmax(1), occupied.flip(1).int().argmax(1)
+        sides.append(torch.minimum(first, last) / animal.shape[-1])
+    return torch.stack(sides, 1)
 
 
 def make_negatives(

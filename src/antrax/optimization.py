@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from antrax.augmentation import Augmentation, add_brood, augment, make_negatives
+from antrax.augmentation import Augmentation, add_brood, augment, make_negatives, margins_of
 from antrax.files import replacing
 from antrax.images import Background
 from antrax.labels import Category
@@ -214,6 +214,9 @@ class _Batches:
         self._material, self._augmentation = material, augmentation
         self._device, self._generator = device, generator
         self._images = torch.from_numpy(np.ascontiguousarray(material.images.transpose(0, 3, 1, 2)))
+        # a few at a time, for the intermediate results are as large as the images
+        parts = [margins_of(part, material.background) for part in self._images.split(4096)]
+        self._margins = torch.cat(parts)
         self._targets = torch.from_numpy(material.targets)
         self._weights = torch.from_numpy(sampling_weights(material.targets, material.tracklets))
         categories = material.categories
@@ -239,7 +242,8 @@ class _Batches:
                 images, targets, self._ants, self._unknown, self._several, self._negatives, background, self._generator
             )
         images = add_brood(images, _BROOD, background, self._generator)
-        return augment(images, self._augmentation, background, self._generator) * 255, targets
+        margins = self._margins[chosen].to(self._device)
+        return augment(images, margins, self._augmentation, background, self._generator) * 255, targets
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy, smoothed over the labels that have examples: the others are to stay improbable."""

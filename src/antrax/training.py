@@ -437,7 +437,8 @@ def _split(trainset: Trainset, existing: Classifier | None) -> tuple[NDArray[np.
 def _key(options: TrainOptions, trainset: Trainset, labels: tuple[str, ...], existing: Classifier | None) -> str:
     """Identifies a run: the same command on the same examples and the same old classifier."""
     relevant = {k: v for k, v in dataclasses.asdict(options).items() if k not in ("device", "scratch", "name")}
-    text = json.dumps([relevant, labels, trainset.digest, existing.digest() if existing else None], default=str)
+    basis = [version("antrax"), trainset.digest, existing.digest() if existing else None]
+    text = json.dumps([relevant, labels, basis], default=str)
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
