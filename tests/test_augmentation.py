@@ -78,7 +78,9 @@ def test_a_shift_below_one_is_a_fraction_of_the_image(background):
 
 def test_no_animal_is_shifted_out_of_its_image(background):
     before, after = varied(background, STILL), varied(background, Augmentation(1000, 1000, 0, 0, 0))
-    area = [(images != (1.0 if background == "white" else 0.0)).any(1).sum((1, 2)).float() for images in (before, after)]
+    area = [
+        (images != (1.0 if background == "white" else 0.0)).any(1).sum((1, 2)).float() for images in (before, after)
+    ]
     assert float((area[1] / area[0]).min()) > 0.85
 
 
@@ -87,7 +89,11 @@ def test_mirroring_happens_only_with_hsymmetry(background, hsymmetry):
     images = batch(background)
     images[:, :, 14:18, 19:24] = 120  # something on the animal's right side
     turned = augment(
-        images.float() / 255, margins_of(images, background), Augmentation(0, 0, 0, 0, 0, hsymmetry), background, generator()
+        images.float() / 255,
+        margins_of(images, background),
+        Augmentation(0, 0, 0, 0, 0, hsymmetry),
+        background,
+        generator(),
     )
     upright = turned[redness_above(turned) > 0]
     occupied = (upright != (1.0 if background == "white" else 0.0)).any(1)

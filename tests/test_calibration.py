@@ -14,8 +14,9 @@ from antrax.calibration import (
     rule_for,
 )
 from antrax.decision import Rule, pool
+from antrax.labels import Category
 
-ANTS = np.array([True, True, True, False])
+CATEGORIES = (Category.ANT, Category.ANT, Category.ANT, Category.NONANT)
 
 
 def made_tracklets(count: int, honesty: float, seed: int = 0) -> list[HeldOutTracklet]:
@@ -32,16 +33,16 @@ def made_tracklets(count: int, honesty: float, seed: int = 0) -> list[HeldOutTra
 
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 1.8])
 def test_the_temperature_that_made_the_probabilities_is_found(temperature):
-    found = calibrate(made_tracklets(2000, 1 / temperature), ANTS)
+    found = calibrate(made_tracklets(2000, 1 / temperature), CATEGORIES)
     assert found.temperature == pytest.approx(temperature, rel=0.15)
 
 
 def test_repeated_images_are_found_to_be_worth_nothing():
-    assert calibrate(made_tracklets(500, 1.0), ANTS).exponent == 0
+    assert calibrate(made_tracklets(500, 1.0), CATEGORIES).exponent == 0
 
 
 def test_calibrated_confidences_are_true_on_other_tracklets():
-    rule = calibrate(made_tracklets(3000, 0.7), ANTS).rule(0.05)
+    rule = calibrate(made_tracklets(3000, 0.7), CATEGORIES).rule(0.05)
     fresh = made_tracklets(6000, 0.7, seed=1)
     pooled = [pool(tracklet.probabilities, rule) for tracklet in fresh]
     assigned = [
@@ -58,8 +59,18 @@ def test_only_tracklets_that_look_like_an_id_choose_the_threshold():
         HeldOutTracklet(np.array([[0.9, 0.1, 0.0, 0.0]]), 0),
         HeldOutTracklet(np.array([[0.0, 0.1, 0.0, 0.9]]), 0),
     ]
-    found = calibrate(tracklets, ANTS)
+    found = calibrate(tracklets, CATEGORIES)
     assert (len(found.confidences), found.correct, found.tracklets) == (1, (True,), 2)
+
+
+def test_an_id_on_an_animal_that_people_could_not_tell_counts_as_a_quarter_of_an_error():
+    categories = (*CATEGORIES[:3], Category.UNKNOWN)
+    found = calibrate([HeldOutTracklet(np.array([[0.9, 0.1, 0.0, 0.0]]), truth) for truth in (0, 1, 3)], categories)
+    assert found.correct == (1.0, 0.0, 0.75)
+
+
+def test_an_id_less_probable_than_not_is_never_assigned():
+    assert choose_threshold(np.full(60, 0.3), np.ones(60), 0.5) >= 0.5
 
 
 def test_a_stricter_error_never_lowers_the_threshold():
@@ -91,7 +102,7 @@ def test_too_few_tracklets_or_none_give_the_cautious_rule():
 
 
 def test_a_calibration_survives_its_file_form():
-    found = calibrate(made_tracklets(100, 0.8), ANTS)
+    found = calibrate(made_tracklets(100, 0.8), CATEGORIES)
     again = Calibration.from_json(found.to_json())
     assert again.rule(0.01).threshold == pytest.approx(found.rule(0.01).threshold, abs=1e-5)
 

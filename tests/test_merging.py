@@ -342,7 +342,7 @@ def test_the_command_with_dry_run_says_what_would_be_added(
     make_examples(source, {example("AB"): 1})
     code, out, _ = run("merge-trainset", "--dry-run", source, dest, capsys=capsys)
     assert code == 0
-    assert "1 images would be added" in out
+    assert "1 image would be added" in out
     assert not dest.exists()
 
 

@@ -49,7 +49,8 @@ def test_ants_are_identified_after_a_single_epoch_on_a_few_images_of_each_trackl
     options = ClassifyOptions(classifier=str(result.path), workers=1, device="cpu")
     report = antrax.classify(real / "experiments", options)
     assert len(report.experiments) == 10
-    truth = list(csv.DictReader((real / "truth.csv").open(newline="")))
+    with (real / "truth.csv").open(newline="") as file:
+        truth = list(csv.DictReader(file))
     given = {
         (experiment.path.name, row.tracklet): row.label
         for experiment in report.experiments

@@ -39,7 +39,7 @@ class Tracklet:
     def images(self) -> NDArray[np.uint8]:
         """All its images, shape (count, S, S, 3), rgb, the background 0. Raises `StackError`."""
         with open_stack(self.stack) as stack:
-            return stack.read(self.name.name)
+            return np.ascontiguousarray(stack.read(self.name.name))
 
 
 def iter_tracklets(session: Session, movies: Iterable[int] | None = None) -> Iterator[Tracklet]:

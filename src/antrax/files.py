@@ -80,3 +80,23 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise OutputError(f"{path} cannot be created: {error.strerror or error}") from error
     return path
+
+
+def check_writable(path: Path, room: int) -> None:
+    """Find out before long work whether `room` bytes could be written to `path`; leaves nothing behind.
+
+    Raises
+    ------
+    OutputError
+        They could not.
+    """
+
+    class NotNeededError(Exception):
+        """Ends the trial."""
+
+    with contextlib.suppress(NotNeededError), replacing(path) as temporary:
+        with temporary.open("wb", buffering=0) as file:
+            written = 0
+            while written < room:
+                written += file.write(bytes(2**20)) or 0
+        raise NotNeededError

@@ -215,7 +215,7 @@ class _Batches:
         self._device, self._generator = device, generator
         self._images = torch.from_numpy(np.ascontiguousarray(material.images.transpose(0, 3, 1, 2)))
         # a few at a time, for the intermediate results are as large as the images
-        parts = [margins_of(part, material.background) for part in self._images.split(4096)]
+        parts = [margins_of(part, material.background) for part in torch.split(self._images, 4096)]
         self._margins = torch.cat(parts)
         self._targets = torch.from_numpy(material.targets)
         self._weights = torch.from_numpy(sampling_weights(material.targets, material.tracklets))

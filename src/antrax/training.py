@@ -35,7 +35,7 @@ from antrax.decision import merge_views, views
 from antrax.devices import choose_device
 from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.evaluation import Evaluation, Prediction, evaluate
-from antrax.files import make_folder, write_atomically
+from antrax.files import check_writable, make_folder, write_atomically
 from antrax.labels import Category
 from antrax.network.graph import ARCHITECTURES, LARGEST, NOT_YET, SMALLEST, Graph, Weights, build, with_outputs
 from antrax.reporting import Reporter
@@ -47,6 +47,8 @@ _NEGATIVES = 0.1
 _RATE_NEW, _RATE_ON, _RATE_FINISHING = 4e-3, 2e-3, 1.5e-3
 # Accuracy is shown after each epoch, on so many images a held-out tracklet.
 _GLANCE = 40
+# What a run writes at most, checkpoints included, for the small architecture: bytes that must be free when it starts.
+_ROOM = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def train(
     if existing:
         _check_unchanged(existing, options, file)
     device = choose_device(options.device)
+    check_writable(file, _ROOM)
 
     size = existing.size if existing else options.target_size
     with reporter.bar("reading examples", None, "images") as update:

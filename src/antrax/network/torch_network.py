@@ -70,8 +70,8 @@ class Network(nn.Module):
                 return functional.max_pool2d(x, options["pool_size"], options["strides"])
             case "AveragePooling2D":
                 window, strides = options["pool_size"], options["strides"]
-                cells = [length // width for length, width in zip(x.shape[2:], window, strict=True)]
-                if window == strides and [c * w for c, w in zip(cells, window, strict=True)] == list(x.shape[2:]):
+                cells = (x.shape[2] // window[0], x.shape[3] // window[1])
+                if window == strides and (cells[0] * window[0], cells[1] * window[1]) == tuple(x.shape[2:]):
                     return functional.adaptive_avg_pool2d(x, cells)  # the same, and faster
                 return functional.avg_pool2d(x, window, strides)
             case "GlobalAveragePooling2D":
