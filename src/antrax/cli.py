@@ -207,7 +207,7 @@ def merge_trainset(sources: tuple[Path, ...], dest: Path, dry_run: bool) -> None
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another experiment.")
 @click.option("--movies", type=click.IntRange(2, 1000), default=4, show_default=True, help="Number of movies.")
 @click.option(
-    "--tracklets", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Tracklets in each movie."
+    "--tracklets", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Tracklets in each movie."
 )
 @click.option("--max-frames", type=click.IntRange(1, 100_000), default=600, show_default=True, help="Longest tracklet.")
 @click.option(

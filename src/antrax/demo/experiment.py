@@ -54,7 +54,7 @@ def generate_experiment(
     *,
     seed: int = 0,
     movies: int = 4,
-    tracklets: int = 60,
+    tracklets: int = 100,
     max_frames: int = 600,
     image_size: int = 48,
     examples: int = 15_000,

@@ -124,7 +124,7 @@ def _frames(quantile: float, max_frames: int) -> int:
     if max_frames < 4:
         return max_frames
     part = (quantile - _SHARE_OF_SHORT) / (1 - _SHARE_OF_SHORT)
-    frames = 4 * math.exp(part**1.15 * math.log((max_frames + 1) / 4))
+    frames = 4 * math.exp(part**1.8 * math.log((max_frames + 1) / 4))
     return min(max_frames, round(frames))
 
 
