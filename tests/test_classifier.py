@@ -200,5 +200,5 @@ def test_a_missing_classifier_names_those_that_are_there(tmp_path):
     with pytest.raises(ClassifierError, match=r"antrax train .*exp"):
         find_classifier(folder, None)
     (folder / "night.h5").touch()
-    with pytest.raises(ClassifierError, match="there are night"):
+    with pytest.raises(ClassifierError, match=r"antrax train .* or use one of night with --classifier"):
         find_classifier(folder, "day")

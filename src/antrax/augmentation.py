@@ -1,4 +1,7 @@
-"""Random variation of training images, on whole batches, on any device."""
+"""Random variation of training images, on whole batches.
+
+It is done on the processor, whatever trains: a seed then means the same everywhere, and no GPU needs to know how.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,6 @@ def augment(
     background : {"white", "black"}
         Fills what is uncovered; stays as it is when the light varies.
     generator : torch.Generator
-        On the processor, so that a seed means the same on every device.
 
     Returns
     -------
@@ -104,20 +106,19 @@ def augment(
         Same shape and range, contiguous in the channels-last layout.
     """
     count, _, size, _ = images.shape
-    device = images.device
     ground = 1.0 if background == "white" else 0.0
 
     def uniform(limit: float, *shape: int) -> Tensor:
-        return ((torch.rand(count, *shape, generator=generator) * 2 - 1) * limit).to(device)
+        return (torch.rand(count, *shape, generator=generator) * 2 - 1) * limit
 
     def either() -> Tensor:
-        return (torch.randint(0, 2, (count,), generator=generator) * 2 - 1).to(device)
+        return torch.randint(0, 2, (count,), generator=generator) * 2 - 1
 
     angle = uniform(math.radians(options.rotation_range)) + math.pi / 2 * (1 - either())
     shear = uniform(math.radians(options.shear_range))
     zoom = 1 + uniform(options.zoom_range)
     stretch = 1 + uniform(_STRETCH)
-    mirror = either() if options.hsymmetry else torch.ones(count, device=device)
+    mirror = either() if options.hsymmetry else torch.ones(count)
     shifts = [
         # affine_grid's unit is half an image
         uniform(1) * 2 * margin.clamp_max(limit if limit < 1 else limit / size)
@@ -135,7 +136,7 @@ def augment(
     # some animals move or lie out of focus; how much of the blur is mixed in differs
     softness = torch.rand(count, generator=generator)
     blurred = (torch.rand(count, generator=generator) < _BLURRED).nonzero().flatten()
-    moved[blurred.to(device)] = _blur(moved[blurred.to(device)], softness[blurred].to(device))
+    moved[blurred] = _blur(moved[blurred], softness[blurred])
     light = (1 + uniform(_BRIGHTNESS, 1)) * (1 + uniform(_CHANNEL, 3))
     relit = ((moved + ground) * light[:, :, None, None]).clamp(0, 1)
     # all differences from the ground have one sign, so only the ground's sum is zero
@@ -205,7 +206,7 @@ def make_negatives(
     share : float
         Of the ants in the batch.
     """
-    is_ant = ants[labels].cpu()
+    is_ant = ants[labels]
     chosen = torch.rand(len(images), generator=generator) < share
     hidden = torch.rand(len(images), generator=generator) < 0.5
     upper = torch.rand(len(images), generator=generator) < 0.5
@@ -214,16 +215,13 @@ def make_negatives(
     partner = torch.randperm(len(images), generator=generator)
     untagged = (chosen & hidden & is_ant).nonzero().flatten()
     paired = (chosen & ~hidden & is_ant & is_ant[partner] & (partner != torch.arange(len(images)))).nonzero().flatten()
-    device = images.device
     if len(paired):
-        others = images[partner[paired].to(device)]
-        images[paired.to(device)] = _together(
-            images[paired.to(device)], others, angle[paired].to(device), offset[paired].to(device), background
-        )
-        labels[paired.to(device)] = several
+        others = images[partner[paired]]
+        images[paired] = _together(images[paired], others, angle[paired], offset[paired], background)
+        labels[paired] = several
     if len(untagged):
-        images[untagged.to(device)] = _hide_tag(images[untagged.to(device)], upper[untagged].to(device), background)
-        labels[untagged.to(device)] = unknown
+        images[untagged] = _hide_tag(images[untagged], upper[untagged], background)
+        labels[untagged] = unknown
     return images, labels
 
 
@@ -248,12 +246,11 @@ def add_brood(images: Tensor, share: float, background: Background, generator: t
     chosen = (torch.rand(count, generator=generator) < share).nonzero().flatten()
 
     def uniform(low: float, high: float) -> Tensor:
-        values = torch.rand(len(chosen), generator=generator) * (high - low) + low
-        return values.to(images.device)[:, None, None]
+        return (torch.rand(len(chosen), generator=generator) * (high - low) + low)[:, None, None]
 
     if not len(chosen):
         return images
-    axis = (torch.arange(size, device=images.device) + 0.5) / size - 0.5
+    axis = (torch.arange(size) + 0.5) / size - 0.5
     rows, columns = axis[None, :, None] - uniform(-0.3, 0.3), axis[None, None, :] - uniform(-0.25, 0.25)
     turn = uniform(0, math.pi)
     along = rows * torch.cos(turn) + columns * torch.sin(turn)
@@ -262,11 +259,11 @@ def add_brood(images: Tensor, share: float, background: Background, generator: t
     bumps = 1 + 0.2 * torch.sin(3 * torch.atan2(across, along) + uniform(0, 6.28))
     lump = (along / long) ** 2 + (across / short) ** 2 < bumps
     bright, yellow = uniform(0.7, 0.97), uniform(0, 1)
-    grain = 1 + 0.06 * torch.randn(len(chosen), size, size, generator=generator).to(images.device)
+    grain = 1 + 0.06 * torch.randn(len(chosen), size, size, generator=generator)
     color = torch.stack([bright * grain, bright * grain * (1 - 0.15 * yellow), bright * grain * (1 - 0.5 * yellow)], 1)
-    animals = images[chosen.to(images.device)]
+    animals = images[chosen]
     free = (animals >= 0.97).all(1) if background == "white" else (animals <= 0.03).all(1)
-    images[chosen.to(images.device)] = torch.where((lump & free)[:, None], color.clamp(0, 0.98), animals)
+    images[chosen] = torch.where((lump & free)[:, None], color.clamp(0, 0.98), animals)
     return images
 
 
@@ -289,7 +286,7 @@ def _hide_tag(images: Tensor, upper: Tensor, background: Background) -> Tensor:
     size = occupied.shape[1]
     first = occupied.int().argmax(1)
     last = size - 1 - occupied.flip(1).int().argmax(1)
-    above = torch.arange(size, device=images.device)[None] < ((first + last) / 2)[:, None]
+    above = torch.arange(size)[None] < ((first + last) / 2)[:, None]
     half = animal & torch.where(upper[:, None], above, ~above)[:, :, None]
 
     def median(values: Tensor, mask: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ from antrax.labels import Category
 
 # Fewer held-out tracklets than this cannot tell one error in a hundred from five: the cautious rule is used instead.
 ENOUGH_TRACKLETS = 25
-# An ID on an animal that people called unrecognisable is not known to be wrong. Of six such tracklets on the JS16 set,
-# three got the ID that people gave to other images of the same tracklet, two look right, one holds two animals: it counts
-# as a quarter of an error.
+# An ID on an animal that people called unrecognisable is not known to be wrong. Of six such tracklets of the JS16 set,
+# three got the ID that people gave to other images of the same tracklet, two look right, one holds two animals: it
+# counts as a quarter of an error.
 UNDECIDED = 0.75
 CAUTIOUS = Rule(temperature=0.65, exponent=0.0, threshold=0.9)
 

@@ -261,10 +261,9 @@ def find_classifier(classifier_dir: Path, choice: str | None) -> Path:
     if path.is_file():
         return path
     there = sorted(p.stem for p in classifier_dir.glob(f"*{SUFFIX}")) if classifier_dir.is_dir() else []
+    advice = f"train one first: antrax train {_quoted(classifier_dir.parent.parent)}"
     if there:
-        advice = f"there are {', '.join(there)} (choose with --classifier NAME)"
-    else:
-        advice = f"train one first: antrax train {_quoted(classifier_dir.parent.parent)}"
+        advice += f", or use one of {', '.join(there)} with --classifier NAME"
     raise ClassifierError(f"{path} does not exist; {advice}")
 
 

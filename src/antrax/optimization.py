@@ -220,7 +220,7 @@ class _Batches:
         self._targets = torch.from_numpy(material.targets)
         self._weights = torch.from_numpy(sampling_weights(material.targets, material.tracklets))
         categories = material.categories
-        self._ants = torch.tensor([category is Category.ANT for category in categories], device=device)
+        self._ants = torch.tensor([category is Category.ANT for category in categories])
         present = set(material.targets.tolist())
         unknown = [i for i, category in enumerate(categories) if category is Category.UNKNOWN]
         several = [i for i, category in enumerate(categories) if category is Category.MULTI and i in present]
@@ -234,16 +234,16 @@ class _Batches:
     def draw(self) -> tuple[Tensor, Tensor]:
         """A batch: float images 0–255 of shape (BATCH, 3, S, S), and its targets."""
         chosen = torch.multinomial(self._weights, BATCH, replacement=True, generator=self._generator)
-        images = self._images[chosen].to(self._device).float() / 255
-        targets = self._targets[chosen].to(self._device)
+        images = self._images[chosen].float() / 255
+        targets = self._targets[chosen]
         background = self._material.background
         if self._negatives:
             images, targets = make_negatives(
                 images, targets, self._ants, self._unknown, self._several, self._negatives, background, self._generator
             )
         images = add_brood(images, _BROOD, background, self._generator)
-        margins = self._margins[chosen].to(self._device)
-        return augment(images, margins, self._augmentation, background, self._generator) * 255, targets
+        images = augment(images, self._margins[chosen], self._augmentation, background, self._generator)
+        return (images * 255).to(self._device), targets.to(self._device)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy, smoothed over the labels that have examples: the others are to stay improbable."""
@@ -281,7 +281,8 @@ class TorchPredictor:
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Log-probabilities (N, labels) of one batch (N, S, S, 3)."""
-        with torch.inference_mode():
+        # a GPU's shorter multiplication would move confidences by more than rounding
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()
             logs = functional.log_softmax(self._network(batch), 1)
         return logs.cpu().numpy()
