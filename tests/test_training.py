@@ -61,7 +61,7 @@ def test_the_classifier_carries_what_is_needed_to_go_on(trained):
     assert classifier.categories == {label: session.labels.category(label) for label in classifier.labels}
     assert classifier.size == 32
     assert classifier.background == "white"
-    assert classifier.calibration is not None
+    assert classifier.calibration.sufficient
     assert classifier.measured_weights is not None
 
 

@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Trained
     with FileLock(shared.with_suffix(".lock")):
         experiment = shared / "demo"
         if not (shared / "done").exists():
-            generate_experiment(experiment, movies=4, tracklets=90, max_frames=24, image_size=SIZE)
+            generate_experiment(experiment, movies=4, tracklets=130, max_frames=16, image_size=SIZE)
             train(experiment, TrainOptions(epochs=2))
             (shared / "done").touch()
     return Trained(experiment)

@@ -411,7 +411,7 @@ def _take(movie: _Movie, results: list[Classified], classifiers: dict[Path, Clas
             movie.writer = MovieWriter(movie.session, movie.number, labels, movie.attributes)
         for result in results:
             movie.writer.add(result)
-    except (AntraxError, OSError) as error:
+    except AntraxError as error:
         _fail(movie, error)
         return
     for result in results:

@@ -52,12 +52,16 @@ def draw_learning_curve(history: Sequence[dict[str, float]], path: Path) -> None
     loss_axes.set_ylabel("loss")
     loss_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     accuracy_axes = loss_axes.twinx()
+    lowest = 80.0
     for key, color, text in (
         ("image_accuracy", "tab:blue", "held-out images right"),
         ("tracklet_accuracy", "tab:green", "held-out tracklets right"),
     ):
         values = [100 * row.get(key, float("nan")) for row in history]
         accuracy_axes.plot(epochs, values, "o-", color=color, label=text)
+        lowest = min([lowest, *(value - 2 for value in values if value == value)])
+    # a scale that does not make a molehill of one tracklet a mountain
+    accuracy_axes.set_ylim(lowest, 100.5)
     accuracy_axes.set_ylabel("right (%)")
     figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     with replacing(path) as temporary:

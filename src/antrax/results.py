@@ -75,7 +75,7 @@ class MovieWriter:
     def __init__(self, session: Session, movie: int, labels: tuple[str, ...], attributes: Mapping[str, Any]) -> None:
         self._files = contextlib.ExitStack()
         self.tracklets = 0
-        make_folder(session.labels_dir)
+        self._folder = make_folder(session.labels_dir)
         # The exit stack renames in reverse order: the file that counts as the movie's result comes last.
         self._autoids = self._csv(autoids_file(session, movie), AUTOIDS)
         self._confidence = self._csv(confidence_file(session, movie), CONFIDENCE)
@@ -88,7 +88,13 @@ class MovieWriter:
         return writer
 
     def add(self, result: Classified) -> None:
-        """Append one tracklet."""
+        """Append one tracklet. Raises `OutputError`."""
+        try:
+            self._add(result)
+        except OSError as error:
+            raise OutputError(f"{self._folder} cannot be written: {error.strerror or error}") from error
+
+    def _add(self, result: Classified) -> None:
         decision = result.decision
         name = parse_tracklet_name(result.tracklet)
         assert name is not None

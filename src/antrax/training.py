@@ -15,12 +15,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import platform
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -35,9 +33,10 @@ from antrax.decision import merge_views, views
 from antrax.devices import choose_device
 from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.evaluation import Evaluation, Prediction, evaluate
-from antrax.files import check_writable, make_folder, write_atomically
+from antrax.files import check_writable
 from antrax.labels import Category
 from antrax.network.graph import ARCHITECTURES, LARGEST, NOT_YET, SMALLEST, Graph, Weights, build, with_outputs
+from antrax.records import describe_run, write_record
 from antrax.reporting import Reporter
 from antrax.trainset import ClassDir, Trainset, label_categories, load_trainset, open_classdir
 
@@ -169,12 +168,19 @@ def train(
         f"{'training on ' + file.name if existing else 'a new classifier: ' + plan.graph.name}, on {device}"
     )
     classifier, evaluation, history = plan.run(reporter)
-    record = _record(plan, trainset, evaluation, history, time.monotonic() - started)
+    record = describe_run(
+        trainset,
+        labels,
+        options=plan.settings(),
+        trained_on=existing.digest() if existing else None,
+        held_out=int(plan.measurable.sum()),
+        history=history,
+        evaluation=evaluation,
+        seconds=time.monotonic() - started,
+    )
     classifier = dataclasses.replace(classifier, record=record)
-    try:
-        write_classifier(classifier, file)
-    finally:
-        folder = _write_record(classdir, options.name, record, trainset, evaluation, history)
+    write_classifier(classifier, file)
+    folder = write_record(classdir.path / "training", options.name, record, trainset, evaluation, history)
     for checkpoint in plan.checkpoints:
         checkpoint.unlink(missing_ok=True)
     return TrainingResult(file, classifier, evaluation, folder, trainset.problems)
@@ -266,6 +272,21 @@ class _Plan:
         self.held_out, self.measurable = _split(trainset, existing)
         self.key = _key(options, trainset, labels, existing)
         self.checkpoints = [file.with_name(f".{file.name}.{phase}.checkpoint") for phase in ("measured", "finished")]
+
+    def settings(self) -> dict[str, Any]:
+        """The options that this run has, those that were left open filled in."""
+        from antrax.augmentation import describe, parse_augmentation
+
+        return {
+            "epochs": self.options.epochs,
+            "scratch": self.options.scratch,
+            "arch": self.graph.name,
+            "target_size": self.graph.size,
+            "hsymmetry": self.hsymmetry,
+            "augmentation": describe(parse_augmentation(self.options.aug_options, hsymmetry=self.hsymmetry)),
+            "device": self.device,
+            "seed": self.options.seed,
+        }
 
     @property
     def seen(self) -> NDArray[np.uint64]:
@@ -443,76 +464,3 @@ def _key(options: TrainOptions, trainset: Trainset, labels: tuple[str, ...], exi
     basis = [version("antrax"), trainset.digest, existing.digest() if existing else None]
     text = json.dumps([relevant, labels, basis], default=str)
     return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _record(
-    plan: _Plan,
-    trainset: Trainset,
-    evaluation: Evaluation | None,
-    history: list[dict[str, float]],
-    seconds: float,
-) -> dict[str, Any]:
-    options = plan.options
-    from antrax.augmentation import describe, parse_augmentation
-
-    counts = np.bincount(plan.targets, minlength=len(plan.labels))
-    return {
-        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "seconds": round(seconds, 1),
-        "options": {
-            "epochs": options.epochs,
-            "scratch": options.scratch,
-            "arch": plan.graph.name,
-            "target_size": plan.graph.size,
-            "hsymmetry": plan.hsymmetry,
-            "augmentation": describe(parse_augmentation(options.aug_options, hsymmetry=plan.hsymmetry)),
-            "device": plan.device,
-            "seed": options.seed,
-        },
-        "trained_on": plan.existing.digest() if plan.existing else None,
-        "versions": {
-            "antrax": version("antrax"),
-            "torch": version("torch"),
-            "numpy": version("numpy"),
-            "python": platform.python_version(),
-        },
-        "examples": {
-            "digest": trainset.digest,
-            "files": trainset.files,
-            "used": len(trainset.images),
-            "tracklets": len(trainset.tracklets),
-            "held_out_tracklets": int(plan.measurable.sum()),
-            "background": trainset.background,
-            "images_by_label": dict(zip(plan.labels, counts.tolist(), strict=True)),
-        },
-        "history": history,
-        "held_out": evaluation.to_json() if evaluation else None,
-    }
-
-
-def _write_record(
-    classdir: ClassDir,
-    name: str,
-    record: dict[str, Any],
-    trainset: Trainset,
-    evaluation: Evaluation | None,
-    history: list[dict[str, float]],
-) -> Path:
-    """Leave the record of a run beside the classifier; a folder a run."""
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    folder = make_folder(classdir.path / "training" / f"{name}_{stamp}")
-    write_atomically(folder / "record.json", json.dumps(record, indent=1) + "\n")
-    held_out = np.where(trainset.held_out(), "yes", "no")
-    pairs, counts = np.unique(np.stack([trainset.tracklet_index, trainset.label_index]), axis=1, return_counts=True)
-    rows = [
-        f"{','.join(trainset.tracklets[tracklet])},{trainset.labels[label]},{count},{held_out[tracklet]}\n"
-        for (tracklet, label), count in zip(pairs.T, counts, strict=True)
-    ]
-    write_atomically(folder / "examples.csv", "experiment,tracklet,label,images,held_out\n" + "".join(rows))
-    write_atomically(folder / "left_out.txt", "".join(f"{problem}\n" for problem in trainset.problems))
-    from antrax.pictures import draw_confusion, draw_learning_curve
-
-    draw_learning_curve(history, folder / "learning_curve.png")
-    if evaluation:
-        draw_confusion(evaluation, folder / "confusion.png")
-    return folder
