@@ -81,7 +81,9 @@ class ExperimentReport:
     failures : list of str
         What went wrong, a sentence a movie.
     seconds : float
-        From the first to the last of its work.
+        From the first to the last of its work, some of which is done at the same time as other experiments'.
+    started : float or None
+        When its first work was handed out, on the monotonic clock.
     """
 
     path: Path
@@ -92,6 +94,7 @@ class ExperimentReport:
     skipped: list[int] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    started: float | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,6 @@ class _Movie:
     tracklets: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     failed: bool = False
-    started: float = 0.0
 
 
 def _plan(
@@ -303,7 +305,7 @@ def _run(
                 elif isinstance(outcome, BaseException):
                     _fail(movie, outcome)
                 else:
-                    _finish(movie, time.monotonic() - started)
+                    _finish(movie)
                 done += share
                 _tell(update, done, images, time.monotonic() - started)
 
@@ -320,6 +322,7 @@ _Step = tuple[_Movie, float, "Job | BaseException | None"]
 def _jobs(movies: list[_Movie]) -> Iterator[_Step]:
     """The jobs of all movies, made as they are needed: a movie's tracklets are listed when its turn comes."""
     for movie in movies:
+        movie.report.started = movie.report.started or time.monotonic()
         names: set[str] = set()
         for path in movie.session.stacks[movie.number]:
             size = _size(path)
@@ -430,9 +433,9 @@ def _fail(movie: _Movie, error: BaseException) -> None:
         movie.writer.discard()
 
 
-def _finish(movie: _Movie, seconds: float) -> None:
+def _finish(movie: _Movie) -> None:
     """Put a movie's results in place."""
-    movie.report.seconds = seconds
+    movie.report.seconds = time.monotonic() - (movie.report.started or 0.0)
     if movie.failed:
         return
     if movie.writer is None or not movie.writer.tracklets:

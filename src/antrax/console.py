@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from antrax.classification import OUTCOMES, ExperimentReport, Report
+from antrax.classification import OUTCOMES, Report
 from antrax.evaluation import Evaluation
 from antrax.merging import MergeResult
 from antrax.reporting import Reporter, Update
@@ -120,7 +121,7 @@ def show_evaluation(console: Console, evaluation: Evaluation) -> None:
         f"Held out: {total} tracklets that the network never saw, {evaluation.image_accuracy:.1%} of their images "
         "right. The weakest labels:"
     )
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("label", "tracklets", "images", "right"):
         table.add_column(column, justify="left" if column == "label" else "right")
     table.add_column("most often taken for")
@@ -131,45 +132,27 @@ def show_evaluation(console: Console, evaluation: Evaluation) -> None:
 
 
 def show_report(console: Console, report: Report) -> None:
-    """A row an experiment: tracklets and frames by outcome, time and rate."""
-    table = Table(title="Tracklets and their images by outcome", title_justify="left", title_style="bold")
-    table.add_column("experiment", overflow="fold")
-    table.add_column("movies", justify="right")
-    for outcome in OUTCOMES.values():
-        table.add_column(outcome, justify="right")
-    table.add_column("images", justify="right")
-    table.add_column("time", justify="right")
-    table.add_column("images/s", justify="right")
+    """Tracklets and images of every experiment by outcome, time and rate; fits 80 columns."""
+    columns = [*OUTCOMES.values(), "all"]
+    console.print("[bold]" + " " * 11 + "".join(f"{column:>13}" for column in columns), soft_wrap=True)
     for experiment in report.experiments:
-        table.add_row(*_report_row(experiment))
-    console.print(table)
+        name = experiment.path.name + (f" / {experiment.session.name}" if experiment.session else "")
+        movies = f"{len(experiment.movies)} movie{'' if len(experiment.movies) == 1 else 's'}"
+        failed = f", [red]{len(experiment.failures)} failed[/]" if experiment.failures else ""
+        speed = experiment.images.total() / max(experiment.seconds, 1e-9)
+        rate = f", {experiment.seconds:.1f} s, {speed:,.0f} images/s"
+        console.print(f"[bold]{escape(name)}[/]: {movies}{failed}{rate if experiment.movies else ''}", soft_wrap=True)
+        for what, counts in (("tracklets", experiment.tracklets), ("images", experiment.images)):
+            cells = [f"{counts[o]:,} {counts[o] / max(counts.total(), 1):4.0%}" for o in OUTCOMES.values()]
+            line = "".join(f"{cell:>13}" for cell in (*cells, f"{counts.total():,}"))
+            console.print(f"  {what:<9}{line}", soft_wrap=True)
     images = sum(experiment.images.total() for experiment in report.experiments)
-    console.print(
-        f"{images:,} images in {report.seconds:.1f} s, {images / max(report.seconds, 1e-9):,.0f}/s on {report.device}"
-    )
+    rate = f"{images / max(report.seconds, 1e-9):,.0f} images/s"
+    console.print(f"{images:,} images in {report.seconds:.1f} s, {rate} on {report.device}")
     for experiment in report.experiments:
         if experiment.session and experiment.movies:
-            console.print(f"results of {escape(experiment.path.name)}: {escape(str(experiment.session.labels_dir))}")
-
-
-def _report_row(report: ExperimentReport) -> list[str]:
-    tracklets, images = report.tracklets.total(), report.images.total()
-    name = report.path.name + (f" / {report.session.name}" if report.session else "")
-    movies = str(len(report.movies)) + (f" ({len(report.failures)} failed)" if report.failures else "")
-    cells = [
-        f"{report.tracklets[outcome]:,} ({report.tracklets[outcome] / max(tracklets, 1):.0%})\n"
-        f"{report.images[outcome]:,} ({report.images[outcome] / max(images, 1):.0%})"
-        for outcome in OUTCOMES.values()
-    ]
-    rate = f"{images / report.seconds:,.0f}" if report.seconds else "-"
-    return [
-        escape(name),
-        movies,
-        *cells,
-        f"{tracklets:,} tracklets\n{images:,} images",
-        f"{report.seconds:.1f} s",
-        rate,
-    ]
+            folder = escape(str(experiment.session.labels_dir))
+            console.print(f"results of {escape(experiment.path.name)}: {folder}", soft_wrap=True)
 
 
 def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:
@@ -177,7 +160,7 @@ def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:
     total = sum(result.added.values())
     verb = "would be added" if dry_run else "added"
     console.print(f"{total:,} {'image' if total == 1 else 'images'} {verb} to {escape(str(result.destination))}")
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("label")
     table.add_column(verb, justify="right")
     for label, count in sorted(result.added.items()):
