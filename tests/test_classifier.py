@@ -200,5 +200,7 @@ def test_a_missing_classifier_names_those_that_are_there(tmp_path):
     with pytest.raises(ClassifierError, match=r"antrax train .*exp"):
         find_classifier(folder, None)
     (folder / "night.h5").touch()
-    with pytest.raises(ClassifierError, match=r"antrax train .* or use one of night with --classifier"):
+    with pytest.raises(
+        ClassifierError, match=r"there is night .*--classifier NAME.*; or train one first: antrax train .*exp"
+    ):
         find_classifier(folder, "day")

@@ -155,7 +155,7 @@ def test_the_same_image_under_two_labels_is_left_out_and_both_files_are_named(ma
     (problem,) = trainset.problems
     assert str(tmp_path / "examples" / example("AB", 2)) in problem
     assert str(tmp_path / "examples" / example("CD", 9, 4)) in problem
-    assert "several labels" in problem
+    assert "under AB and CD" in problem
 
 
 def test_exact_duplicates_are_used_once(make_examples, tmp_path: Path) -> None:

@@ -200,6 +200,7 @@ def _plan(
 ) -> list[_Movie]:
     """The movies of an experiment that are to be classified. Raises AntraxError where none can be."""
     session = report.session = open_session(report.path, options.session)
+    report.path = session.experiment
     numbers = _movies_to_classify(report, session, options, reporter)
     path = find_classifier(session.classifier_dir, options.classifier)
     if is_new := path not in classifiers:
@@ -428,7 +429,9 @@ def _fail(movie: _Movie, error: BaseException) -> None:
     if movie.failed:
         return
     movie.failed = True
-    movie.report.failures.append(str(error))
+    earlier = autoids_file(movie.session, movie.number)
+    kept = f" ({earlier.name} of an earlier run was left as it was)" if earlier.exists() else ""
+    movie.report.failures.append(f"{error}{kept}")
     if movie.writer:
         movie.writer.discard()
 
@@ -447,8 +450,7 @@ def _finish(movie: _Movie) -> None:
     try:
         movie.writer.commit()
     except AntraxError as error:
-        movie.failed = True
-        movie.report.failures.append(str(error))
+        _fail(movie, error)
         return
     movie.report.movies.append(movie.number)
     movie.report.tracklets += movie.tracklets

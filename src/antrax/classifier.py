@@ -145,7 +145,7 @@ def read_classifier(path: Path) -> Classifier:
     except FileNotFoundError:
         raise ClassifierError(f"{path} does not exist") from None
     except OSError:
-        raise ClassifierError(f"{path} is no classifier: it is no HDF5 file, or was cut short in copying") from None
+        raise ClassifierError(f"{path} is no classifier: it is no HDF5 file, or was cut short; copy it again") from None
     with file:
         try:
             return _read(file)
@@ -261,10 +261,9 @@ def find_classifier(classifier_dir: Path, choice: str | None) -> Path:
     if path.is_file():
         return path
     there = sorted(p.stem for p in classifier_dir.glob(f"*{SUFFIX}")) if classifier_dir.is_dir() else []
-    advice = f"train one first: antrax train {_quoted(classifier_dir.parent.parent)}"
-    if there:
-        advice += f", or use one of {', '.join(there)} with --classifier NAME"
-    raise ClassifierError(f"{path} does not exist; {advice}")
+    use = f"there is {', '.join(there)} (choose with --classifier NAME); or " if there else ""
+    train = f"train one first: antrax train {_quoted(classifier_dir.parent.parent)}"
+    raise ClassifierError(f"{path} does not exist; {use}{train}")
 
 
 def _quoted(path: Path) -> str:

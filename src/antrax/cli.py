@@ -50,13 +50,13 @@ class _MovieList(click.ParamType):  # type: ignore[type-arg]
 )
 @click.version_option(package_name="antrax", prog_name="antrax")
 def cli() -> None:
-    r"""Identify individually colour-tagged insects in tracked videos.
+    """Identify individually colour-tagged insects in tracked videos.
 
     \b
     The workflow on an experiment that a tracker has been through:
       antrax train EXPERIMENT       learn from its labelled blob images
       antrax classify EXPERIMENT    give every tracklet a label
-    """
+    """  # noqa: D301  # click takes a backspace for "leave the next lines as they are"
 
 
 @cli.command(context_settings=_CONTEXT)
@@ -131,7 +131,7 @@ def train(
 @click.option(
     "--movlist", "movies", type=_MovieList(), metavar="LIST", help="Movies: 4, or 3,5,6, or 1-5,7; all by default."
 )
-@click.option("--missing", is_flag=True, help="Only movies that have no result yet.")
+@click.option("--missing", is_flag=True, help="Only movies that have no result yet, of whichever classifier.")
 @click.option(
     "--max-error",
     type=float,

@@ -141,7 +141,7 @@ def show_report(console: Console, report: Report) -> None:
         failed = f", [red]{len(experiment.failures)} failed[/]" if experiment.failures else ""
         speed = experiment.images.total() / max(experiment.seconds, 1e-9)
         rate = f", {experiment.seconds:.1f} s, {speed:,.0f} images/s"
-        console.print(f"[bold]{escape(name)}[/]: {movies}{failed}{rate if experiment.movies else ''}", soft_wrap=True)
+        console.print(f"[bold]{escape(name)}[/]: {movies}{failed}{rate}", soft_wrap=True)
         for what, counts in (("tracklets", experiment.tracklets), ("images", experiment.images)):
             cells = [f"{counts[o]:,} {counts[o] / max(counts.total(), 1):4.0%}" for o in OUTCOMES.values()]
             line = "".join(f"{cell:>13}" for cell in (*cells, f"{counts.total():,}"))

@@ -151,7 +151,8 @@ def from_labels_file(path: Path) -> Labels:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise LabelsError(
-            f"{path} does not exist; list the labels of the experiment there, one `label<TAB>category` a line"
+            f"{path} does not exist; list the labels of the experiment there, one a line: the label, a tab, and "
+            "ant_labels, noant_labels or other_labels"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise LabelsError(f"{path} cannot be read: {error}") from None

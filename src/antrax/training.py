@@ -34,7 +34,7 @@ from antrax.devices import choose_device
 from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.evaluation import Evaluation, Prediction, evaluate
 from antrax.files import check_writable
-from antrax.labels import Category
+from antrax.labels import UNKNOWN, Category
 from antrax.network.graph import ARCHITECTURES, LARGEST, NOT_YET, SMALLEST, Graph, Weights, build, with_outputs
 from antrax.records import describe_run, write_record
 from antrax.reporting import Reporter
@@ -146,6 +146,8 @@ def train(
     existing = None if options.scratch or not file.exists() else _existing(file)
     if existing:
         _check_unchanged(existing, options, file)
+    if classdir.session:
+        _ = classdir.session.labels  # a broken labels.csv is to be told before an hour's images are read
     device = choose_device(options.device)
     check_writable(file, _ROOM)
 
@@ -239,6 +241,8 @@ def _output_labels(
             f"examples of {', '.join(unlisted)}, which {classdir.session.path / 'parameters' / 'labels.csv'} does not "
             "list: they are learned, but tracklets of this experiment never get these labels"
         )
+    if without := sorted(set(listed) - set(trainset.labels) - {UNKNOWN}):
+        reporter.warn(f"no usable examples of {', '.join(without)}: no tracklet will get these labels until there are")
     wanted = sorted(set(trainset.labels) | set(listed))
     if not existing:
         return tuple(wanted)

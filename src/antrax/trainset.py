@@ -146,6 +146,8 @@ def open_classdir(path: str | os.PathLike[str], session: str | None = None) -> C
                 f"{folder} does not lie in a session {session!r}; name the experiment to choose a session"
             )
         return ClassDir(folder, around)
+    if folder.name == "examples":
+        raise TrainsetError(f"{folder}: give the folder that holds it, {folder.parent}")
     if is_experiment(folder):
         opened = open_session(folder, session)
         if not (opened.classifier_dir / "examples").is_dir():
@@ -302,13 +304,18 @@ def _unambiguous(files: list[ExampleFile], digests: dict[int, bytes], problems: 
         places[digest].append(index)
     keep: list[int] = []
     duplicates = 0
+    ambiguous: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for same in places.values():
-        if len({files[index].label for index in same}) > 1:
-            where = " and ".join(sorted({str(files[index].path) for index in same}))
-            problems.append(f"{where}: the same image under several labels; left out")
+        labels = tuple(sorted({files[index].label for index in same}))
+        if len(labels) > 1:
+            ambiguous[labels] += same
         else:
             keep.append(same[0])
             duplicates += len(same) - 1
+    for labels, indices in ambiguous.items():
+        paths = [str(files[index].path) for index in sorted(indices)]
+        more = f" and {len(paths) - 2} more" if len(paths) > 2 else ""
+        problems.append(f"the same image under {' and '.join(labels)}: {' and '.join(paths[:2])}{more}; left out")
     if duplicates:
         problems.append(f"{duplicates} exact duplicates: each image is used once")
     return sorted(keep)
