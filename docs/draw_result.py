@@ -37,7 +37,7 @@ def main() -> None:
             image = Image.fromarray(np.ascontiguousarray(images[index])).resize((side, side), Image.Resampling.NEAREST)
             picture.paste(image, (TEXT + column * side, row * side))
         result = table.loc[name]
-        sure = f"{result['confidence']:.0%} sure"
+        sure = f"{min(result['confidence'], 0.99):.0%} sure"  # nobody is surer
         if result["label"] != result["best_label"]:
             sure = f"{result['best_label']}? only {result['confidence']:.0%} sure"
         middle = row * side + side // 2
