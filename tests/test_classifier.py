@@ -13,7 +13,7 @@ from antrax.classifier import Classifier, find_classifier, read_classifier, writ
 from antrax.errors import ClassifierError
 from antrax.labels import Category
 from antrax.network.graph import FILTERS, build
-from antrax.optimization import predict
+from antrax.network.torch_network import TorchPredictor
 
 from .test_network import random_images, random_weights
 
@@ -81,7 +81,9 @@ def test_plain_keras_opens_it_and_predicts_the_same(tmp_path, monkeypatch, name,
     model = keras.models.load_model(tmp_path / "classifier.h5")
     images = random_images(classifier.graph)
     theirs = model.predict(images.astype(np.float32), verbose=0)
-    assert theirs == pytest.approx(np.exp(predict(classifier.graph, classifier.weights, images, "cpu")), abs=1e-5)
+    assert theirs == pytest.approx(
+        np.exp(TorchPredictor(classifier.graph, classifier.weights, "cpu")(images)), abs=1e-5
+    )
 
 
 def test_the_file_alone_is_enough(file, tmp_path):

@@ -119,7 +119,7 @@ def make_predictor(model: Model, threads: int = 1) -> Predictor:
         return _OnnxPredictor(model.network, threads)
     import torch
 
-    from antrax.optimization import TorchPredictor
+    from antrax.network.torch_network import TorchPredictor
 
     torch.set_num_threads(threads)
     return TorchPredictor(*model.network, model.device)

@@ -261,28 +261,3 @@ def _move_average(average: Network, network: Network, step: int) -> None:
                 mean.lerp_(value, 1 - keep)
             else:
                 mean.copy_(value)
-
-
-def predict(graph: Graph, weights: Weights, images: NDArray[np.uint8], device: str) -> NDArray[np.float32]:
-    """Log-probabilities of images (N, S, S, 3); shape (N, labels)."""
-    predictor = TorchPredictor(graph, weights, device)
-    batches = [predictor(images[start : start + 512]) for start in range(0, len(images), 512)]
-    return np.concatenate(batches) if batches else np.zeros((0, graph.outputs), np.float32)
-
-
-class TorchPredictor:
-    """Log-probabilities from PyTorch, on any device."""
-
-    def __init__(self, graph: Graph, weights: Weights, device: str) -> None:
-        network = Network(graph)
-        set_weights(network, weights)
-        self._network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._device = device
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Log-probabilities (N, labels) of one batch (N, S, S, 3)."""
-        # a GPU's shorter multiplication would move confidences by more than rounding
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()
-            logs = functional.log_softmax(self._network(batch), 1)
-        return logs.cpu().numpy()

@@ -31,6 +31,7 @@ from antrax.calibration import ENOUGH_TRACKLETS, calibrate
 from antrax.classifier import Classifier, read_classifier, write_classifier
 from antrax.decision import merge_views, views
 from antrax.devices import choose_device
+from antrax.engine import Batcher
 from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.evaluation import Evaluation, Prediction, evaluate
 from antrax.files import check_writable
@@ -46,6 +47,7 @@ _NEGATIVES = 0.1
 _RATE_NEW, _RATE_ON, _RATE_FINISHING = 4e-3, 2e-3, 1.5e-3
 # Accuracy is shown after each epoch, on so many images a held-out tracklet.
 _GLANCE = 40
+_AT_ONCE = 512
 # What a run writes at most, checkpoints included, for the small architecture: bytes that must be free when it starts.
 _ROOM = 8 * 2**20
 
@@ -410,21 +412,23 @@ class _Plan:
 
     def _predictions(self, weights: Weights, most: int | None = None) -> list[Prediction]:
         """What a network says of the held-out tracklets, at most so many images of each, seen as in classification."""
-        from antrax.optimization import TorchPredictor
+        from antrax.network.torch_network import TorchPredictor
 
-        predictor = TorchPredictor(self.graph, weights, self.device)
-        predictions = []
+        batcher = Batcher(TorchPredictor(self.graph, weights, self.device), _AT_ONCE, self.graph.size)
+        places = []
         for tracklet in np.flatnonzero(self.measurable):
             chosen = np.flatnonzero(self.trainset.tracklet_index == tracklet)
             if most and len(chosen) > most:
                 chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
-            images = self.trainset.images[chosen]
-            index, turned = views(len(images))
-            shown = images[index]
-            shown[turned] = shown[turned][:, ::-1, ::-1]
-            logs = np.concatenate([predictor(shown[start : start + 512]) for start in range(0, len(shown), 512)])
-            predictions.append(Prediction(merge_views(logs, len(images)), self.targets[chosen]))
-        return predictions
+            places.append(chosen)
+            batcher.add(self.trainset.images[chosen], *views(len(chosen)))
+        if not places:
+            return []
+        shown = np.cumsum([len(views(len(chosen))[0]) for chosen in places])[:-1]
+        return [
+            Prediction(merge_views(logs, len(chosen)), self.targets[chosen])
+            for chosen, logs in zip(places, np.split(batcher.finish(), shown), strict=True)
+        ]
 
 
 def _starting_point(

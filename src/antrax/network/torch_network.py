@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -118,3 +119,21 @@ def set_weights(network: Network, weights: Weights) -> None:
             value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
         target = state[f"steps.{layer}.{_TORCH_NAMES[variable]}"]
         target.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+
+
+class TorchPredictor:
+    """Log-probabilities from PyTorch, on any device."""
+
+    def __init__(self, graph: Graph, weights: Weights, device: str) -> None:
+        network = Network(graph)
+        set_weights(network, weights)
+        self._network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = device
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Log-probabilities (N, labels) of one batch (N, S, S, 3)."""
+        # a GPU's shorter multiplication would move confidences by more than rounding
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()
+            logs = functional.log_softmax(self._network(batch), 1)
+        return logs.cpu().numpy()
