@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antrax.errors import LabelsError
+from antrax.errors import ConflictError, LabelsError, OutputError
+from antrax.experiment import Session
 from antrax.labels import (
     MULTI_NAMES,
     UNKNOWN,
     Category,
     Labels,
+    check_label_name,
+    edit_labels,
     from_labels_file,
     guess_category,
+    labels_digest,
+    read_labels,
     to_labels_file,
     unusable_names,
 )
@@ -215,3 +221,187 @@ def test_the_category_of_a_label_without_a_session_is_guessed_from_its_name(labe
 def test_labels_come_back_from_a_table_of_categories() -> None:
     assert Labels.from_categories(PARSED.categories) == Labels(("AB", "CD"), ("NoAnt",), ("Multi", "Unknown"))
     assert Labels.from_categories({"AB": "ant"}).others == (UNKNOWN,)
+
+
+OLD = "ant_labels,AB,CD\nnoant_labels,NoAnt\nother_labels,Multi,Unknown\ntagcolors,B\n"
+ROWS = [("CD", "ant"), ("AB", Category.ANT), ("NoAnt", "nonant"), ("Multi", "multi"), ("Unknown", "unknown")]
+
+
+@pytest.fixture
+def session(make_session) -> Session:
+    path = make_session(labels=NEW)
+    return Session(path.parent, path)
+
+
+def labels_file(session: Session) -> Path:
+    return session.path / "parameters" / "labels.csv"
+
+
+def test_labels_can_be_written_in_the_old_form(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    to_labels_file(PARSED, path, old_form=True)
+    assert path.read_text() == OLD
+    to_labels_file(Labels(("AB",)), path, old_form=True)
+    assert path.read_text() == "ant_labels,AB\nother_labels,Unknown\n"
+
+
+def test_a_comma_is_refused_in_the_old_form_where_it_parts_labels(tmp_path: Path) -> None:
+    with pytest.raises(LabelsError, match="'a, b': in the old form"):
+        to_labels_file(Labels(("AB",), ("a, b",)), tmp_path / "labels.csv", old_form=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["AB", "no ant", "Ä", "蟻", "a.b", "a-b", "console", "nulls", "x" * 64, "a=b", "a, b"])
+def test_a_name_that_a_folder_can_have_everywhere_may_be_a_label(tmp_path: Path, name: str) -> None:
+    check_label_name(name)
+    (tmp_path / name).mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            ".",
+            "..",
+            ".hidden",
+            "=ids",
+            " ",
+            " a",
+            "a ",
+            "a.",
+            "a/b",
+            "a\\b",
+            "c:",
+            "a*",
+            "a?",
+            'a"',
+            "a<",
+            "a>",
+            "a|",
+        ),
+        *("a\tb", "a\nb", "a\x00", "\u202eab", "\ud800", "x" * 65, "蟻" * 64 + "x", "🐜" * 60),
+        *("con", "NUL", "Aux.txt", "COM1", "lpt9.a.b", "prn"),
+    ],
+)
+def test_a_name_that_no_folder_can_have_everywhere_is_refused_as_a_label(name: str) -> None:
+    with pytest.raises(LabelsError, match="choose another name"):
+        check_label_name(name)
+
+
+def test_labels_are_read_anew_while_those_of_the_session_stay_what_they_were(session: Session) -> None:
+    assert session.labels == PARSED
+    labels_file(session).write_text("EF\tant_labels\n")
+    assert session.labels == PARSED
+    assert read_labels(session).ants == ("EF",)
+
+
+def test_edited_labels_keep_their_order_and_the_tag_colours(session: Session) -> None:
+    labels = edit_labels(session, ROWS, labels_digest(session))
+    assert labels == Labels(("CD", "AB"), ("NoAnt",), ("Multi", "Unknown"), ("B",))
+    assert read_labels(session) == labels
+
+
+def test_edited_labels_stay_in_the_old_form_where_matlab_keeps_its_own_beside_it(session: Session) -> None:
+    labels_file(session).write_text(OLD)
+    (session.path / "parameters" / "labels.mat").touch()
+    edit_labels(session, ROWS, labels_digest(session))
+    assert labels_file(session).read_text() == OLD.replace("AB,CD", "CD,AB")
+
+
+@pytest.mark.parametrize(("content", "matlab"), [(NEW, True), (OLD, False), (NEW, False)])
+def test_edited_labels_are_in_the_new_form_otherwise(session: Session, content: str, matlab: bool) -> None:
+    labels_file(session).write_text(content)
+    if matlab:
+        (session.path / "parameters" / "labels.mat").touch()
+    edit_labels(session, ROWS, labels_digest(session))
+    assert labels_file(session).read_text().startswith("CD\tant_labels\nAB\tant_labels\n")
+
+
+def test_unknown_cannot_be_edited_away(session: Session) -> None:
+    assert edit_labels(session, [("AB", "ant")], labels_digest(session)).all == ("AB", "Unknown")
+    assert edit_labels(session, [], labels_digest(session)).all == ("Unknown",)
+
+
+def test_a_session_without_labels_gets_a_file(session: Session) -> None:
+    labels_file(session).unlink()
+    assert labels_digest(session) is None
+    edit_labels(session, ROWS, None)
+    assert read_labels(session).ants == ("CD", "AB")
+
+
+def test_an_empty_labels_file_can_be_edited(session: Session) -> None:
+    labels_file(session).write_bytes(b"")
+    assert edit_labels(session, ROWS, labels_digest(session)).ants == ("CD", "AB")
+
+
+def test_a_damaged_labels_file_is_left_as_it_is(session: Session) -> None:
+    labels_file(session).write_text("AB\tno_such_category\n")
+    with pytest.raises(LabelsError, match="line 1"):
+        edit_labels(session, ROWS, labels_digest(session))
+    assert labels_file(session).read_text() == "AB\tno_such_category\n"
+
+
+@pytest.mark.parametrize("since", ["EF\tant_labels\n", None, "first"])
+def test_labels_that_somebody_changed_since_are_not_written_over(session: Session, since: str | None) -> None:
+    digest = labels_digest(session)
+    if since == "first":
+        digest = None  # there was no file when this person began
+    elif since:
+        labels_file(session).write_text(since)
+    else:
+        labels_file(session).unlink()
+    before = labels_digest(session)
+    with pytest.raises(ConflictError, match="somebody else changed"):
+        edit_labels(session, ROWS, digest)
+    assert labels_digest(session) == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([("AB", "ant"), ("AB", "nonant")], "AB is listed twice"),
+        ([("AB", "ant"), ("Ab", "ant")], "AB and Ab differ in capital letters only"),
+        ([("unknown", "nonant")], "Unknown and unknown differ in capital letters only"),
+        ([("1A", "ant")], "'1A': an ant label must start with a letter"),
+        ([("a b", "ant")], "an ant label must"),
+        ([("a/b", "nonant")], "holds /"),
+        ([("several", "multi")], "stand for several ants"),
+        ([("Multi", "nonant")], "stand for several ants"),
+        ([("Unknown", "nonant")], "Unknown is the label of what nobody can tell"),
+        ([("AB", "ants")], "'ants' is no category; take one of ant, nonant, multi, unknown"),
+    ],
+)
+def test_labels_that_cannot_be_are_refused_and_the_file_stays(
+    session: Session, rows: list[tuple[str, str]], why: str
+) -> None:
+    with pytest.raises(LabelsError, match=why):
+        edit_labels(session, rows, labels_digest(session))
+    assert labels_file(session).read_text() == NEW
+
+
+@pytest.mark.parametrize("multi", MULTI_NAMES)
+def test_several_ants_may_be_spelt_in_three_ways(session: Session, multi: str) -> None:
+    assert edit_labels(session, [(multi, "multi")], labels_digest(session)).category(multi) is Category.MULTI
+
+
+def test_labels_are_not_edited_on_a_drive_that_was_taken_away(session: Session) -> None:
+    session.path.rename(session.path.with_name("away"))
+    with pytest.raises(LabelsError, match="is the drive of the experiment connected"):
+        edit_labels(session, ROWS, None)
+    assert not session.path.exists()
+
+
+def test_labels_that_cannot_be_written_are_an_error_and_the_old_ones_stay(session: Session) -> None:
+    folder = session.path / "parameters"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    try:
+        labels_file(session).write_text(NEW)
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        with pytest.raises(OutputError, match=r"labels\.csv cannot be written"):
+            edit_labels(session, ROWS, labels_digest(session))
+        assert labels_file(session).read_text() == NEW
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)

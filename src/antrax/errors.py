@@ -37,6 +37,10 @@ class OutputError(AntraxError):
     """A result cannot be written (disk full, read-only folder)."""
 
 
+class ConflictError(AntraxError):
+    """Somebody else changed what this change was meant for; look again first."""
+
+
 class DeviceError(AntraxError):
     """The device that was asked for is not on this machine."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -80,6 +81,66 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise OutputError(f"{path} cannot be created: {error.strerror or error}") from error
     return path
+
+
+def fsync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on disk: after a power cut, a file put in place before this is there.
+
+    Windows does this by itself, and some network drives cannot be asked; both are passed over.
+
+    Raises
+    ------
+    OSError
+        The disk failed.
+    """
+    if os.name == "nt":
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def only_writer(lock: Path, patience: float = 10.0) -> Iterator[None]:
+    """A block that no two processes are in at a time.
+
+    Where the file system knows no locks, or the folder is read-only, the block is entered all the same: the first is
+    no reason to refuse work, and the second shows when something is written.
+
+    Parameters
+    ----------
+    lock : Path
+        A file that is there for this only; it is made where it is missing, in a folder that is there, and stays.
+    patience : float
+        Seconds to wait for others.
+
+    Raises
+    ------
+    OutputError
+        Others did not end in time.
+    """
+    from filelock import FileLock, Timeout
+
+    holder = FileLock(lock)
+    try:
+        holder.acquire(timeout=patience)
+    except Timeout:
+        raise OutputError(
+            f"somebody else has been writing for {patience:.0f} s; try again, and if nobody is at work delete {lock}"
+        ) from None
+    except (OSError, NotImplementedError):
+        pass
+    try:
+        yield
+    finally:
+        # Does nothing where no lock was had; a drive that was taken away has none to give back.
+        with contextlib.suppress(OSError):
+            holder.release()
 
 
 def check_writable(path: Path, room: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_TRACKLET = re.compile(r"trj_id(\d+)_ti(\d+)_(\d+)_tf(\d+)_(\d+)")
+# Longer numbers are no numbers of frames; and Python refuses to read those of thousands of digits.
+_TRACKLET = re.compile(r"trj_id([0-9]{1,12})_ti([0-9]{1,12})_([0-9]{1,12})_tf([0-9]{1,12})_([0-9]{1,12})")
 _EXAMPLE = re.compile(r"(?P<experiment>.+)\.(?P<tracklet>trj_id\d+_ti\d+_\d+_tf\d+_\d+)\.(?P<frame>\d+)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrackletName:
     """What the name of a tracklet tells.
 

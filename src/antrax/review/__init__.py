@@ -1,0 +1,1 @@
+"""What a person does at a session: going through tracklets, labelling, checking. No web in here."""
