@@ -33,7 +33,7 @@ def one_line_error(*arguments: object) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("command", ["train", "classify", "merge-trainset", "demo"])
+@pytest.mark.parametrize("command", ["extract-trainset", "train", "classify", "merge-trainset", "demo"])
 def test_every_command_explains_itself(command):
     answer = CliRunner().invoke(cli, [command, "--help"])
     assert answer.exit_code == 0
@@ -58,7 +58,14 @@ def test_help_loads_no_heavy_library():
         "CliRunner().invoke(antrax.cli.cli, ['--help']); print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"torch", "numpy", "h5py", "onnx", "onnxruntime", "pandas", "matplotlib", "rich"} & set(loaded)
+    heavy = {"torch", "numpy", "h5py", "onnx", "onnxruntime", "pandas", "matplotlib", "rich", "starlette", "uvicorn"}
+    assert not heavy & set(loaded)
+
+
+def test_help_shows_the_workflow_from_the_first_label_to_the_check():
+    text = CliRunner().invoke(cli, ["--help"]).output
+    steps = re.findall(r"^    antrax (\S+) EXPERIMENT", text, re.MULTILINE)
+    assert steps == ["extract-trainset", "train", "classify", "extract-trainset"]
 
 
 def test_choices_on_the_command_line_are_those_of_the_package():
@@ -74,6 +81,9 @@ def test_choices_on_the_command_line_are_those_of_the_package():
         ["classify", "x", "--movlist", "3-"],
         ["nothing"],
         ["train", "x", "--ne", "many"],
+        ["extract-trainset"],
+        ["extract-trainset", "x", "--port", "0"],
+        ["extract-trainset", "x", "--port", "70000"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments):
@@ -86,6 +96,8 @@ def test_errors_are_one_line_and_exit_with_1(tmp_path):
     assert "does not exist" in one_line_error("train", tmp_path / "nowhere")
     assert "no training set" in one_line_error("train", tmp_path)
     assert "does not exist" in one_line_error("classify", tmp_path / "nowhere")
+    assert "does not exist" in one_line_error("extract-trainset", tmp_path / "nowhere")
+    assert "is no tracked experiment" in one_line_error("extract-trainset", tmp_path)
     (tmp_path / "examples").mkdir()
     assert "holds no examples" in one_line_error("train", tmp_path)
     assert "--aug-options" in one_line_error("train", tmp_path, "--aug-options", "hue=1")

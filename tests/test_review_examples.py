@@ -546,21 +546,28 @@ def test_moving_to_the_label_itself_or_to_none_is_refused(session: Session, make
 # What is known of a tracklet
 
 
-def test_labels_of_a_tracklet_are_those_of_this_experiment_and_of_merged_copies_of_it(
+def test_whether_a_tracklet_may_have_examples_is_told_by_names_of_any_experiment(
     session: Session, make_examples
 ) -> None:
     name = tracklet().name
-    make_examples(
-        session.classifier_dir,
-        [
-            *(f"AB/some.ants.{name}.1.png", f"AB/some.ants.m2.{name}.1.png", f"CD/some.ants.{name}.2.png"),
-            *(f"NoAnt/other.ants.{name}.1.png", f"NoAnt/some-ants.{name}.3.png", "NoAnt/some.ants.x.png"),
-        ],
-    )
+    make_examples(session.classifier_dir, [f"NoAnt/other.ants.{name}.1.png"])
     examples = Examples(session)
     examples.refresh()
-    assert examples.labels_of_tracklet(name) == {"AB": 2, "CD": 1}
-    assert examples.labels_of_tracklet("nobody") == {}
+    assert examples.may_hold(name)
+    assert not examples.may_hold("nobody")
+
+
+def test_only_examples_of_this_experiment_and_merged_copies_of_it_tell_that_a_tracklet_was_seen(
+    session: Session, make_examples
+) -> None:
+    name = tracklet().name
+    make_examples(session.classifier_dir, [f"AB/other.ants.{name}.1.png", f"AB/some-ants.{name}.3.png"])
+    examples = Examples(session)
+    examples.refresh()
+    assert not examples.older_than(name, 1e12)
+    make_examples(session.classifier_dir, [f"AB/some.ants.m2.{name}.1.png"])
+    examples.refresh()
+    assert examples.older_than(name, 1e12)
 
 
 def test_whether_examples_are_older_than_a_time_survives_their_move(session: Session, images: Images) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from antrax.errors import AntraxError, ClassificationError
+from antrax.errors import AntraxError, ClassificationError, explain_mistake
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,9 +52,45 @@ def cli() -> None:
 
     \b
     The workflow on an experiment that a tracker has been through:
-      antrax train EXPERIMENT       learn from its labelled blob images
-      antrax classify EXPERIMENT    give every tracklet a label
+      antrax extract-trainset EXPERIMENT   label blob images in the browser
+      antrax train EXPERIMENT              learn from them
+      antrax classify EXPERIMENT           give every tracklet a label
+      antrax extract-trainset EXPERIMENT   check the labels, add examples
     """  # noqa: D301  # click takes a backspace for "leave the next lines as they are"
+
+
+@cli.command("extract-trainset", context_settings=_CONTEXT)
+@click.argument("experiments", nargs=-1, required=True, metavar="EXPDIR...", type=click.Path(path_type=Path))
+@_SESSION
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help="Port to listen at; by default 8090, or the next free one.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen at. Others than the default can be reached from the network, unencrypted.",
+)
+def extract_trainset(
+    experiments: tuple[Path, ...], session: str | None, no_browser: bool, port: int | None, host: str
+) -> None:
+    """Label tracklets and check a classification, in the browser.
+
+    Each EXPDIR is an experiment, a folder that holds some (three levels deep), or a text file that lists some; the
+    first is opened, the others can be chosen in the page.
+
+    The command prints the page's address. It works on this machine only; to sit at another one, use the SSH tunnel
+    that is printed with it. Everything is saved at once; end with Ctrl-C when you like.
+    """
+    from antrax.app.launch import run_app
+    from antrax.console import ConsoleReporter
+
+    run_app(experiments, session, port=port, host=host, browser=not no_browser, reporter=ConsoleReporter())
 
 
 @cli.command(context_settings=_CONTEXT)
@@ -293,9 +327,5 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(str(error) or type(error).__name__)
         sys.exit(1)
     except Exception as error:
-        with tempfile.NamedTemporaryFile("w", prefix="antrax-", suffix=".log", delete=False, encoding="utf-8") as file:
-            traceback.print_exc(file=file)
-        _complain(
-            f"{type(error).__name__}: {error}. This is a mistake in antrax; please report it with the file {file.name}"
-        )
+        _complain(explain_mistake(error))
         sys.exit(1)

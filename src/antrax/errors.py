@@ -4,6 +4,9 @@ The command line turns any `AntraxError` into one line on standard error and exi
 what is wrong, in which file, and what to do about it.
 """
 
+import tempfile
+import traceback
+
 
 class AntraxError(Exception):
     """Base of all errors that a user can do something about."""
@@ -41,6 +44,10 @@ class ConflictError(AntraxError):
     """Somebody else changed what this change was meant for; look again first."""
 
 
+class JobError(AntraxError):
+    """Training or classifying in the background cannot be started as asked, or one of them is under way."""
+
+
 class DeviceError(AntraxError):
     """The device that was asked for is not on this machine."""
 
@@ -57,3 +64,11 @@ class ClassificationError(AntraxError):
     def __init__(self, message: str, report: object) -> None:
         super().__init__(message)
         self.report = report
+
+
+def explain_mistake(error: Exception) -> str:
+    """A sentence about an error that nobody raised on purpose; it names a file that holds the traceback."""
+    with tempfile.NamedTemporaryFile("w", prefix="antrax-", suffix=".log", delete=False, encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{what}. This is a mistake in antrax; please report it with the file {file.name}"

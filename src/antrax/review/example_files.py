@@ -49,6 +49,7 @@ class _Folder:
     listed: float  # when the folder was listed, likewise
     names: frozenset[str]
     tracklets: Mapping[str, Sequence[str]]  # names by tracklet, whatever the experiment
+    origins: frozenset[tuple[str, str]]  # experiments and tracklets
     count: Count
 
 
@@ -121,17 +122,18 @@ class ExampleFiles:
             raise TrainsetError(f"{path} cannot be read: {error.strerror}") from None
         dated = known.dated if known and known.date == date else now
         if known and known.names == names:
-            return _Folder(date, dated, now, known.names, known.tracklets, known.count)
+            return _Folder(date, dated, now, known.names, known.tracklets, known.origins, known.count)
         tracklets: dict[str, list[str]] = defaultdict(list)
-        several = set()
+        origins = set()
         for name in names:
             experiment, tracklet, _ = parts(name)
             tracklets[tracklet].append(name)
-            several.add((experiment, tracklet))
+            origins.add((experiment, tracklet))
         # a list, for other threads may be adding to it
         digests = list(self._digests.get(label, {}).items())
         self._digests[label] = {name: digest for name, digest in digests if name in names}
-        return _Folder(date, dated, now, names, dict(tracklets), Count(len(names), len(several)))
+        count = Count(len(names), len(origins))
+        return _Folder(date, dated, now, names, dict(tracklets), frozenset(origins), count)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -141,6 +143,10 @@ class ExampleFiles:
     def counts(self) -> dict[str, Count]:
         """How much there is of each label that has examples."""
         return {label: folder.count for label, folder in self._folders.items() if folder.names}
+
+    def tracklets(self) -> int:
+        """Number of tracklets that have examples; one with examples under several labels counts once."""
+        return len(frozenset[tuple[str, str]]().union(*(folder.origins for folder in self._folders.values())))
 
     def names(self, label: str) -> frozenset[str]:
         """Names of the files under a label."""

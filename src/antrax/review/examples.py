@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,13 +122,17 @@ class Examples:
         """How much there is of each label that has examples, in order of the labels."""
         return self._files.counts()
 
+    def tracklets(self) -> int:
+        """Number of tracklets that have examples; one with examples under several labels counts once."""
+        return self._files.tracklets()
+
     def files(self, label: str) -> tuple[ExampleFile, ...]:
         """The examples of a label in order of experiment, tracklet (in time) and frame."""
         return tuple(self._files.file(label, name) for name in sorted(self._files.names(label), key=_in_time))
 
-    def labels_of_tracklet(self, tracklet: str) -> dict[str, int]:
-        """Number of examples by label that a tracklet of this experiment has, by the names of files."""
-        return dict(Counter(file.label for file in self._own_files(tracklet)))
+    def may_hold(self, tracklet: str) -> bool:
+        """Whether there are examples of a tracklet of this name, of whatever experiment."""
+        return bool(self._files.of_tracklet(tracklet))
 
     def older_than(self, tracklet: str, time: float) -> bool:
         """Whether an example of this tracklet of this experiment was there before a time, in seconds since 1970."""

@@ -1,0 +1,178 @@
+/** Talking to the server. Every answer that is an error, or no answer at all, becomes an `ApiError` with a sentence to show. */
+
+import { emit } from './bus.js';
+
+/** An answer that cannot be used. `status` is that of HTTP, or 0 where the server did not answer. */
+export class ApiError extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status
+   * @param {object} [body]  what the server said
+   */
+  constructor(message, status, body = {}) {
+    super(message);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** The status of an error that says no more than that the page itself gave the question up. */
+export const UNWANTED = -1;
+
+const NO_ANSWER = 'The server does not answer.';
+// A tunnel that dropped swallows requests without a word, so that waiting must end by itself.
+const GET_LIMIT = 20_000;
+const POST_LIMIT = 120_000;
+const GONE = new Set([502, 503, 504]); // what a proxy in between says where the server is away
+
+let opened = null;
+let connection = 'ok';
+
+function setConnection(state) {
+  if (state === connection) return;
+  connection = state;
+  emit('connection', state);
+}
+
+function query(path, params) {
+  const given = Object.entries(params ?? {}).filter(([, value]) => value !== null && value !== undefined);
+  if (!given.length) return path;
+  return `${path}?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}`;
+}
+
+async function send(url, options, limit) {
+  let response;
+  const ended = AbortSignal.timeout(limit);
+  const signal = options.signal ? AbortSignal.any([options.signal, ended]) : ended;
+  try {
+    response = await fetch(url, { ...options, credentials: 'same-origin', signal });
+  } catch {
+    if (options.signal?.aborted) throw new ApiError('Not wanted any more.', UNWANTED);
+    setConnection('lost');
+    throw new ApiError(NO_ANSWER, 0);
+  }
+  if (GONE.has(response.status)) {
+    setConnection('lost');
+    throw new ApiError(NO_ANSWER, 0);
+  }
+  const isJson = response.headers.get('Content-Type')?.startsWith('application/json');
+  // Only the guard in front of the app refuses: the cookie is one of an earlier start.
+  setConnection(response.status === 403 ? 'refused' : 'ok');
+  if (!response.ok) {
+    const body = isJson ? await response.json().catch(() => ({})) : {};
+    throw new ApiError(body.error ?? `The server could not do that (${response.status}).`, response.status, body);
+  }
+  return response;
+}
+
+async function read(response, how, signal) {
+  try {
+    return await response[how]();
+  } catch {
+    if (signal?.aborted) throw new ApiError('Not wanted any more.', UNWANTED);
+    setConnection('lost'); // the tunnel dropped in the middle of the answer
+    throw new ApiError(NO_ANSWER, 0);
+  }
+}
+
+export const api = {
+  /**
+   * @param {string} path
+   * @param {Record<string, any>} [params]  null and undefined are left out
+   * @param {{limit?: number, signal?: AbortSignal}} [options]  limit: milliseconds; signal: ends it, with an error of status UNWANTED
+   * @returns {Promise<any>}
+   */
+  async get(path, params, { limit = GET_LIMIT, signal } = {}) {
+    return read(await send(query(path, params), { signal }, limit), 'json', signal);
+  },
+
+  /**
+   * @param {string} path
+   * @param {object} [body]
+   * @returns {Promise<any>}
+   */
+  async post(path, body = {}) {
+    const headers = { 'Content-Type': 'application/json', 'X-Antrax': '1' };
+    return read(await send(path, { method: 'POST', headers, body: JSON.stringify(body) }, POST_LIMIT), 'json');
+  },
+
+  /**
+   * @param {string} url
+   * @returns {Promise<Blob>}
+   */
+  async blob(url) {
+    return read(await send(url, {}, GET_LIMIT), 'blob');
+  },
+
+  /**
+   * The full path of something of the open session: 'overview' → '/api/s/PLACE/SESSION/overview'.
+   * @param {string} path
+   * @returns {string}
+   */
+  session(path) {
+    if (!opened) throw new ApiError('No session is open.', 0);
+    return this.pathIn(opened, path);
+  },
+
+  /**
+   * The full path of something of any session.
+   * @param {{place: string, session: string}} where
+   * @param {string} path
+   * @returns {string}
+   */
+  pathIn({ place, session }, path) {
+    return `/api/s/${encodeURIComponent(place)}/${encodeURIComponent(session)}/${path}`;
+  },
+
+  /**
+   * The address of an image, for `loadSheet`.
+   * @param {string} path  a full path, as of `session`
+   * @param {Record<string, any>} params
+   * @returns {string}
+   */
+  imageUrl: query,
+
+  /**
+   * Makes `session` speak of this one.
+   * @param {string} place
+   * @param {string} session
+   */
+  open(place, session) {
+    opened = { place, session };
+  },
+
+  /** Which session `session` speaks of: {place, session} or null. */
+  get opened() {
+    return opened;
+  },
+
+  /** 'ok', 'lost' (no answer) or 'refused' (this page's cookie is one of an earlier start). */
+  get connection() {
+    return connection;
+  },
+};
+
+function randomId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+// A tab that is duplicated takes its storage with it; both then share an undo history, which harms nobody.
+let id = sessionStorage.getItem('antrax.client');
+if (!id) {
+  id = randomId();
+  sessionStorage.setItem('antrax.client', id);
+}
+
+/** This tab, to the server: whose last export *Undo* takes back. */
+export const clientId = id;
+
+/** Who sits here: `who.name` is remembered; until it was given, it is `who.fallback`. */
+export const who = {
+  fallback: '',
+  get name() {
+    return localStorage.getItem('antrax.who') || this.fallback;
+  },
+  set name(name) {
+    localStorage.setItem('antrax.who', name.trim().slice(0, 40));
+  },
+};

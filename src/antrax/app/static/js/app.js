@@ -1,0 +1,114 @@
+/** What the page is about, for all its modules: the open session, the tracklet on the screen, the chosen label. */
+
+import { api } from './api.js';
+import * as browsing from './browse.js';
+import { emit, on } from './bus.js';
+import { toastError } from './toast.js';
+
+const { browse } = browsing;
+
+export const app = {
+  /** What the server says of the session (S/overview), or null before one is open. */
+  overview: null,
+  /** The label that an export would use, or null. Changed by `chooseLabel`. */
+  selectedLabel: null,
+
+  /** The tracklet on the screen (S/tracklet), or null while another one is being fetched. */
+  get tracklet() {
+    return browse.current;
+  },
+
+  /**
+   * How the tracklet on the screen was come upon. 'random' only where chance alone chose it among all of its kind: one ID picked by a
+   * filter says nothing of the others.
+   */
+  get met() {
+    if (!browse.isInView) return 'by name';
+    const { order, label } = browse.view;
+    return ['', '=ids', '=noids', 'Unknown'].includes(label) ? order : `${order} in ${label}`;
+  },
+
+  /**
+   * The session's labels in the order of labels.csv.
+   * @returns {{label: string, category: 'ant'|'nonant'|'multi'|'unknown'}[]}
+   */
+  labels() {
+    return (this.overview?.categories ?? []).flatMap(({ category, labels }) => labels.map((label) => ({ label, category })));
+  },
+
+  /**
+   * @param {string|null} label
+   * @returns {string|null}
+   */
+  categoryOf(label) {
+    return this.labels().find((one) => one.label === label)?.category ?? null;
+  },
+
+  /**
+   * Chooses the label that exports use; null: none.
+   * @param {string|null} label
+   */
+  chooseLabel(label) {
+    this.selectedLabel = label !== null && this.categoryOf(label) ? label : null;
+    emit('label', this.selectedLabel);
+  },
+
+  /**
+   * Shows a tracklet by its name.
+   * @param {string} name
+   * @returns {Promise<void>}
+   */
+  goTo(name) {
+    return browsing.goToTracklet(name).catch(toastError);
+  },
+
+  /**
+   * Asks anew about the tracklet on the screen.
+   * @returns {Promise<void>}
+   */
+  refreshTracklet() {
+    return browsing.refresh().catch(toastError);
+  },
+
+  /**
+   * Asks anew about the session: its labels, what is classified.
+   * @returns {Promise<void>}
+   */
+  async refreshOverview() {
+    const opened = api.opened;
+    const overview = await api.get(api.session('overview'));
+    if (opened !== api.opened) return;
+    this.overview = overview;
+    if (this.selectedLabel !== null && !this.categoryOf(this.selectedLabel)) this.chooseLabel(null);
+    emit('overview', { overview });
+  },
+};
+
+let known = {};
+
+/** Forgets the versions of the last session. */
+export function forgetVersions() {
+  known = {};
+}
+
+/**
+ * Tells who wants to know what changed, from the versions in an answer.
+ * @param {Record<string, number|string>|undefined} versions
+ */
+export function noteVersions(versions) {
+  if (!versions) return;
+  const changed = Object.keys(versions).filter((name) => name in known && known[name] !== versions[name]);
+  Object.assign(known, versions);
+  if (changed.length) emit('versions', { changed, versions: { ...known } });
+}
+
+on('versions', async ({ changed }) => {
+  browsing.markStale();
+  try {
+    if (changed.includes('labels') || changed.includes('assignments')) await app.refreshOverview();
+    if (changed.includes('assignments') || changed.includes('catalog')) await browsing.reopenView();
+    else await browsing.refresh();
+  } catch (error) {
+    toastError(error);
+  }
+});

@@ -1,0 +1,307 @@
+/**
+ * Which tracklets are gone through, and where in them we are. No page elements here.
+ *
+ * Answers about tracklets are kept by their place in the list, and those of the next and the previous ones are asked for ahead, so
+ * that a key is answered from here. What is on the screen is `current`: name, images and labels come from one and the same answer.
+ */
+
+import { api } from './api.js';
+import { emit, on } from './bus.js';
+import { PER_SHEET, prefetch } from './sheets.js';
+
+/** The orders of the Order menu. */
+export const ORDERS = [
+  { order: 'random', title: 'Random', explain: 'fair for measuring errors' },
+  { order: 'useful', title: 'Most useful first', explain: 'uncertain, in conflict, rare labels' },
+  { order: 'longest', title: 'Longest first', explain: 'many images at once' },
+  { order: 'time', title: 'In time', explain: 'by movie and frame' },
+];
+
+const KEPT = 40; // answers; one of 600 images with its probabilities is some 10 kB
+const AHEAD = [1, 2, -1];
+const NEAR = 3; // questions about tracklets farther off than this are given up when the person is somewhere else
+
+let view = { movie: null, label: '', colony: '', order: 'random', seed: 1 };
+let total = 0;
+let index = 0; // where the person wants to be; `current` follows as answers come
+let current = null;
+let infos = new Map(); // index → {info, stale} and, while it is being asked for, {promise, asking}
+let epoch = 0; // another view, another epoch: answers of an earlier one are thrown away
+let wish = 0; // counts where the person wanted to go: only the last one counts
+let viewWish = 0;
+let changes = 0; // counts what made answers out of date
+let sheetsWanted = (info) => Math.min(info.images, 2 * PER_SHEET);
+
+export const browse = {
+  /** The view's parameters: {movie: number|null, label, colony, order, seed}. */
+  get view() {
+    return view;
+  },
+  /** How many tracklets there are in it. */
+  get count() {
+    return total;
+  },
+  /** Which of them is wanted, from 0. The screen may still be on its way there. */
+  get index() {
+    return index;
+  },
+  /** The tracklet on the screen, or null while another one is being fetched. */
+  get current() {
+    return current;
+  },
+  /** Whether `current` is a tracklet of the view: one opened by its name need not be. */
+  get isInView() {
+    return current === null || current.i !== null;
+  },
+};
+
+/**
+ * Tells how many images of a tracklet the screen shows, so that no more are fetched ahead.
+ * @param {(info: object) => number} wanted
+ */
+export function setSheetsWanted(wanted) {
+  sheetsWanted = wanted;
+}
+
+/**
+ * The address of the sheet of images `start`… of a tracklet.
+ * @param {object} info
+ * @param {number} start  a multiple of PER_SHEET
+ * @param {number} [images]  how many of its images are wanted at all
+ * @returns {string}
+ */
+export function sheetUrl(info, start, images = info.images) {
+  const stop = Math.min(images, start + PER_SHEET);
+  return api.imageUrl(api.session('sheet'), { tracklet: info.tracklet, start, stop, stamp: info.stamp });
+}
+
+function viewParams(of = view) {
+  return { ...of, movie: of.movie ?? '' };
+}
+
+/**
+ * Begins with another session. Nothing is shown until `openView`.
+ * @param {Partial<typeof view>} start
+ */
+export function reset(start) {
+  view = { movie: null, label: '', colony: '', order: 'random', seed: randomSeed(), ...start };
+  total = 0;
+  index = 0;
+  wish += 1;
+  viewWish += 1;
+  forget();
+  show(null);
+}
+
+/** @returns {number} */
+export function randomSeed() {
+  return 1 + Math.floor(Math.random() * 999_999);
+}
+
+/**
+ * Goes to the tracklets of another filter or order. Where there are none, nothing changes.
+ * @param {Partial<typeof view>} change
+ * @param {string|null} [near]  a tracklet to stay at if it is among them
+ * @param {number} [at]  else: where to go
+ * @returns {Promise<boolean>} whether there are any
+ */
+export async function openView(change, near = null, at = 0) {
+  const wanted = { ...view, ...change };
+  const mine = ++viewWish;
+  const answer = await api.get(api.session('view'), { ...viewParams(wanted), near });
+  if (mine !== viewWish) return true; // something newer was wished meanwhile
+  if (!answer.count) {
+    emit('place');
+    return false;
+  }
+  view = wanted;
+  total = answer.count;
+  forget();
+  goToIndex(near && answer.at ? answer.at : Math.min(at, total - 1));
+  return true;
+}
+
+/** The list is others' now (results changed): stays at the tracklet on the screen. */
+export async function reopenView() {
+  if (!total) return;
+  const mine = ++viewWish;
+  const name = current?.tracklet ?? null;
+  const answer = await api.get(api.session('view'), { ...viewParams(), near: name });
+  if (mine !== viewWish || name !== (current?.tracklet ?? null)) return;
+  forget();
+  if (!answer.count) return; // what is on the screen stays there; Next says that there is nothing
+  total = answer.count;
+  if (current && current.i !== null) index = Math.min(answer.at, total - 1);
+  await refresh();
+}
+
+function forget() {
+  epoch += 1;
+  infos = new Map();
+}
+
+function show(info) {
+  current = info;
+  emit('tracklet', info);
+}
+
+/**
+ * Goes some tracklets on or back.
+ * @param {number} by
+ * @returns {boolean} false at the end of the list
+ */
+export function step(by) {
+  const to = browse.isInView ? index + by : index; // from a tracklet outside the view back to where one was
+  if (to < 0 || to >= total) return false;
+  goToIndex(to);
+  return true;
+}
+
+/**
+ * Goes to a place of the list.
+ * @param {number} i  from 0
+ */
+export function goToIndex(i) {
+  wish += 1;
+  giveUp(i);
+  index = Math.max(0, Math.min(total - 1, i));
+  const entry = infos.get(index);
+  // Where nothing is known, name and images of the last one go at once: what is on the screen is what an export means.
+  show(entry?.info ?? null);
+  if (!entry?.info || entry.stale) load(index).then(shown(index), failed(index));
+  look(index);
+  emit('place');
+}
+
+/** Someone who runs through the list must not wait for answers about what they passed. */
+function giveUp(around) {
+  for (const [i, entry] of infos) {
+    if (!entry.asking || Math.abs(i - around) <= NEAR) continue;
+    entry.asking.abort();
+    if (entry.info) infos.set(i, { info: entry.info, stale: entry.stale });
+    else infos.delete(i);
+  }
+}
+
+function shown(i) {
+  const mine = wish;
+  return (info) => {
+    if (mine === wish) show(info);
+  };
+}
+
+function failed(i) {
+  const mine = wish;
+  return (error) => {
+    if (mine === wish) emit('missing', error);
+  };
+}
+
+function load(i) {
+  const mine = epoch;
+  const before = changes;
+  const known = infos.get(i);
+  if (known?.promise) return known.promise;
+  const asking = new AbortController();
+  const promise = api.get(api.session('tracklet'), { ...viewParams(), i }, { signal: asking.signal }).then(
+    (info) => {
+      if (mine === epoch) keep(i, { info, stale: before !== changes });
+      return info;
+    },
+    (error) => {
+      if (mine === epoch && infos.get(i)?.promise === promise) infos.delete(i);
+      throw error;
+    },
+  );
+  // What is known stays in use until the answer is here.
+  keep(i, { info: known?.info, stale: known?.stale, promise, asking });
+  return promise;
+}
+
+function keep(i, entry) {
+  infos.delete(i);
+  infos.set(i, entry);
+  for (const old of infos.keys()) {
+    if (infos.size <= KEPT) break;
+    infos.delete(old);
+  }
+}
+
+/** Asks ahead for the neighbours of a tracklet: what is said of them, and the images that will be seen. */
+function look(i) {
+  const mine = epoch;
+  for (const by of AHEAD) {
+    const to = i + by;
+    if (to < 0 || to >= total) continue;
+    const entry = infos.get(to);
+    if (entry?.info && !entry.stale) prefetchImages(entry.info);
+    else load(to).then((info) => mine === epoch && Math.abs(to - index) <= 2 && prefetchImages(info)).catch(() => {});
+  }
+}
+
+function prefetchImages(info) {
+  const wanted = sheetsWanted(info);
+  for (let start = 0; start < wanted; start += PER_SHEET) prefetch(sheetUrl(info, start, wanted === 1 ? 1 : info.images));
+}
+
+/**
+ * Goes to a tracklet by its name: in the view if it is there, else beside it.
+ * @param {string} name
+ * @returns {Promise<void>}
+ */
+export async function goToTracklet(name) {
+  const near = [...infos].find(([, entry]) => entry.info?.tracklet === name);
+  if (near) {
+    goToIndex(near[0]);
+    return;
+  }
+  const mine = ++wish;
+  const info = await api.get(api.session('tracklet'), { name });
+  const { at, found } = await api.get(api.session('view'), { ...viewParams(), near: name });
+  const there = found && mine === wish ? await load(at).catch(() => null) : null;
+  if (mine !== wish) return;
+  if (there?.tracklet === name) {
+    goToIndex(at);
+  } else {
+    show({ ...info, i: null });
+    emit('place');
+  }
+}
+
+/** Asks anew about the tracklet on the screen, which stays there meanwhile. */
+export async function refresh() {
+  const mine = wish;
+  const name = current?.tracklet;
+  const i = index;
+  if (!name) {
+    if (total) goToIndex(index);
+    return;
+  }
+  const isBeside = current.i === null;
+  const info = isBeside ? { ...(await api.get(api.session('tracklet'), { name })), i: null } : await load(i);
+  if (mine !== wish || current?.tracklet !== name) return;
+  // The list may be another one since (most useful first): the tracklet on the screen is then asked for by name.
+  if (info.tracklet === name) show(info);
+  else show({ ...(await api.get(api.session('tracklet'), { name })), i });
+  look(index);
+}
+
+/** Everything known may be out of date: it is shown if need be, but asked for anew. Images are kept. */
+export function markStale() {
+  changes += 1;
+  for (const [i, entry] of infos) infos.set(i, { ...entry, stale: true });
+}
+
+/**
+ * Puts what an answer says of the tracklet on the screen into what is known of it.
+ * @param {string} tracklet
+ * @param {object} change
+ */
+export function patch(tracklet, change) {
+  for (const entry of infos.values()) if (entry.info?.tracklet === tracklet) Object.assign(entry.info, change);
+  if (current?.tracklet === tracklet) show(Object.assign(current, change));
+}
+
+on('connection', (state) => {
+  if (state === 'ok' && current === null && total) goToIndex(index);
+});

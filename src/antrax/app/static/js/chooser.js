@@ -1,0 +1,338 @@
+/** The panel *Label*: the label chooser, exports and undo. */
+
+import { api } from './api.js';
+import { app } from './app.js';
+import { goToTracklet, step } from './browse.js';
+import { on } from './bus.js';
+import { byId, count, fill, h, plural } from './dom.js';
+import { exportImages, pendingExports, undoLast } from './exporting.js';
+import { closeFrames, frames, openFrames } from './frames.js';
+import { registerKey, setTypeahead } from './keys.js';
+import { preference, prefer } from './prefs.js';
+import { showPanel, shownPanel } from './side.js';
+import { toast, toastError } from './toast.js';
+
+const IDLE = 1500; // milliseconds after which typing begins anew
+const TITLES = { ant: 'IDs', nonant: 'Not ants', multi: 'Several ants', unknown: 'Not identifiable' };
+
+let parts;
+let buffer = '';
+let idle = 0;
+let arrived = null; // the tracklet for which a label was suggested
+let isTouched = false; // whether the person chose a label since they came to this tracklet
+let lastMessage = null; // {text, tracklet, folder, kind}
+
+/** Sets it up. Called once. */
+export function initChooser() {
+  parts = makePanel();
+  setTypeahead(type);
+  on('session', () => {
+    lastMessage = null;
+    renderMessage();
+  });
+  on('overview', renderLabels);
+  on('label', renderChoice);
+  on('tracklet', arrive);
+  on('frames', renderActions);
+  on('frames-selection', renderActions);
+  on('exports', renderMessage);
+  on('connection', renderMessage);
+  registerKeys();
+}
+
+function makePanel() {
+  const button = (title, hint, run, props = {}) => h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
+  const made = {
+    typed: h('div.typed', { 'aria-live': 'polite' }),
+    list: h('div.labels'),
+    all: button('', 'Enter', exportMain, { class: 'primary wide-button', id: 'export-all' }),
+    unknown: button('As Unknown', 'Export the chosen frames as Unknown (Shift+U)', exportUnknown),
+    select: button('Select frames …', 'Space', () => openFrames(), { id: 'select-frames' }),
+    next: h('input', { type: 'checkbox', checked: preference('nextAfterExport'), onchange: toggleNext }),
+    undo: button('Undo', 'Take the last export back (Ctrl+Z or Backspace)', undo, { id: 'undo' }),
+    message: h('div.last-message', { role: 'status' }),
+  };
+  fill(byId('panel-label'), made.typed, made.list, h('div.actions', {},
+    made.all,
+    h('div.action-row', {}, made.select, made.unknown, made.undo),
+    h('label.check', { title: 'Shift+N' }, made.next, 'Next after export'),
+    made.message));
+  return made;
+}
+
+// ---- labels ----------------------------------------------------------------------------------------------------------------
+
+function renderLabels() {
+  const categories = (app.overview?.categories ?? []).filter(({ labels }) => labels.length > 0);
+  // Unknown is there in every session, with or without a list.
+  const isBare = categories.every(({ category }) => category === 'unknown');
+  const problem = app.overview?.has_labels_file ? app.overview.labels_problem : null;
+  fill(parts.list,
+    isBare && h('div.hollow', {}, h('p', {}, problem ?? 'This session has no labels yet.'),
+      h('button.primary', { type: 'button', onclick: () => byId('open-labels').click() }, 'Add labels …')),
+    categories.map(({ category, labels }) => h('section', { 'aria-label': TITLES[category] },
+      h('h3', {}, TITLES[category] ?? category),
+      h('div.label-grid', { class: width(labels) }, labels.map((label) => labelButton(label, category))))));
+  renderChoice();
+}
+
+/** Short names four in a row, longer ones three or two. */
+function width(labels) {
+  const longest = Math.max(...labels.map((label) => label.length));
+  return longest > 10 ? 'two' : longest > 4 ? 'three' : '';
+}
+
+function labelButton(label, category) {
+  return h('button.label', {
+    type: 'button', class: category, data: { label }, title: `${label}: a double click exports`, 'aria-pressed': 'false',
+    onclick: () => choose(label),
+    ondblclick: exportMain,
+  }, h('span.name', {}, label), h('span.count'));
+}
+
+function choose(label) {
+  isTouched = true;
+  app.chooseLabel(label);
+}
+
+function renderChoice() {
+  const suggested = app.tracklet?.label;
+  const here = app.tracklet?.examples ?? {};
+  for (const button of parts.list.querySelectorAll('.label')) {
+    const { label } = button.dataset;
+    const isChosen = label === app.selectedLabel;
+    if (isChosen && button.getAttribute('aria-pressed') !== 'true') button.scrollIntoView({ block: 'nearest' });
+    button.setAttribute('aria-pressed', String(isChosen));
+    button.classList.toggle('suggested', label === suggested);
+    button.querySelector('.count').textContent = here[label] ? count(here[label]) : '';
+  }
+  renderActions();
+}
+
+function renderActions() {
+  const label = app.selectedLabel;
+  const { tracklet } = app;
+  const chosen = frames.selection.length;
+  const under = label ? h('span', {}, ' under ', h('b', {}, label)) : ' …';
+  if (frames.isOpen) fill(parts.all, chosen ? `Export ${count(chosen)} chosen` : 'Export chosen', under);
+  else fill(parts.all, tracklet?.images > 1 ? `Export all ${count(tracklet.images)}` : 'Export', under);
+  parts.all.disabled = !label || !tracklet?.images || (frames.isOpen && !chosen);
+  parts.all.title = label ? 'Enter' : 'Choose a label first';
+  parts.select.hidden = frames.isOpen;
+  parts.select.disabled = !tracklet?.images;
+  parts.unknown.hidden = !frames.isOpen;
+  parts.unknown.disabled = !chosen || !unknownLabel();
+  renderTyped();
+}
+
+/** A tracklet came: under which label would one export it? */
+function arrive(info) {
+  const name = info?.tracklet ?? null;
+  if (name !== arrived) {
+    // Between two tracklets there is a moment without one: a label that is typed in it is meant for the second.
+    if (name === null || arrived !== null) {
+      isTouched = false;
+      clearTyped();
+    }
+    arrived = name;
+    if (!isTouched) app.chooseLabel(name === null ? null : suggestion(info));
+  }
+  renderChoice();
+}
+
+/**
+ * The label it has in the training set, else the one that it was given. None where that is several or no answer at all: such a label must not
+ * be exported by a slip of the finger.
+ */
+function suggestion(info) {
+  const known = Object.keys(info.examples);
+  if (known.length) return known.length === 1 ? known[0] : null;
+  return info.category === 'ant' || info.category === 'nonant' ? info.label : null;
+}
+
+// ---- typing ----------------------------------------------------------------------------------------------------------------
+
+/** A sign typed while no field has the focus: goes on with what was typed, or begins anew. */
+function type(sign) {
+  const isLetter = sign.toLowerCase() !== sign.toUpperCase();
+  if (!isLetter && !buffer) return false;
+  const names = app.labels().map(({ label }) => label);
+  if (!names.length) {
+    toast('This session has no labels yet: add some with Shift+L.');
+    return true;
+  }
+  const fits = (text) => names.filter((name) => name.toLowerCase().startsWith(text));
+  let text = (buffer + sign).toLowerCase();
+  if (!fits(text).length) {
+    if (!isLetter) return false; // a digit that continues no label may be a mark
+    text = sign.toLowerCase();
+  }
+  if (shownPanel() !== 'label') showPanel('label'); // what is chosen must be seen
+  setTyped(text);
+  chooseTyped();
+  return true;
+}
+
+function chooseTyped() {
+  const names = app.labels().map(({ label }) => label).filter((name) => name.toLowerCase().startsWith(buffer));
+  const label = names.find((name) => name.toLowerCase() === buffer) ?? names[0];
+  if (label) choose(label);
+  else parts.typed.classList.add('nothing');
+}
+
+function setTyped(text) {
+  buffer = text;
+  clearTimeout(idle);
+  if (text) idle = setTimeout(clearTyped, IDLE);
+  renderTyped();
+}
+
+function clearTyped() {
+  setTyped('');
+}
+
+function renderTyped() {
+  const label = app.selectedLabel;
+  parts.typed.hidden = !app.labels().length;
+  parts.typed.classList.remove('nothing');
+  parts.typed.classList.toggle('typing', buffer !== '');
+  if (buffer && label?.toLowerCase().startsWith(buffer)) {
+    fill(parts.typed, h('b', {}, label.slice(0, buffer.length)), h('span.rest', {}, label.slice(buffer.length)));
+  } else if (buffer) {
+    fill(parts.typed, h('b', {}, buffer), h('span.note', {}, 'no such label'));
+  } else if (label) {
+    fill(parts.typed, h('span.swatch', { class: app.categoryOf(label) }), h('b', {}, label),
+      h('span.note', {}, isTouched ? '' : app.tracklet?.examples[label] ? 'as in the training set' : 'as classified'));
+  } else {
+    fill(parts.typed, h('span.note', {}, 'Type a label, or choose one'));
+  }
+}
+
+function stepLabel(by) {
+  const names = app.labels().map(({ label }) => label);
+  if (!names.length) return;
+  const at = names.indexOf(app.selectedLabel);
+  choose(names[at < 0 ? (by > 0 ? 0 : names.length - 1) : (at + by + names.length) % names.length]);
+}
+
+// ---- exports ---------------------------------------------------------------------------------------------------------------
+
+function unknownLabel() {
+  return app.overview?.categories.find(({ category }) => category === 'unknown')?.labels[0] ?? null;
+}
+
+/** Exports what the large button says. */
+function exportMain() {
+  const { tracklet, selectedLabel: label } = app;
+  if (!tracklet) toast('The tracklet is still on its way: nothing was exported.', { kind: 'warn' }); // nobody has seen its images
+  else if (!label) toast('Choose a label first: type its first letters.');
+  else if (!tracklet.images) toast('This tracklet has no images to export.', { kind: 'warn' });
+  else if (frames.isOpen) exportChosen(label);
+  else {
+    send(tracklet.tracklet, null, label);
+    if (preference('nextAfterExport') && !step(1)) toast('That was the last tracklet of the list.');
+  }
+}
+
+function exportChosen(label) {
+  const chosen = frames.selection;
+  if (!label || !chosen.length) {
+    toast('Choose images first: with Space, a click, or by dragging.');
+    return;
+  }
+  send(app.tracklet.tracklet, chosen, label);
+  frames.clear();
+}
+
+function exportUnknown() {
+  exportChosen(unknownLabel());
+}
+
+/** By key: not before the person has seen which label it would be. */
+function exportByKey() {
+  if (shownPanel() === 'label') {
+    clearTyped();
+    exportMain();
+  } else {
+    showPanel('label');
+    if (app.selectedLabel) toast(`Enter once more exports under ${app.selectedLabel}.`);
+  }
+}
+
+async function send(tracklet, chosen, label) {
+  clearTyped();
+  try {
+    const answer = await exportImages(tracklet, chosen, label);
+    say(answer.message, { tracklet, folder: answer.folder, kind: 'ok' });
+  } catch (error) {
+    const what = chosen ? `${plural(chosen.length, 'image')} of ${tracklet}` : tracklet;
+    toast(`${what} not exported: ${error.message}`, { kind: 'error', sticky: true, action: { title: 'Try again', run: () => send(tracklet, chosen, label) } });
+    if (error.status === undefined) console.error(error);
+  }
+}
+
+async function undo() {
+  clearTyped();
+  try {
+    const answer = await undoLast();
+    say(answer.message, { kind: 'undone' });
+    // Back to what was undone: it is to be done better.
+    if (answer.tracklet && answer.tracklet !== app.tracklet?.tracklet) await goToTracklet(answer.tracklet);
+  } catch (error) {
+    if (error.status === 0) toast('Nothing was undone: the server does not answer.', { kind: 'error' });
+    else toastError(error);
+  }
+}
+
+function say(text, { tracklet = null, folder = null, kind }) {
+  lastMessage = { text, tracklet, folder, kind };
+  renderMessage();
+  if (shownPanel() !== 'label') toast(text, { kind: 'ok' });
+}
+
+function renderMessage() {
+  const pending = pendingExports();
+  const { text, tracklet, folder, kind } = lastMessage ?? {};
+  fill(parts.message,
+    pending > 0 && h('p.pending', {}, h('span.spinner.small'), writing(pending)),
+    text && h('p', { class: kind }, text),
+    tracklet && h('button.link.back', { type: 'button', title: 'Go back to it', onclick: () => app.goTo(tracklet) }, tracklet),
+    folder && h('p.folder', { title: folder }, h('bdi', {}, folder)));
+}
+
+function writing(pending) {
+  if (api.connection !== 'ok') return `${plural(pending, 'export')} waiting for the server …`;
+  return pending === 1 ? 'Writing …' : `Writing … ${pending} to go`;
+}
+
+function toggleNext() {
+  prefer('nextAfterExport', !preference('nextAfterExport'));
+  parts.next.checked = preference('nextAfterExport');
+}
+
+function registerKeys() {
+  const group = 'Labels';
+  registerKey({ key: 'b g', shown: 'b+g+…', title: 'Choose a label by typing it', group, run: () => {} });
+  registerKey({ key: ['ArrowUp', 'ArrowDown'], title: 'The label before, the next one', group, repeat: true, when: () => !frames.isOpen,
+    run: (event) => stepLabel(event.key === 'ArrowUp' ? -1 : 1) });
+  registerKey({ key: 'Enter', title: 'Export all, or the chosen ones', group, run: exportByKey });
+  registerKey({ key: 'Shift+U', title: 'Export the chosen frames as Unknown', group: 'Select frames', when: () => frames.isOpen, run: exportUnknown });
+  // A key held down corrects what was typed, but must not undo one export after the other.
+  registerKey({ key: 'Backspace', title: 'Correct what was typed, or undo', group, run: () => {
+    if (!buffer) undo();
+    else {
+      setTyped(buffer.slice(0, -1));
+      if (buffer) chooseTyped();
+    }
+  } });
+  registerKey({ key: 'Ctrl+Z', title: 'Undo the last export', group, run: undo });
+  registerKey({ key: 'Shift+N', title: 'Next after export, or not', group, run: () => {
+    toggleNext();
+    toast(preference('nextAfterExport') ? 'Goes on after an export.' : 'Stays after an export.');
+  } });
+  registerKey({ key: 'Escape', title: 'Forget what was typed; close', group, run: () => {
+    if (buffer) clearTyped();
+    else if (frames.isOpen) closeFrames();
+    else document.activeElement?.blur?.();
+  } });
+}

@@ -1,0 +1,31 @@
+/** How a chosen image of a montage looks: to be seen without telling colours apart. */
+
+/**
+ * Paints a frame, a veil and a tick over a cell.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {number} cell  its side
+ * @param {number} line  how thick a thin line is
+ * @param {[string, string]} colours  of the frame, and of the tick on it
+ */
+export function paintChosen(context, x, y, cell, line, [accent, onAccent]) {
+  context.save();
+  context.globalAlpha = 0.16;
+  context.fillStyle = accent;
+  context.fillRect(x, y, cell, cell);
+  context.globalAlpha = 1;
+  context.strokeStyle = accent;
+  context.lineWidth = line * 1.5;
+  context.strokeRect(x + line * 0.75, y + line * 0.75, cell - line * 1.5, cell - line * 1.5);
+  const side = line * 7;
+  context.fillRect(x + cell - side, y, side, side);
+  context.strokeStyle = onAccent;
+  context.lineWidth = line;
+  context.beginPath();
+  context.moveTo(x + cell - side * 0.75, y + side * 0.5);
+  context.lineTo(x + cell - side * 0.55, y + side * 0.7);
+  context.lineTo(x + cell - side * 0.22, y + side * 0.3);
+  context.stroke();
+  context.restore();
+}

@@ -1,0 +1,92 @@
+/** Dialogs over the page. While one is open, the page's keys rest. */
+
+import { h } from './dom.js';
+import { keyName } from './keys.js';
+
+/**
+ * Opens a dialog. Esc closes it.
+ * @param {{title: string, body: Node, actions?: {title: string, run?: () => (void|boolean|Promise<void|boolean>), primary?: boolean,
+ *   danger?: boolean, key?: string, left?: boolean, id?: string}[], onClose?: () => void, onKey?: (name: string, event: KeyboardEvent) => boolean,
+ *   wide?: boolean, full?: boolean}} options
+ *   An action closes the dialog unless its `run` returns false (or a promise of it). The key of an action ('Enter', 'Delete')
+ *   works anywhere in the dialog but, for single signs, Delete and Backspace, not while typing. `left`: set apart on the left.
+ *   `onKey` gets other keys, not while typing, and says whether it took one. `full`: nearly as large as the window.
+ * @returns {{close: () => void, element: HTMLDialogElement, button: (title: string) => HTMLButtonElement|undefined}}
+ */
+export function openDialog({ title, body, actions = [], onClose, onKey, wide = false, full = false }) {
+  // A button that was clicked does not get the focus back: Enter would open the dialog again instead of exporting.
+  const before = document.activeElement?.matches(':focus-visible') ? document.activeElement : null;
+  const dialog = h('dialog', { class: full ? 'full' : wide ? 'wide' : '', 'aria-label': title });
+  const close = () => dialog.close();
+
+  const buttons = new Map(actions.map((action) => {
+    const press = async () => {
+      const button = buttons.get(action);
+      button.disabled = true; // a second press while the first is under way must not do it twice
+      try {
+        if ((await action.run?.()) !== false) close();
+      } finally {
+        button.disabled = false;
+      }
+    };
+    const kind = action.primary ? 'primary' : action.danger ? 'danger' : '';
+    return [action, h('button', { type: 'button', class: `${kind} ${action.left ? 'left' : ''}`, id: action.id, onclick: press }, action.title)];
+  }));
+
+  const onKeydown = (event) => {
+    event.stopPropagation();
+    if (event.isComposing) return;
+    const name = keyName(event);
+    const target = event.target;
+    const typing = target instanceof Element && target.matches('textarea, select, input:not([type=checkbox], [type=radio])');
+    if (typing && (name.length === 1 || name === 'Delete' || name === 'Backspace' || target.matches('textarea'))) return;
+    // Enter on a button presses that button, not the dialog's main action as well.
+    if ((name === 'Enter' || name === 'Space') && target instanceof Element && target.closest('button, a, summary')) return;
+    const action = actions.find((one) => one.key === name);
+    if (action) {
+      event.preventDefault();
+      const button = buttons.get(action);
+      if (!event.repeat && !button.disabled) button.click();
+    } else if (!typing && onKey?.(name, event)) {
+      event.preventDefault();
+    }
+  };
+
+  dialog.append(
+    h('header', {}, h('h2', {}, title), h('button.close', { type: 'button', 'aria-label': 'Close', onclick: close }, '×')),
+    h('div.dialog-body', {}, body),
+  );
+  if (actions.length) dialog.append(h('footer', {}, [...buttons.values()]));
+  dialog.addEventListener('keydown', onKeydown);
+  dialog.addEventListener('pointerdown', (event) => {
+    if (event.target === dialog) close(); // on the shade around it
+  });
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    onClose?.();
+    if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  const first = dialog.querySelector('[autofocus], .dialog-body input, .dialog-body select, footer button.primary');
+  if (first instanceof HTMLElement) first.focus();
+  return { close, element: dialog, button: (name) => buttons.get(actions.find((one) => one.title === name)) };
+}
+
+/**
+ * Asks for one line of text.
+ * @param {{title: string, label: string, value?: string, hint?: string, action?: string, numeric?: boolean}} options
+ * @returns {Promise<string|null>} null: left out with Esc
+ */
+export function askLine({ title, label, value = '', hint = '', action = 'OK', numeric = false }) {
+  return new Promise((resolve) => {
+    let answer = null;
+    const input = h('input', { type: 'text', value, autofocus: true, inputMode: numeric ? 'numeric' : 'text', autocomplete: 'off', spellcheck: false });
+    const body = h('label.field', {}, h('span', {}, label), input, hint && h('small', {}, hint));
+    const take = () => {
+      answer = input.value.trim();
+    };
+    openDialog({ title, body, actions: [{ title: 'Cancel' }, { title: action, primary: true, key: 'Enter', run: take }], onClose: () => resolve(answer) });
+    input.select();
+  });
+}

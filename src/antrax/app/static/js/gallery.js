@@ -1,0 +1,314 @@
+/**
+ * The examples of one label, all on one page: to find those that do not belong there and move or delete them.
+ * @module
+ */
+import { api, clientId } from './api.js';
+import { app, noteVersions } from './app.js';
+import { on } from './bus.js';
+import { openDialog } from './dialog.js';
+import { count, fill, h, plural } from './dom.js';
+import { registerKey } from './keys.js';
+import { Montage } from './montage.js';
+import { PER_SHEET } from './sheets.js';
+import { toastError } from './toast.js';
+import { background } from './tracklet.js';
+import { labelField } from './typeahead.js';
+
+const SCALES = ['fit', 1, 2, 3, 4, 6];
+const KEYS = [
+  { key: 'm', title: 'Move the chosen images to another label', run: (gallery) => gallery.askWhere() },
+  { key: ['Delete', 'Backspace'], title: 'Move them to the trash folder', run: (gallery) => gallery.trash() },
+  { key: 't', title: 'Choose all images of the same tracklet', run: (gallery) => gallery.selectTracklet() },
+  { key: 'Ctrl+Z', title: 'Undo', run: (gallery) => gallery.undo() },
+  { key: 'Enter', title: 'Open the tracklet of the image', run: (gallery) => gallery.openTracklet() },
+  { key: '[', title: 'Label before', run: (gallery) => gallery.goToLabel(-1) },
+  { key: ']', title: 'Next label', run: (gallery) => gallery.goToLabel(1) },
+  { key: 'Shift+B', title: 'White or black background', run: (gallery) => gallery.setBackground(gallery.background === 'white' ? 'black' : 'white') },
+  { key: '+', title: 'Larger', run: (gallery) => gallery.zoom(1) },
+  { key: '-', title: 'Smaller', run: (gallery) => gallery.zoom(-1) },
+];
+
+/** Its keys into the list of keys. They are the dialog's, which has the keys for itself while it is open. */
+export function initGallery() {
+  for (const { key, title, run } of KEYS) registerKey({ key, title, group: 'Gallery of a label', when: () => false, run });
+}
+
+/**
+ * Open the gallery of a label.
+ * @param {string} label
+ */
+export function openGallery(label) {
+  new Gallery(label);
+}
+
+class Gallery {
+  constructor(label) {
+    this.label = label;
+    this.items = [];
+    this.labels = [];
+    this.changes = 0;
+    this.scale = 0;
+    this.asked = 0;
+    this.build();
+    const forget = on('versions', ({ changed }) => changed.includes('examples') && this.load());
+    this.dialog = openDialog({
+      title: 'Examples',
+      body: this.body,
+      full: true,
+      onKey: (name, event) => this.key(name, event),
+      onClose: () => {
+        forget();
+        this.montage.destroy();
+      },
+    });
+    this.area.focus();
+    this.load();
+  }
+
+  build() {
+    this.menu = h('select', { 'aria-label': 'Label', onchange: () => this.show(this.menu.value) });
+    this.total = h('span.gallery-total');
+    this.area = h('div.gallery-area');
+    this.empty = h('p.gallery-empty', { hidden: true });
+    this.facts = h('div.gallery-facts');
+    this.status = h('p.gallery-status', { role: 'status' });
+    this.where = h('div.gallery-where', { hidden: true });
+    this.moveButton = button('', 'M', () => this.askWhere());
+    this.trashButton = button('', 'Del', () => this.trash());
+    this.trackletButton = button('Select its tracklet', 'T', () => this.selectTracklet());
+    this.shades = ['white', 'black'].map((shade) =>
+      h('button', { type: 'button', value: shade, title: 'Background (Shift+B)', onclick: () => this.setBackground(shade) }, shade === 'white' ? 'White' : 'Black'));
+    this.undoButton = button('Undo', 'Ctrl Z', () => this.undo());
+    this.openButton = button('Open this tracklet', '↵', () => this.openTracklet());
+    this.body = h(
+      'div.gallery',
+      { onclick: (event) => this.giveKeysBack(event) },
+      h(
+        'header.gallery-bar',
+        {},
+        sign('‹', 'The label before ([)', () => this.goToLabel(-1)),
+        this.menu,
+        sign('›', 'The next label (])', () => this.goToLabel(1)),
+        this.total,
+        h('span.grow'),
+        h('div.segmented', { role: 'group', 'aria-label': 'Background' }, this.shades),
+        h('div.segmented', { role: 'group', 'aria-label': 'Zoom' }, sign('−', 'Smaller (-)', () => this.zoom(-1)), sign('+', 'Larger (+)', () => this.zoom(1))),
+      ),
+      h('div.gallery-main', {}, this.area, this.empty),
+      h('div.gallery-line', {}, this.facts, this.openButton, this.trackletButton),
+      h('footer.gallery-bar', {}, this.status, h('span.grow'), this.undoButton, this.trashButton, h('div.gallery-move', {}, this.moveButton, this.where)),
+    );
+    this.montage = new Montage(this.area, {
+      selectable: true,
+      label: 'Examples',
+      onSelect: () => this.tell(),
+      onCursor: () => this.tell(),
+      onActivate: () => this.openTracklet(),
+    });
+    this.setBackground(background());
+  }
+
+  /** Ask for what there is now. The cursor stays where it was, and what is still there stays chosen. */
+  async load() {
+    const turn = ++this.asked;
+    const { label } = this;
+    try {
+      const [answer, set] = await Promise.all([api.get(api.session('gallery'), { label }), api.get(api.session('trainset'))]);
+      if (turn !== this.asked) return;
+      this.labels = set.labels.filter((row) => row.examples > 0 || row.label === label);
+      this.draw(answer);
+    } catch (error) {
+      if (turn === this.asked) this.say(error.message, 'error');
+    }
+  }
+
+  draw(answer) {
+    const isSame = this.shown === answer.label;
+    const { scrollTop } = this.area;
+    const { cursor } = this.montage;
+    const chosen = new Set([...this.montage.selection].map((i) => this.items[i]?.name));
+    this.shown = answer.label;
+    this.items = answer.items;
+    fill(this.menu, this.labels.map(({ label, examples }) => h('option', { value: label, selected: label === answer.label }, `${label}  (${count(examples)})`)));
+    const tracklets = new Set(answer.items.map((item) => `${item.experiment}/${item.tracklet}`)).size;
+    this.total.textContent = `${plural(answer.total, 'example')} of ${plural(tracklets, 'tracklet')}`;
+    this.empty.hidden = answer.total > 0;
+    this.empty.textContent = `No examples under ${answer.label}.`;
+    const { label, version, cell, total } = answer;
+    const path = api.session('gallery/sheet');
+    this.montage.show({
+      count: total,
+      size: cell,
+      scale: SCALES[this.scale],
+      marks: this.marks(),
+      url: (start) => api.imageUrl(path, { label, version, cell, start, stop: Math.min(total, start + PER_SHEET) }),
+    });
+    if (isSame) {
+      this.montage.setCursor(cursor);
+      this.area.scrollTop = scrollTop;
+      this.montage.setSelection(this.items.flatMap((item, i) => (chosen.has(item.name) ? [i] : [])));
+    }
+    this.tell();
+  }
+
+  /** A line under each image that changes its colour from one tracklet to the next. */
+  marks() {
+    const colors = ['--border-strong', '--muted'].map((name) => getComputedStyle(this.area).getPropertyValue(name).trim());
+    let tracklets = 0;
+    return new Map(this.items.map((item, i) => {
+      const previous = this.items[i - 1];
+      if (previous && !isSameTracklet(previous, item)) tracklets += 1;
+      return [i, { color: colors[tracklets % 2], title: `${item.tracklet}, frame ${item.frame}` }];
+    }));
+  }
+
+  /** The image under the cursor. */
+  get item() {
+    return this.items[this.montage.cursor];
+  }
+
+  /** What a command is about: the chosen images, or else the one under the cursor. */
+  chosen() {
+    const indices = this.montage.selection.size ? [...this.montage.selection] : [this.montage.cursor];
+    return indices.map((i) => this.items[i]).filter(Boolean);
+  }
+
+  tell() {
+    const { item } = this;
+    const { size } = this.montage.selection;
+    fill(
+      this.facts,
+      item && h('strong', {}, item.tracklet),
+      item && h('span', {}, `frame ${item.frame}`),
+      item && h('span', {}, item.own ? 'this experiment' : item.experiment),
+    );
+    this.openButton.hidden = !item?.own;
+    this.trackletButton.hidden = !item;
+    const what = size ? plural(size, 'image') : 'this image';
+    setText(this.moveButton, `Move ${what} to…`);
+    setText(this.trashButton, `Delete ${what}`);
+    this.moveButton.disabled = this.trashButton.disabled = !item;
+    const hadFocus = document.activeElement === this.undoButton;
+    this.undoButton.disabled = this.changes === 0;
+    if (hadFocus && this.undoButton.disabled) this.area.focus();
+  }
+
+  /** After a click with the mouse, Enter, Space and the arrows are about the images again, not about the button. */
+  giveKeysBack(event) {
+    if (event.detail > 0 && event.target.closest('button') && this.where.hidden) this.area.focus();
+  }
+
+  say(message, kind = 'ok') {
+    this.status.className = `gallery-status ${kind}`;
+    this.status.textContent = message;
+  }
+
+  key(name, event) {
+    const entry = KEYS.find((one) => [one.key].flat().includes(name));
+    if (!entry) return this.montage.handleKey(event);
+    entry.run(this);
+    return true;
+  }
+
+  show(label) {
+    this.label = label;
+    this.closeWhere();
+    this.load();
+  }
+
+  goToLabel(step) {
+    const i = this.labels.findIndex((row) => row.label === this.label);
+    const next = this.labels[i + step];
+    if (next) this.show(next.label);
+  }
+
+  selectTracklet() {
+    if (!this.item) return;
+    const same = this.items.flatMap((item, i) => (isSameTracklet(item, this.item) ? [i] : []));
+    this.montage.setSelection([...this.montage.selection, ...same]);
+  }
+
+  openTracklet() {
+    const { item } = this;
+    if (!item?.own) return;
+    this.dialog.close();
+    app.goTo(item.tracklet);
+  }
+
+  setBackground(shade) {
+    this.background = shade;
+    this.montage.setBackground(shade);
+    for (const button of this.shades) button.setAttribute('aria-pressed', String(button.value === shade));
+  }
+
+  zoom(step) {
+    this.scale = Math.max(0, Math.min(SCALES.length - 1, this.scale + step));
+    this.montage.show({ scale: SCALES[this.scale] });
+  }
+
+  askWhere() {
+    if (!this.item) return;
+    const labels = app.labels().filter(({ label }) => label !== this.label);
+    const field = labelField({
+      labels,
+      name: 'Label to move the images to',
+      onChoose: (label) => {
+        this.closeWhere();
+        this.change(label);
+      },
+      onCancel: () => this.closeWhere(),
+    });
+    fill(this.where, field.node);
+    this.where.hidden = false;
+    field.focus();
+  }
+
+  closeWhere() {
+    this.where.hidden = true;
+    this.area.focus();
+  }
+
+  trash() {
+    if (this.item) this.change(null);
+  }
+
+  /** Move what is chosen to another label, or to the trash folder where `to` is null. */
+  async change(to) {
+    const names = this.chosen().map((item) => item.name);
+    await this.tellServer('move', { label: this.label, names, to, client: clientId }, 1);
+  }
+
+  undo() {
+    if (this.changes > 0) this.tellServer('undo', { client: clientId }, -1);
+  }
+
+  async tellServer(path, body, changes) {
+    try {
+      const answer = await api.post(api.session(path), body);
+      this.changes += changes;
+      this.say(answer.message);
+      // The new version makes every view of the training set ask anew, this one too.
+      noteVersions(answer.versions);
+    } catch (error) {
+      this.say(error.message, 'error');
+      if (error.status === undefined) toastError(error);
+    }
+    this.tell();
+  }
+}
+
+function isSameTracklet(a, b) {
+  return a.tracklet === b.tracklet && a.experiment === b.experiment;
+}
+
+function button(text, key, run) {
+  return h('button', { type: 'button', onclick: run }, h('span', {}, text), h('kbd', {}, key));
+}
+
+function sign(text, title, run) {
+  return h('button', { type: 'button', title, 'aria-label': title, onclick: run }, text);
+}
+
+function setText(node, text) {
+  node.firstElementChild.textContent = text;
+}

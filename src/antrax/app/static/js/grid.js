@@ -1,0 +1,61 @@
+/** Where the cells of a montage lie. Everything here is in screen pixels, but where CSS pixels are said. */
+
+/** CSS pixels between cells, and around all of them. */
+export const GAP = 3;
+export const PAD = 12;
+
+const SMALLEST = 56; // CSS pixels: "fit" makes cells no smaller, and scrolls instead
+const LARGEST = 760; // nor larger: a single image fills the area, but not a very large screen
+const COMFORTABLE = 100; // smaller cells than this are made larger if that takes a few screens only
+const SCREENS = 3;
+const TALLEST = 20_000_000; // browsers end at 33 million pixels
+
+/**
+ * How large a cell is at least, in CSS pixels.
+ * @param {number} size  of an image, in its pixels
+ * @param {'fit'|number} scale
+ * @returns {number}
+ */
+export function atLeast(size, scale) {
+  return scale === 'fit' ? Math.max(size, SMALLEST) : size * scale;
+}
+
+/**
+ * Arranges images in rows.
+ * @param {{count: number, size: number, scale: 'fit'|number}} content
+ * @param {number} width  of the visible area
+ * @param {number} height
+ * @param {number} ratio  screen pixels a CSS pixel
+ * @returns {{factor: number, cell: number, columns: number, rows: number, total: number, ratio: number, gap: number, pitch: number,
+ *   width: number, height: number, left: number, top: number, visibleRows: number}}
+ *   factor: screen pixels an image pixel, a whole number; total: height of all; pitch: from cell to cell; left, top: of the first one
+ */
+export function arrange({ count, size, scale }, width, height, ratio) {
+  const gap = Math.round(GAP * ratio);
+  const pad = Math.round(PAD * ratio);
+  const inRows = (factor) => {
+    const cell = size * factor;
+    const columns = Math.max(1, Math.min(count, Math.floor((width - 2 * pad + gap) / (cell + gap))));
+    const rows = Math.ceil(count / columns);
+    return { factor, cell, columns, rows, total: rows * (cell + gap) - gap + 2 * pad };
+  };
+  let grid = scale === 'fit' ? fit(inRows, size, width - 2 * pad, height, ratio) : inRows(Math.max(1, Math.round(scale * ratio)));
+  while (grid.factor > 1 && grid.total > TALLEST * ratio) grid = inRows(grid.factor - 1);
+  const wide = grid.columns * (grid.cell + gap) - gap;
+  return {
+    ...grid, ratio, gap, width, height, pitch: grid.cell + gap,
+    left: Math.max(pad, Math.floor((width - wide) / 2)),
+    top: Math.max(pad, Math.floor((height - grid.total) / 2) + pad),
+    visibleRows: Math.max(1, Math.floor((height - pad) / (grid.cell + gap))),
+  };
+}
+
+/** The largest whole factor that lets all be seen; a larger one where images would be tiny and some scrolling shows them all. */
+function fit(inRows, size, width, height, ratio) {
+  const least = Math.max(1, Math.ceil((SMALLEST * ratio) / size));
+  let grid = inRows(Math.max(least, Math.floor((LARGEST * ratio) / size)));
+  while (grid.factor > least && (grid.total > height || grid.cell > width)) grid = inRows(grid.factor - 1);
+  const larger = inRows(grid.factor + 1);
+  const isTiny = grid.cell < COMFORTABLE * ratio && larger.cell <= width;
+  return isTiny && larger.total <= SCREENS * height ? larger : grid;
+}

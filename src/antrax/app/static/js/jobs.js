@@ -1,0 +1,191 @@
+/**
+ * Training and classifying in the background: what is going on, in the top bar and in a dialog with its messages.
+ * @module
+ */
+import { api } from './api.js';
+import { app } from './app.js';
+import { emit, on } from './bus.js';
+import { openDialog } from './dialog.js';
+import { byId, count, fill, h } from './dom.js';
+import { classifyForm, trainForm } from './jobforms.js';
+import { registerKey } from './keys.js';
+import { pulse } from './pulse.js';
+import { toast, toastError } from './toast.js';
+
+const NAMES = {
+  train: { running: 'Training', done: 'Trained', failed: 'Training failed', stopped: 'Training stopped' },
+  classify: { running: 'Classifying', done: 'Classified', failed: 'Classifying failed', stopped: 'Classifying stopped' },
+};
+
+let job = null;
+// A job that was over before this page was opened is no news.
+let watched = null;
+let isDismissed = true;
+let chip;
+let view = null;
+
+/** The commands in the top bar, their keys and the progress beside them. */
+export function init() {
+  chip = byId('job-status');
+  byId('open-train').addEventListener('click', openTrain);
+  byId('open-classify').addEventListener('click', openClassify);
+  registerKey({ key: 'Shift+R', title: 'Train', group: 'Workflow', run: openTrain });
+  registerKey({ key: 'Shift+C', title: 'Classify', group: 'Workflow', run: openClassify });
+  registerKey({ key: 'Shift+J', title: 'What is being trained or classified', group: 'Workflow', when: () => job !== null, run: openJob });
+  on('job', hear);
+  on('session', () => {
+    job = null;
+    watched = null;
+    isDismissed = true;
+    view?.close();
+    draw();
+  });
+}
+
+function openTrain() {
+  if (isRunning()) openJob();
+  else trainForm(start).catch(toastError);
+}
+
+function openClassify() {
+  if (isRunning()) openJob();
+  else classifyForm(start, openTrain);
+}
+
+function isRunning() {
+  return job?.state === 'running';
+}
+
+async function start(kind, options) {
+  const answer = await api.post(api.session(kind), options);
+  emit('job', answer.job);
+  // From now on the page asks more often.
+  pulse();
+}
+
+function hear(news) {
+  job = news;
+  if (isRunning()) {
+    watched = job.id;
+    isDismissed = false;
+  } else if (job && job.id === watched) {
+    watched = null;
+    announce();
+  }
+  draw();
+}
+
+function announce() {
+  const action = { title: 'Show messages', run: openJob };
+  const name = NAMES[job.kind][job.state];
+  if (job.state === 'failed') toast(`${name}: ${job.error}`, { kind: 'error', sticky: true, action });
+  else if (job.state === 'stopped') toast(`${name}.`, { action });
+  else toast(`${name} in ${duration(job.seconds)}. ${job.messages.at(-1) ?? ''}`, { kind: 'ok', action });
+  // There may be a classifier now, and other labels.
+  app.refreshOverview().catch(toastError);
+}
+
+function draw() {
+  drawChip();
+  view?.draw();
+}
+
+function drawChip() {
+  const isShown = job !== null && !isDismissed;
+  chip.hidden = !isShown;
+  if (!isShown) {
+    fill(chip);
+    return;
+  }
+  const hadFocus = chip.contains(document.activeElement);
+  const name = NAMES[job.kind][job.state];
+  const facts = isRunning() ? [amount(), duration(job.seconds)].filter(Boolean).join(' · ') : duration(job.seconds);
+  fill(
+    chip,
+    h(
+      'button.job-chip',
+      { type: 'button', class: job.state, title: 'Show the messages (Shift+J)', onclick: openJob },
+      h('span.job-name', {}, name),
+      isRunning() && progress(),
+      h('span.job-facts', {}, facts),
+    ),
+  );
+  if (hadFocus) chip.firstElementChild.focus();
+}
+
+function progress() {
+  // Without a value the bar of the browser moves to and fro: how long it takes is not known.
+  const value = job.total ? { max: job.total, value: job.done } : {};
+  return h('progress', { 'aria-label': NAMES[job.kind].running, ...value });
+}
+
+function amount() {
+  if (!job.total) return job.done ? `${count(job.done)} ${job.unit}` : '';
+  return job.total > 999 ? `${Math.floor((100 * job.done) / job.total)} %` : `${count(job.done)} of ${count(job.total)} ${job.unit}`;
+}
+
+function openJob() {
+  if (!job || view) return;
+  const title = h('p.job-title');
+  const bar = h('div.job-bar');
+  const facts = h('p.job-facts');
+  const trouble = h('p.problem', { role: 'alert' });
+  const messages = h('ol.job-messages', { tabIndex: 0, 'aria-label': 'Messages' });
+  const dialog = openDialog({
+    title: 'Background work',
+    body: h('div.job-view', {}, title, bar, facts, trouble, h('details', { open: true }, h('summary', {}, 'Messages'), messages)),
+    wide: true,
+    actions: [{ title: 'Stop', danger: true, left: true, run: stop }, { title: 'Close', primary: true }],
+    onClose: () => {
+      view = null;
+      // What is over and was looked at need not stay in the top bar.
+      isDismissed = !isRunning();
+      drawChip();
+    },
+  });
+
+  function draw() {
+    if (!job) return;
+    title.textContent = NAMES[job.kind][job.state];
+    title.className = `job-title ${job.state}`;
+    fill(bar, isRunning() && progress());
+    facts.textContent = [isRunning() && stage(), amount(), isRunning() && job.note, duration(job.seconds), remaining()].filter(Boolean).join(' · ');
+    trouble.textContent = job.error ?? '';
+    // Somebody who scrolled up to read is left there.
+    const isAtEnd = messages.scrollTop + messages.clientHeight >= messages.scrollHeight - 8;
+    fill(messages, job.messages.map((line) => h('li', {}, line)));
+    if (isAtEnd) messages.scrollTop = messages.scrollHeight;
+    dialog.button('Stop').hidden = !isRunning();
+  }
+
+  view = { draw, close: dialog.close };
+  draw();
+}
+
+async function stop() {
+  try {
+    const answer = await api.post(api.session('job/stop'));
+    emit('job', answer.job);
+  } catch (error) {
+    toastError(error);
+  }
+  return false;
+}
+
+/** What it is at, where that says more than its name. */
+function stage() {
+  return job.title.toLowerCase() === NAMES[job.kind].running.toLowerCase() ? '' : job.title;
+}
+
+function remaining() {
+  // The first steps are slower than the others: no promise before a tenth is done.
+  if (!isRunning() || !job.total || job.done < job.total / 10 || job.seconds < 5) return '';
+  return `about ${duration((job.seconds / job.done) * (job.total - job.done))} left`;
+}
+
+function duration(seconds) {
+  const whole = Math.round(seconds);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const shown = parts[0] ? parts : parts.slice(1);
+  return shown.map((part, i) => (i ? String(part).padStart(2, '0') : String(part))).join(':');
+}

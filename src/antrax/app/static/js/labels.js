@@ -1,0 +1,207 @@
+/**
+ * The editor of the experiment's labels.
+ * @module
+ */
+import { api } from './api.js';
+import { app } from './app.js';
+import { colorTable } from './colorcodes.js';
+import { openDialog } from './dialog.js';
+import { byId, fill, h } from './dom.js';
+import { registerKey } from './keys.js';
+import { LabelDraft } from './labeldraft.js';
+import { labelList } from './labellist.js';
+import { CATEGORIES, labelProblem, STARTING_LABELS } from './labelrules.js';
+import { toast, toastError } from './toast.js';
+
+const CONFLICT = 409;
+const EDITOR_KEYS = [
+  [['ArrowUp', 'ArrowDown'], 'Go through the list'],
+  [['Alt+ArrowUp', 'Alt+ArrowDown'], 'Move the label up or down'],
+  ['Delete', 'Remove the label'],
+  ['Ctrl+S', 'Save'],
+];
+const USUAL_COLORS = 'BGOPRWY';
+
+/** The button in the top bar and its key. */
+export function init() {
+  byId('open-labels').addEventListener('click', openLabels);
+  registerKey({ key: 'Shift+L', title: 'Labels of the experiment', group: 'Panels and menus', run: openLabels });
+  // Its own keys, for the list of keys: the dialog has the keys for itself while it is open.
+  for (const [key, title] of EDITOR_KEYS) registerKey({ key, title, group: 'Editor of labels', when: () => false, run: () => {} });
+}
+
+/**
+ * Open the editor with what is in the file now.
+ * @returns {Promise<void>}
+ */
+export async function openLabels() {
+  try {
+    const answer = await api.get(api.session('labels'));
+    edit(answer, draftOf(answer));
+  } catch (error) {
+    toastError(error);
+  }
+}
+
+function draftOf({ rows, exists }) {
+  const draft = new LabelDraft(rows);
+  if (!exists) {
+    for (const { label, category } of STARTING_LABELS) {
+      if (!draft.find(label)) draft.add(label, category);
+    }
+  }
+  return draft;
+}
+
+function edit(answer, draft, message = '') {
+  const alert = h('p.callout', { role: 'alert', hidden: !message }, message);
+  const list = labelList({ draft, onChange: changed });
+  const codes = colorTable({
+    letters: answer.colors.join('') || USUAL_COLORS,
+    state: (code) => codeState(draft, code),
+    onSwitch: (wanted, isOn) => {
+      for (const code of wanted) switchCode(draft, code, isOn);
+      list.draw();
+      changed();
+    },
+  });
+  const body = h(
+    'div.label-editor',
+    {},
+    h('div.label-main', {}, alert, answer.problem && h('p.callout.problem', { role: 'alert' }, answer.problem), !answer.exists && beginning(answer.path), list.node),
+    h('aside.label-side', {}, addForm(draft, () => {
+      list.draw();
+      changed();
+    }), h('section', {}, h('h3', {}, 'Two-colour codes'), codes.node)),
+  );
+
+  let isDone = false;
+  const dialog = openDialog({
+    title: 'Labels',
+    body,
+    wide: true,
+    actions: [
+      { title: 'Cancel' },
+      { title: 'Save', primary: true, key: 'Ctrl+S', run: save },
+    ],
+    onKey: (name, event) => list.key(name, event.target),
+    onClose: () => {
+      if (!isDone && draft.isChanged) guard(answer, draft);
+    },
+  });
+  // Most come to add something.
+  body.querySelector('form input').focus();
+  changed();
+
+  function changed() {
+    codes.draw();
+    const { problems } = draft;
+    const button = dialog.button('Save');
+    button.disabled = problems > 0 || (answer.exists && !draft.isChanged);
+    button.title = problems ? 'Some labels cannot be saved as they are' : '';
+  }
+
+  async function save() {
+    try {
+      await api.post(api.session('labels'), { rows: draft.body, digest: answer.digest });
+      isDone = true;
+      toast(answer.exists ? 'Labels saved.' : `Labels written to ${answer.path}.`, { kind: 'ok' });
+      app.refreshOverview().catch(toastError);
+    } catch (error) {
+      isDone = error.status === CONFLICT && (await reload(draft));
+      alert.hidden = false;
+      fill(alert, error.message);
+    }
+    return isDone;
+  }
+}
+
+/** Somebody else saved meanwhile: show what there is now, with the labels added here put in again. */
+async function reload(draft) {
+  const answer = await api.get(api.session('labels')).catch(() => null);
+  if (!answer) return false;
+  const fresh = draftOf(answer);
+  const names = () => fresh.rows.map((row) => row.label);
+  const again = draft.rows.filter(({ label, category }) => !draft.saved.has(label) && !labelProblem(label, category, names()));
+  for (const { label, category } of again) fresh.add(label, category);
+  const added = again.length ? ` The labels that you added are in it again: ${again.map((row) => row.label).join(', ')}.` : '';
+  // After this dialog has closed, so that the new one gets the focus back to where this one was opened.
+  setTimeout(() => edit(answer, fresh, `Somebody else changed the labels meanwhile; this is the list as it is now.${added} Look it over and save again.`));
+  return true;
+}
+
+function guard(answer, draft) {
+  let isDiscarded = false;
+  openDialog({
+    title: 'Discard the changes?',
+    body: h('p', {}, 'The labels were changed and not saved.'),
+    actions: [
+      {
+        title: 'Discard',
+        danger: true,
+        left: true,
+        run: () => {
+          isDiscarded = true;
+        },
+      },
+      { title: 'Go on editing', primary: true, key: 'Enter' },
+    ],
+    // Esc keeps what was typed: it can still be discarded, but not brought back.
+    onClose: () => {
+      if (!isDiscarded) setTimeout(() => edit(answer, draft));
+    },
+  });
+}
+
+function beginning(path) {
+  return h(
+    'div.callout',
+    {},
+    h('strong', {}, 'This session has no list of labels yet. '),
+    'Below are those that nearly every experiment has. Add an ID for each animal, by name or as two-colour codes, and save: that writes ',
+    h('code', {}, path),
+  );
+}
+
+function addForm(draft, onAdded) {
+  const category = h('select', { 'aria-label': 'Category of the new label', onchange: check }, CATEGORIES.map(({ id, title }) => h('option', { value: id }, title)));
+  const field = h('input', { type: 'text', autocomplete: 'off', placeholder: 'Name', 'aria-label': 'Name of the new label', oninput: check });
+  const problem = h('p.problem', { role: 'alert' });
+  const button = h('button', { type: 'submit', disabled: true }, 'Add');
+
+  function found() {
+    return labelProblem(field.value.trim(), category.value, draft.rows.map((row) => row.label));
+  }
+
+  function check() {
+    const isEmpty = !field.value.trim();
+    const why = isEmpty ? '' : found();
+    button.disabled = isEmpty || why !== '';
+    fill(problem, why);
+    field.setAttribute('aria-invalid', String(why !== ''));
+  }
+
+  function submit(event) {
+    event.preventDefault();
+    if (found()) return;
+    draft.add(field.value.trim(), category.value);
+    field.value = '';
+    check();
+    field.focus();
+    onAdded();
+  }
+
+  return h('form', { onsubmit: submit }, h('h3', {}, 'Add a label'), h('div.add-line', {}, field, category, button), problem);
+}
+
+function codeState(draft, code) {
+  const row = draft.find(code);
+  if (!row) return 'off';
+  return draft.canRemove(row) ? 'on' : 'kept';
+}
+
+function switchCode(draft, code, isOn) {
+  const row = draft.find(code);
+  if (isOn && !row) draft.add(code, 'ant');
+  if (!isOn && row && draft.canRemove(row)) draft.remove(row);
+}

@@ -1,0 +1,89 @@
+/** Where the page begins: sets its parts up and opens the session. */
+
+import { api } from './api.js';
+import { emit, on } from './bus.js';
+import { initChooser } from './chooser.js';
+import { byId, fill, h, icon } from './dom.js';
+import { initFrames } from './frames.js';
+import { showKeys } from './help.js';
+import { init as initJobs } from './jobs.js';
+import { initKeys, registerKey } from './keys.js';
+import { init as initLabels } from './labels.js';
+import { initMenus } from './menus.js';
+import { toggleTheme } from './prefs.js';
+import { initPulse, pulse } from './pulse.js';
+import { initSession, openFirst } from './session.js';
+import { initSide, showPanel } from './side.js';
+import { initTracklet, sayEmpty } from './tracklet.js';
+import { init as initTrainset } from './trainset.js';
+import { init as initValidation } from './validation.js';
+
+const SUN = 'M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1';
+const MOON = 'M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8Z';
+const RETRY = 3000;
+
+/** The banner: quiet, and gone when the server answers again. */
+function initBanner() {
+  const banner = byId('banner');
+  let timer = 0;
+  on('connection', (state) => {
+    clearTimeout(timer);
+    banner.className = state;
+    banner.hidden = false;
+    if (state === 'ok') {
+      fill(banner, 'Connected again.');
+      timer = setTimeout(() => { banner.hidden = true; }, 2000);
+    } else if (state === 'lost') {
+      fill(banner, 'The server does not answer. Is the SSH tunnel open, and the app running? Nothing is lost: what you do waits for it.',
+        h('button.link', { type: 'button', onclick: pulse }, 'Try now'));
+    } else {
+      fill(banner, 'The app was started anew. Open the address that it printed in the terminal.');
+    }
+  });
+}
+
+function initTheme() {
+  const button = byId('open-theme');
+  const render = () => fill(button, icon(document.documentElement.dataset.theme === 'dark' ? SUN : MOON));
+  document.addEventListener('antrax-theme', render);
+  button.addEventListener('click', toggleTheme);
+  registerKey({ key: 'Shift+D', title: 'Dark or light', group: 'Panels and menus', run: toggleTheme });
+  render();
+}
+
+function initPanelKeys() {
+  for (const [key, name, title] of [['Shift+K', 'label', 'Label'], ['Shift+P', 'trainset', 'Training set'], ['Shift+V', 'check', 'Check']]) {
+    registerKey({ key, title: `Panel ${title}`, group: 'Panels and menus', run: () => showPanel(name) });
+  }
+  registerKey({ key: '?', title: 'All keys', group: 'Panels and menus', run: showKeys });
+  byId('open-keys').addEventListener('click', showKeys);
+}
+
+async function open() {
+  try {
+    await openFirst();
+  } catch (error) {
+    if (error.status === undefined) console.error(error);
+    sayEmpty(error.message, { action: { title: 'Try again', run: open } });
+    // Without a session there is no pulse that would notice the server's return.
+    if (error.status === 0 && !api.opened) setTimeout(open, RETRY);
+  }
+}
+
+initKeys();
+initBanner();
+initTracklet();
+initFrames();
+initChooser();
+initMenus();
+initSession();
+initPanelKeys();
+initTheme();
+initTrainset();
+initLabels();
+initValidation();
+initJobs();
+initSide();
+await open();
+initPulse();
+emit('ready');

@@ -1,0 +1,188 @@
+/** The menus of the top bar: which session, which tracklets, in which order. */
+
+import { api } from './api.js';
+import { app } from './app.js';
+import { ORDERS, browse, openView, randomSeed } from './browse.js';
+import { on } from './bus.js';
+import { byId, count, fill, h, plural } from './dom.js';
+import { registerKey } from './keys.js';
+import { closeMenu, menuItem, openMenu } from './popover.js';
+import { openSession } from './session.js';
+import { toast, toastError } from './toast.js';
+
+const MANY = 8; // experiments, from which on a field helps to find one
+const FILTERS = { '': 'All labels', '=ids': 'Any ID', '=noids': 'Without an ID', '=unclassified': 'Not classified' };
+
+/** Sets them up. Called once. */
+export function initMenus() {
+  const menus = [
+    ['open-experiment', openExperiments, 'Shift+E', 'Experiment and session'],
+    ['open-tracklets', openTracklets, 'Shift+T', 'Which tracklets'],
+    ['open-order', openOrder, 'Shift+O', 'In which order'],
+  ];
+  for (const [id, run, key, title] of menus) {
+    byId(id).addEventListener('click', run);
+    registerKey({ key, title, group: 'Panels and menus', run });
+  }
+  on('session', render);
+  on('overview', render);
+  on('place', render);
+}
+
+/** What the buttons say. */
+function render() {
+  const { overview } = app;
+  const { view } = browse;
+  const set = (id, text, hint) => {
+    const button = byId(id);
+    fill(button.querySelector('.menu-value'), text);
+    button.title = hint;
+  };
+  if (!overview) return;
+  set('open-experiment', [overview.experiment, h('span.faint', {}, ` / ${overview.session}`)], `${overview.path} (Shift+E)`);
+  const filter = filterTitle(view);
+  set('open-tracklets', filter, `${filter}: ${plural(browse.count, 'tracklet')} (Shift+T)`);
+  set('open-order', ORDERS.find(({ order }) => order === view.order)?.title ?? view.order, 'Order (Shift+O)');
+}
+
+function filterTitle({ movie, label, colony }) {
+  return [movie === null ? 'All movies' : `Movie ${movie}`, label && (FILTERS[label] ?? label), colony && `Colony ${colony}`].filter(Boolean).join(' · ');
+}
+
+// ---- which tracklets ---------------------------------------------------------------------------------------------------------
+
+function openTracklets() {
+  if (!app.overview) return;
+  let counts = null;
+  let problem = null;
+  const menu = openMenu(byId('open-tracklets'), () => [
+    h('div.menu-columns', {}, movieColumn(pick), labelColumn(counts, pick), app.overview.colonies.length > 0 && colonyColumn(pick)),
+    h('div.menu-foot', {}, problem ? h('span.warn', { role: 'alert' }, problem) : plural(browse.count, 'tracklet'),
+      h('span.grow'), h('span.faint', {}, h('kbd', {}, '↑'), h('kbd', {}, '↓'), h('kbd', {}, '←'), h('kbd', {}, '→'), ' Enter')),
+  ], { key: 'Shift+T' });
+  if (!menu) return;
+  api.get(api.session('counts')).then((answer) => {
+    counts = answer;
+    if (menu.element.isConnected) menu.rebuild();
+  }, toastError);
+
+  async function pick(change) {
+    try {
+      const isAny = await openView(change, app.tracklet?.tracklet ?? null);
+      problem = isAny ? null : `None: ${filterTitle({ ...browse.view, ...change })} has no tracklets. Nothing changed.`;
+    } catch (error) {
+      problem = error.message;
+    }
+    if (menu.element.isConnected) menu.rebuild();
+    else if (problem) toast(problem, { kind: 'warn' });
+  }
+}
+
+function column(title, ...content) {
+  return h('div.menu-column', { role: 'group', 'aria-label': title }, h('h3', {}, title), content);
+}
+
+function movieColumn(pick) {
+  const { view } = browse;
+  const { movies, without_stack: without } = app.overview;
+  return column('Movie',
+    menuItem({ title: 'All movies', checked: view.movie === null, run: () => pick({ movie: null }) }),
+    movies.map(({ movie, name, tracklets, classified }) => menuItem({
+      title: `Movie ${movie}`, small: name, hint: name, note: tracklets === null ? '' : count(tracklets), checked: view.movie === movie,
+      faint: app.overview.classified && !classified, run: () => pick({ movie }),
+    })),
+    without > 0 && h('p.menu-note', {}, `${plural(without, 'movie')} without images`));
+}
+
+function labelColumn(counts, pick) {
+  const { view } = browse;
+  const { classified, categories } = app.overview;
+  const item = (label, note, faint = false) => menuItem({
+    title: FILTERS[label] ?? label, note, faint, checked: view.label === label, run: () => pick({ label }),
+  });
+  const known = new Set(categories.flatMap(({ labels }) => labels));
+  const others = Object.keys(counts?.labels ?? {}).filter((label) => !known.has(label));
+  const number = (label) => (counts ? count(counts.labels[label] ?? 0) : '');
+  return column('Current label',
+    item(''), item('=unclassified'),
+    classified ? [
+      item('=ids'), item('=noids'),
+      [...categories.map(({ labels }) => labels), others].filter((labels) => labels.length).map((labels) => [
+        h('hr'), labels.map((label) => item(label, number(label), counts && !counts.labels[label]))]),
+    ] : h('p.menu-note', {}, 'Nothing is classified yet.'));
+}
+
+function colonyColumn(pick) {
+  const { view } = browse;
+  const { colonies, colony_problem: problem } = app.overview;
+  return column('Colony',
+    menuItem({ title: 'All colonies', checked: !view.colony, run: () => pick({ colony: '' }) }),
+    colonies.map((colony) => menuItem({ title: colony, checked: view.colony === colony, run: () => pick({ colony }) })),
+    problem && h('p.menu-note', {}, problem));
+}
+
+// ---- in which order ----------------------------------------------------------------------------------------------------------
+
+function openOrder() {
+  if (!app.overview) return;
+  const pick = (change) => {
+    closeMenu();
+    openView(change).catch(toastError);
+  };
+  openMenu(byId('open-order'), () => [column('Order',
+    ORDERS.map(({ order, title, explain }) => menuItem({ title, small: explain, checked: browse.view.order === order, run: () => pick({ order }) })),
+    h('hr'),
+    menuItem({ title: 'Shuffle anew', run: () => pick({ order: 'random', seed: randomSeed() }) }))], { key: 'Shift+O' });
+}
+
+// ---- which session -----------------------------------------------------------------------------------------------------------
+
+async function openExperiments() {
+  let answer = null;
+  let problem = null;
+  let wanted = '';
+  const menu = openMenu(byId('open-experiment'), build, { key: 'Shift+E' });
+  if (!menu) return;
+  try {
+    answer = await api.get('/api/places');
+  } catch (error) {
+    problem = error.message;
+  }
+  if (!menu.element.isConnected) return;
+  menu.rebuild();
+  (menu.element.querySelector('input') ?? menu.element.querySelector('[aria-checked="true"]') ?? menu.element.querySelector('.menu-item'))?.focus();
+
+  function build() {
+    if (!answer) return [h('p.menu-note', {}, problem ?? 'Looking …')];
+    const fits = ({ experiment, path }) => `${experiment} ${path}`.toLowerCase().includes(wanted);
+    const recent = answer.recent.filter(({ place }) => answer.places.some(({ id }) => id === place));
+    const places = answer.places.filter(fits);
+    return [
+      answer.places.length > MANY && h('input.menu-search', { type: 'search', placeholder: 'Find an experiment', value: wanted, 'aria-label': 'Find an experiment', oninput: search }),
+      recent.length > 0 && !wanted && column('Recent',
+        recent.slice(0, 5).map(({ place, session }) => item(answer.places.find(({ id }) => id === place), session, true))),
+      h('div.menu-column.tall', { role: 'group', 'aria-label': 'Experiments' }, places.map((place) => [
+        h('h3', { title: place.path }, place.experiment, h('span.path', {}, h('bdi', {}, place.path))), place.sessions.map((session) => item(place, session))]),
+      !places.length && h('p.menu-note', {}, 'No experiment fits.')),
+    ];
+  }
+
+  function search(event) {
+    wanted = event.target.value.trim().toLowerCase();
+    menu.rebuild();
+    const field = menu.element.querySelector('input');
+    field.focus();
+    field.setSelectionRange(field.value.length, field.value.length);
+  }
+
+  function item({ id, experiment }, session, isFull = false) {
+    const isOpen = api.opened?.place === id && api.opened?.session === session;
+    return menuItem({
+      title: isFull ? `${experiment} / ${session}` : session, checked: isOpen,
+      run: () => {
+        closeMenu();
+        if (!isOpen) openSession(id, session).catch(toastError);
+      },
+    });
+  }
+}

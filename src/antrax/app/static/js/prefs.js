@@ -1,0 +1,44 @@
+/** What a person prefers, remembered in this browser. */
+
+const FALLBACK = {
+  showAll: true,
+  background: null, // 'white' or 'black'; null: as the images of the session are
+  scale: 'fit',
+  nextAfterExport: true,
+  nextAfterMark: true,
+};
+
+/**
+ * @param {keyof typeof FALLBACK} name
+ * @returns {any}
+ */
+export function preference(name) {
+  try {
+    const text = localStorage.getItem(`antrax.${name}`);
+    return text === null ? FALLBACK[name] : JSON.parse(text);
+  } catch {
+    return FALLBACK[name];
+  }
+}
+
+/**
+ * @param {keyof typeof FALLBACK} name
+ * @param {any} value
+ */
+export function prefer(name, value) {
+  try {
+    localStorage.setItem(`antrax.${name}`, JSON.stringify(value));
+  } catch {
+    // Storage is full or forbidden: it holds until the page is left.
+  }
+}
+
+/** Dark if it is light, light if it is dark. */
+export function toggleTheme() {
+  try {
+    localStorage.setItem('antrax.theme', document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
+  } catch {
+    return;
+  }
+  document.dispatchEvent(new Event('antrax-theme-chosen'));
+}

@@ -1,0 +1,159 @@
+/**
+ * How good the classification is, by the checks so far: the lower half of the panel "Check".
+ * @module
+ */
+import { api } from './api.js';
+import { count, fill, h, plural } from './dom.js';
+import { meter, percent, percentNumber, roundEnd, whisker } from './plots.js';
+
+const FILTERS = [
+  { key: 'met', value: 'random', title: 'Only met at random', explain: 'Tracklets met in any other order are a biased sample.' },
+  { key: 'seen', value: 'unseen', title: 'Only unseen', explain: 'Without tracklets of the training set: the classifier knows those.' },
+];
+
+const filter = { met: 'all', seen: 'all' };
+let status = null;
+let figures = null;
+let asked = 0;
+
+/**
+ * Build the statistics into a node of the panel.
+ * @returns {HTMLElement}
+ */
+export function ratesView() {
+  figures = h('div.rates-figures', {});
+  status = h('p.hint', { role: 'status' });
+  return h(
+    'section',
+    { class: 'rates', 'aria-labelledby': 'rates-title' },
+    h('h3', { id: 'rates-title' }, 'How good the classification is'),
+    h('div.rates-filters', {}, FILTERS.map(filterBox)),
+    status,
+    figures,
+  );
+}
+
+/** Empty the statistics: they are of another session. */
+export function forgetRates() {
+  asked += 1;
+  status.textContent = '';
+  fill(figures);
+}
+
+/**
+ * Ask the server for the rates and show them. The old ones stay until the new ones are there.
+ * @returns {Promise<boolean>} false where they could not be had
+ */
+export async function refreshRates() {
+  const turn = ++asked;
+  if (!figures.hasChildNodes()) status.textContent = 'Counting …';
+  try {
+    const rates = await api.get(api.session('rates'), filter);
+    // An answer that was overtaken by a later question says nothing any more.
+    if (turn === asked) draw(rates);
+    return true;
+  } catch (error) {
+    if (turn !== asked) return true;
+    status.textContent = error.message;
+    fill(figures);
+    return false;
+  }
+}
+
+function filterBox({ key, value, title, explain }) {
+  const box = h('input', {
+    type: 'checkbox',
+    onchange: () => {
+      filter[key] = box.checked ? value : 'all';
+      refreshRates();
+    },
+  });
+  return h('label.check', { title: explain }, box, title);
+}
+
+function draw(rates) {
+  status.textContent = summary(rates);
+  const isMissed = ({ key }) => key.startsWith('missed');
+  fill(
+    figures,
+    assignment(rates.assignment),
+    rateGroup(rates.rows.filter((row) => !isMissed(row))),
+    rateGroup(rates.rows.filter(isMissed)),
+    h('p.rates-outlook', {}, rates.more_checks_text),
+    rates.notes.map((note) => h('p.hint', {}, note)),
+  );
+}
+
+function summary({ checked }) {
+  return checked ? plural(checked, 'tracklet') + ' checked' : 'No checks yet. Go through tracklets in random order and mark them.';
+}
+
+function assignment({ tracklets, frames }) {
+  const line = (title, { k, n, rate }) =>
+    h(
+      'div',
+      { class: 'rate-line', title: `${count(k)} of ${count(n)}` },
+      h('span.rate-unit', {}, title),
+      meter(rate ?? 0, 'accent'),
+      h('span.rate-number', {}, rate === null ? '–' : percent(rate)),
+    );
+  return h(
+    'div',
+    { class: 'rate' },
+    h('div.rate-head', {}, h('span', {}, 'Got an ID'), h('span.rate-count', {}, 'counted over all')),
+    line('tracklets', tracklets),
+    line('frames', frames),
+  );
+}
+
+/** Rows with one scale, so that their whiskers can be compared. Errors among IDs are rarer than those among the others. */
+function rateGroup(rows) {
+  const drawn = rows.filter((row) => row.rate !== null);
+  const end = roundEnd(drawn.flatMap((row) => [row.high, row.frame_high ?? 0]));
+  return h('div.rate-group', {}, drawn.length > 0 && axis(end), rows.map((row) => rateRow(row, end)));
+}
+
+function rateRow(row, end) {
+  const line = (title, rate, low, high) =>
+    h(
+      'div',
+      { class: 'rate-line' },
+      h('span.rate-unit', {}, title),
+      whisker({ rate, low, high }, end),
+      h(
+        'span',
+        { class: 'rate-number', title: '95 % interval' },
+        percent(rate),
+        h('span.rate-interval', {}, `${percentNumber(low)}–${percentNumber(high)}`),
+      ),
+    );
+  return h(
+    'div',
+    { class: 'rate' },
+    h(
+      'div',
+      { class: 'rate-head' },
+      h('span', {}, row.title),
+      h('span.rate-count', {}, countText(row)),
+    ),
+    h('p.rate-explain', {}, row.explain),
+    row.rate !== null && line('tracklets', row.rate, row.low, row.high),
+    row.rate !== null && row.frame_rate !== null && line('frames', row.frame_rate, row.frame_low, row.frame_high),
+  );
+}
+
+function countText({ errors, checked, rate }) {
+  if (!checked) return 'not checked yet';
+  // An estimate from two kinds of tracklets needs checks of both.
+  return rate === null ? 'too few checks yet' : `${count(errors)} of ${count(checked)}`;
+}
+
+function axis(end) {
+  return h(
+    'div',
+    { class: 'rate-line rate-axis', 'aria-hidden': 'true' },
+    h('span.rate-unit', {}),
+    h('span.rate-ends', {}, h('span', {}, '0'), h('span', {}, `${end * 100}\u00a0%`)),
+    h('span.rate-number', {}, h('span'), '95\u00a0% interval'),
+  );
+}

@@ -1,0 +1,102 @@
+/** Opening a session, and remembering where one was in it: in the address (for reloading) and in the tab. */
+
+import { api, who } from './api.js';
+import { app, forgetVersions, noteVersions } from './app.js';
+import { browse, openView, reset } from './browse.js';
+import { emit, on } from './bus.js';
+import { sayEmpty } from './tracklet.js';
+import { toast } from './toast.js';
+
+const KEPT = 'antrax.place';
+const CALM = 300; // milliseconds: browsers refuse an address that changes at every repeat of a key
+
+let writing = 0;
+
+/**
+ * Opens a session. If it cannot be read, the one that is open stays open.
+ * @param {string} place
+ * @param {string} session
+ * @param {object} [start]  a view to begin with, and `near`, `at`: where in it
+ * @returns {Promise<void>}
+ */
+export async function openSession(place, session, start = {}) {
+  const overview = await api.get(api.pathIn({ place, session }, 'overview'));
+  const { near = null, at = 0, ...view } = start;
+  api.open(place, session);
+  forgetVersions();
+  app.overview = overview;
+  app.selectedLabel = null;
+  const first = overview.movies[0]?.movie ?? null;
+  reset({ movie: first, ...view });
+  noteVersions(overview.versions);
+  emit('session', { overview });
+  emit('overview', { overview });
+  for (const warning of overview.warnings) toast(warning, { kind: 'warn' });
+  api.post('/api/opened', { place, session }).catch(() => {}); // the list of recent ones is a comfort only
+  if (!overview.movies.length) {
+    sayEmpty('No movie of this session has images of tracklets. Run the tracking step first.');
+    return;
+  }
+  // What was remembered may be gone: then the first movie, then any.
+  if (await openView({}, near, at)) return;
+  if (await openView({ movie: first, label: '', colony: '' })) return;
+  if (!(await openView({ movie: null, label: '', colony: '' }))) sayEmpty('This session has no tracklets with images.');
+}
+
+function remember() {
+  if (!api.opened || !browse.count) return;
+  const { view, current } = browse;
+  const { place, session } = api.opened;
+  const params = { place, session, ...view, movie: view.movie ?? 'all', i: browse.index, t: browse.isInView ? current?.tracklet : null };
+  const known = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== '');
+  const text = new URLSearchParams(known.map(([key, value]) => [key, String(value)])).toString();
+  sessionStorage.setItem(KEPT, text);
+  clearTimeout(writing);
+  writing = setTimeout(() => history.replaceState(null, '', `#${text}`), CALM);
+}
+
+function remembered(where) {
+  const params = Object.fromEntries(new URLSearchParams(where));
+  if (!params.place || !params.session) return null;
+  const number = (text, otherwise) => (/^\d+$/.test(text ?? '') ? Number(text) : otherwise);
+  const start = { near: params.t ?? null, at: number(params.i, 0), label: params.label ?? '', colony: params.colony ?? '' };
+  if (params.movie === 'all') start.movie = null;
+  else if (/^\d+$/.test(params.movie ?? '')) start.movie = Number(params.movie);
+  if (params.order) start.order = params.order;
+  if (number(params.seed, 0)) start.seed = Number(params.seed);
+  return { place: params.place, session: params.session, start };
+}
+
+/**
+ * Opens the session that was open in this tab, else the one that the app was started with.
+ * @returns {Promise<void>}
+ */
+export async function openFirst() {
+  const asked = location.hash.slice(1);
+  const kept = sessionStorage.getItem(KEPT) ?? '';
+  const { places, start, user } = await api.get('/api/places');
+  who.fallback = user ?? '';
+  // On a reload the tab knows better: the address may be a moment old.
+  const isReload = performance.getEntriesByType('navigation')[0]?.type === 'reload' && !api.opened;
+  const last = remembered(isReload ? kept || asked : asked || kept);
+  const isIssued = last && places.some(({ id, sessions }) => id === last.place && sessions.includes(last.session));
+  if (isIssued) {
+    try {
+      await openSession(last.place, last.session, last.start);
+      return;
+    } catch (error) {
+      if (error.status === 0) throw error;
+      toast(error.message, { kind: 'error' });
+    }
+  }
+  if (start) await openSession(start.place, start.session);
+  else sayEmpty('Choose an experiment in the menu Experiment.');
+}
+
+/** Sets it up. Called once. */
+export function initSession() {
+  on('place', remember);
+  on('tracklet', remember);
+  // An address that was typed or pasted: the page writes its own without this event.
+  addEventListener('hashchange', () => openFirst().catch((error) => sayEmpty(error.message)));
+}

@@ -1,0 +1,135 @@
+/** The strip under the montage: how probable the assigned label and the runner-up are, image by image. */
+
+import { fill, h } from './dom.js';
+
+const LINES = ['--strip-assigned', '--strip-runner-up'];
+
+/**
+ * How probable a label is in one image. Of a very long tracklet the server sends fewer values than it has images.
+ * @param {number[]} values
+ * @param {number} i  the image
+ * @param {number} images
+ * @returns {number} percent
+ */
+export function valueAt(values, i, images) {
+  return values[Math.min(values.length - 1, Math.floor((i * values.length) / images))];
+}
+
+export class Strip {
+  /**
+   * @param {HTMLElement} container
+   * @param {{onHover?: (i: number|null) => void, onPick?: (i: number) => void}} [options]  told which image the pointer is at
+   */
+  constructor(container, { onHover, onPick } = {}) {
+    this.container = container;
+    this.strip = null;
+    this.images = 0;
+    this.hovered = null;
+    this.legend = h('div.strip-legend');
+    this.canvas = h('canvas', {
+      role: 'img',
+      onpointermove: (event) => onHover?.(this.#indexAt(event)),
+      onpointerleave: () => onHover?.(null),
+      onclick: (event) => onPick?.(this.#indexAt(event)),
+    });
+    container.replaceChildren(this.legend, h('div.strip-plot', {}, this.canvas));
+    new ResizeObserver(() => this.#draw()).observe(this.canvas.parentElement);
+    document.addEventListener('antrax-theme', () => this.#draw());
+  }
+
+  /**
+   * @param {{labels: string[], values: number[][]}|null} strip  values in percent; null: there is no classification
+   * @param {number} images
+   */
+  show(strip, images) {
+    this.strip = images > 0 && strip?.labels.length ? strip : null;
+    this.images = images;
+    this.hovered = null;
+    this.container.hidden = this.strip === null;
+    if (this.strip === null) return;
+    const [label, other] = this.strip.labels;
+    this.canvas.setAttribute('aria-label', `Probability of ${label}${other ? ` and ${other}` : ''} in each image`);
+    this.#describe();
+    this.#draw();
+  }
+
+  /** @param {number|null} i  the image to point at */
+  setHover(i) {
+    if (this.strip === null || i === this.hovered) return;
+    this.hovered = i;
+    this.#describe();
+    this.#draw();
+  }
+
+  #describe() {
+    const { labels, values } = this.strip;
+    const i = this.hovered;
+    const mean = (of) => of.reduce((sum, value) => sum + value, 0) / of.length;
+    fill(this.legend,
+      h('div.strip-title', {}, i === null ? 'Mean of all images' : `Image ${i + 1}`),
+      labels.map((label, n) => label && h('div.strip-label', {},
+        h('span.swatch', { class: n ? 'runner-up' : 'assigned' }),
+        h('span.name', { title: label }, label),
+        h('span.value', {}, `${Math.round(i === null ? mean(values[n]) : valueAt(values[n], i, this.images))} %`))));
+  }
+
+  #indexAt(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return Math.max(0, Math.min(this.images - 1, Math.floor(((event.clientX - box.left) / box.width) * this.images)));
+  }
+
+  #draw() {
+    const { canvas, images } = this;
+    if (this.strip === null) return;
+    const ratio = window.devicePixelRatio || 1;
+    const width = Math.round(canvas.parentElement.clientWidth * ratio);
+    const height = Math.round(canvas.parentElement.clientHeight * ratio);
+    if (!width || !height) return;
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext('2d');
+    const colours = getComputedStyle(this.container);
+    const edge = Math.ceil(1.5 * ratio);
+    const y = (percent) => edge + (1 - percent / 100) * (height - 2 * edge);
+    context.strokeStyle = colours.getPropertyValue('--border');
+    context.lineWidth = ratio;
+    for (const percent of [0, 50, 100]) {
+      context.setLineDash(percent === 50 ? [3 * ratio, 3 * ratio] : []);
+      context.beginPath();
+      context.moveTo(0, y(percent));
+      context.lineTo(width, y(percent));
+      context.stroke();
+    }
+    context.setLineDash([]);
+    this.strip.values.forEach((values, n) => {
+      const steps = binned(values, width);
+      context.beginPath();
+      steps.forEach((value, k) => {
+        context.lineTo((k / steps.length) * width, y(value));
+        context.lineTo(((k + 1) / steps.length) * width, y(value));
+      });
+      context.strokeStyle = context.fillStyle = colours.getPropertyValue(LINES[n]);
+      context.lineWidth = 1.5 * ratio;
+      context.stroke();
+      context.lineTo(width, y(0));
+      context.lineTo(0, y(0));
+      context.globalAlpha = 0.14;
+      context.fill();
+      context.globalAlpha = 1;
+    });
+    if (this.hovered !== null) {
+      context.fillStyle = colours.getPropertyValue('--cursor');
+      const x = ((this.hovered + 0.5) / images) * width;
+      context.fillRect(Math.round(x - ratio / 2), 0, Math.max(1, Math.round(ratio)), height);
+    }
+  }
+}
+
+/** Means of neighbours where there are more values than screen pixels. */
+function binned(values, most) {
+  if (values.length <= most) return values;
+  return Array.from({ length: most }, (_, k) => {
+    const part = values.slice(Math.floor((k * values.length) / most), Math.floor(((k + 1) * values.length) / most));
+    return part.reduce((sum, value) => sum + value, 0) / part.length;
+  });
+}

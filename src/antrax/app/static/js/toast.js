@@ -1,0 +1,47 @@
+/** Short messages at the lower edge. They are said aloud by screen readers and never take the focus. */
+
+import { UNWANTED } from './api.js';
+import { byId, h } from './dom.js';
+
+const TOLD = new Set([0, 403, UNWANTED]);
+const LIFE = { info: 4000, ok: 4000, warn: 8000, error: 12_000 };
+const MOST = 4;
+
+/**
+ * Shows a message for some seconds.
+ * @param {string} message
+ * @param {{kind?: 'info'|'ok'|'warn'|'error', action?: {title: string, run: () => void}, sticky?: boolean}} [options]
+ *   sticky: stays until it is closed
+ * @returns {{close: () => void}}
+ */
+export function toast(message, { kind = 'info', action, sticky = false } = {}) {
+  const list = byId('toasts');
+  // The same thing said again (a key held down) replaces what stands there.
+  for (const other of list.children) if (other.dataset.message === message) other.remove();
+  const close = () => {
+    clearTimeout(timer);
+    item.remove();
+  };
+  const run = action && (() => {
+    close();
+    action.run();
+  });
+  const item = h('div.toast', { class: kind, data: { message }, role: kind === 'error' ? 'alert' : null },
+    h('span.toast-text', {}, message),
+    action && h('button.link', { type: 'button', onclick: run }, action.title),
+    h('button.close', { type: 'button', 'aria-label': 'Close this message', onclick: close }, '×'));
+  list.append(item);
+  while (list.children.length > MOST) list.firstElementChild.remove();
+  const timer = sticky ? 0 : setTimeout(close, LIFE[kind]);
+  return { close };
+}
+
+/**
+ * Shows what went wrong. Where the server does not answer, or not to this page any more, the banner says so already.
+ * @param {Error & {status?: number}} error
+ */
+export function toastError(error) {
+  if (TOLD.has(error.status)) return;
+  if (error.status === undefined) console.error(error); // a mistake of ours, not the server's answer
+  toast(error.message, { kind: 'error' });
+}

@@ -1,0 +1,290 @@
+/** The main view: a tracklet's facts, its images, the strip of probabilities, and the bar to go on with. */
+
+import { app } from './app.js';
+import { browse, goToIndex, setSheetsWanted, sheetUrl, step } from './browse.js';
+import { emit, on } from './bus.js';
+import { askLine } from './dialog.js';
+import { byId, count, fill, h, percent, plural } from './dom.js';
+import { frames, openFrames } from './frames.js';
+import { registerKey } from './keys.js';
+import { marksOf } from './labelmarks.js';
+import { Montage } from './montage.js';
+import { preference, prefer } from './prefs.js';
+import { Strip } from './strip.js';
+import { toast, toastError } from './toast.js';
+
+const PATIENCE = 180; // milliseconds until a word is said about waiting
+
+let montage;
+let strip;
+let bar;
+let shownImages = ''; // which images the montage shows, so that news about labels do not scroll it back
+let waiting = 0;
+
+/** How many of a tracklet's images are shown. */
+const visible = (info) => (preference('showAll') ? info.images : Math.min(1, info.images));
+
+/** The colour behind the images. */
+export function background() {
+  return preference('background') ?? (app.overview?.inverted ? 'black' : 'white');
+}
+
+/** Sets it up. Called once. */
+export function initTracklet() {
+  montage = new Montage(byId('montage'), {
+    label: 'Images of the tracklet',
+    onActivate: (i) => openFrames(i),
+    onHover: (i) => strip.setHover(i),
+    onProblem: toastError,
+  });
+  strip = new Strip(byId('strip'), {
+    onHover: (i) => (frames.isOpen ? null : montage.setHighlight(i)),
+    onPick: (i) => (frames.isOpen ? frames.goTo(i) : montage.reveal(i)),
+  });
+  bar = makeBar();
+  setSheetsWanted((info) => Math.min(visible(info), montage.capacity(info.size)));
+  on('tracklet', render);
+  on('place', renderBar);
+  on('missing', renderMissing);
+  on('overview', () => render(browse.current));
+  on('frames', renderFrames);
+  on('frames-cursor', (i) => strip.setHover(i));
+  on('connection', (state) => state === 'ok' && montage.retry());
+  registerKeys();
+}
+
+// ---- facts -----------------------------------------------------------------------------------------------------------------
+
+function render(info) {
+  clearTimeout(waiting);
+  document.title = `${info ? `${info.tracklet} · ` : ''}${app.overview?.experiment ?? 'antrax'}`;
+  if (!info) {
+    shownImages = '';
+    fill(byId('tracklet-head'), h('div.head-line', {}, h('span.head-name.faint', {}, ' ')), h('div.head-facts', {}, ' '));
+    montage.show({ count: 0, url: null });
+    delete byId('montage').dataset.tracklet;
+    strip.show(null, 0);
+    byId('empty').hidden = true;
+    waiting = setTimeout(() => browse.count && showEmpty('Fetching the tracklet …', { busy: true }), PATIENCE);
+  } else {
+    fill(byId('tracklet-head'), headLine(info), facts(info));
+    showImages(info);
+    strip.show(info.strip, info.images);
+  }
+  renderBar();
+}
+
+function headLine(info) {
+  // The confidence is that of the most probable label, which for Unknown is another one.
+  const isItsOwn = info.best_label === info.label;
+  return h('div.head-line', {},
+    h('h1.head-name', { title: `${info.tracklet}\nA click copies the name`, onclick: () => copy(info.tracklet) }, info.tracklet),
+    info.label === null
+      ? h('span.badge.none', {}, 'not classified')
+      : h('span.badge', { class: info.category ?? 'none', title: scoreTitle(info) },
+        h('span.name', {}, info.label), isItsOwn && h('b', {}, chance(info.confidence))),
+    info.label !== null && h('span.head-next', {}, alternatives(info)),
+    info.conflicts.length > 0 && conflict(info));
+}
+
+/** Results of other programs have labels without confidences. */
+const chance = (p) => (Number.isFinite(p) ? ` ${percent(p)}` : '');
+
+function scoreTitle(info) {
+  const score = info.score ? `, score ${Number(info.score).toFixed(1)}` : '';
+  return `Current label${score}`;
+}
+
+/** What else it could be: for one without an ID the most probable label, for others the second most probable. */
+function alternatives(info) {
+  const { best_label: best, runner_up: next, label } = info;
+  const parts = [];
+  if (best && best !== label) parts.push(`most like ${best}${chance(info.confidence)}`);
+  if (next) parts.push(`then ${next}${chance(info.runner_up_confidence)}`);
+  return parts.join(', ');
+}
+
+function conflict(info) {
+  const [other] = info.conflicts;
+  const more = info.conflicts.length > 1 ? ` and ${info.conflicts.length - 1} more` : '';
+  return h('button.chip.warn', {
+    type: 'button',
+    title: `At the same time ${info.conflicts.join(', ')} ${more ? 'have' : 'has'} the ID ${info.label} too. A click shows the first of them.`,
+    onclick: () => app.goTo(other),
+  }, `Also ${info.label}: ${other}${more}`);
+}
+
+function facts(info) {
+  const range = (first, last) => (first === last ? count(first) : `${count(first)}–${count(last)}`);
+  const span = info.last - info.first + 1;
+  const absolute = info.absolute_first && info.absolute_first !== info.first
+    ? `In the whole recording: ${range(info.absolute_first, info.absolute_last)}` : '';
+  const left = info.frames_known ? '' : `, ${plural(span - info.images, 'frame')} left out`;
+  const examples = Object.entries(info.examples);
+  return h('div.head-facts', {},
+    h('span', { title: info.movie_name ?? '' }, `Movie ${info.movie}`),
+    h('span', { title: absolute }, `${span === 1 ? 'Frame' : 'Frames'} ${range(info.first, info.last)}`),
+    h('span', {}, plural(info.images, 'image'), left),
+    info.fps ? h('span', {}, `${(span / info.fps).toFixed(span / info.fps < 10 ? 2 : 1)} s`) : null,
+    info.colony && h('span', {}, `Colony ${info.colony}`),
+    examples.length
+      ? h('span.head-examples', {}, 'In the training set: ', examples.map(([label, n]) => h('span.chip', { class: app.categoryOf(label) ?? 'none' }, label, h('b', {}, count(n)))))
+      : h('span.faint', {}, 'Not in the training set'));
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast('The name is copied.');
+  } catch {
+    // Browsers allow it on this machine and over HTTPS only; the name can be selected by hand.
+  }
+}
+
+// ---- images ----------------------------------------------------------------------------------------------------------------
+
+function showImages(info) {
+  const images = visible(info);
+  const which = `${info.tracklet} ${info.stamp} ${images}`;
+  byId('empty').hidden = images > 0;
+  if (!images) showEmpty(info.problem ?? 'This tracklet has no images.');
+  montage.setBackground(background());
+  const content = { marks: marksOf(info), scale: preference('showAll') ? preference('scale') : 'fit' };
+  if (which !== shownImages) {
+    shownImages = which;
+    Object.assign(content, { count: images, size: Math.max(1, info.size ?? 1), url: (start) => sheetUrl(info, start, images === 1 ? 1 : info.images) });
+  }
+  montage.show(content);
+  byId('montage').dataset.tracklet = info.tracklet; // whose images are painted, or are being fetched while it is busy
+}
+
+function showEmpty(text, { busy = false, action } = {}) {
+  const empty = byId('empty');
+  fill(empty, busy && h('div.spinner'), h('p', {}, text), action && h('button', { type: 'button', onclick: action.run }, action.title));
+  empty.hidden = false;
+}
+
+function renderMissing(error) {
+  clearTimeout(waiting);
+  // While the server does not answer the banner says so, and the tracklet comes when it does.
+  if (error.status === 0) showEmpty('Waiting for the server …', { busy: true });
+  else showEmpty(error.message, { action: { title: 'Try again', run: () => goToIndex(browse.index) } });
+}
+
+/**
+ * Says in the middle of the view why there is nothing to see.
+ * @param {string} text
+ * @param {{action?: {title: string, run: () => void}}} [options]
+ */
+export function sayEmpty(text, options) {
+  clearTimeout(waiting);
+  showEmpty(text, options);
+}
+
+function renderFrames() {
+  byId('montage').hidden = frames.isOpen;
+  byId('bottombar').hidden = frames.isOpen;
+  strip.setHover(frames.isOpen ? frames.cursor : null);
+}
+
+// ---- the bar ---------------------------------------------------------------------------------------------------------------
+
+function makeBar() {
+  const button = (title, hint, run, props = {}) => h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
+  const made = {
+    back: button('← Back', 'Back (← or ,)', () => go(-1)),
+    where: button('', 'Go to a tracklet by its number (Shift+G)', askNumber, { class: 'quiet where' }),
+    next: button('Next →', 'Next (→ or .)', () => go(1), { class: 'strong' }),
+    all: h('input', { type: 'checkbox', checked: preference('showAll'), onchange: toggleAll }),
+    white: button('White', 'White background (Shift+B)', () => setBackground('white')),
+    black: button('Black', 'Black background (Shift+B)', () => setBackground('black')),
+    smaller: button('−', 'Smaller (−)', () => zoom(-1), { 'aria-label': 'Smaller' }),
+    fit: button('Fit', 'As large as lets all, or most, be seen (=)', () => setScale('fit')),
+    larger: button('+', 'Larger (+)', () => zoom(1), { 'aria-label': 'Larger' }),
+  };
+  fill(byId('bottombar'),
+    h('div.group', {}, made.back, made.where, made.next),
+    h('div.grow'),
+    h('label.check', { title: 'Show all frames, or the first one (Shift+F)' }, made.all, 'Show all frames'),
+    h('div.segmented', { role: 'group', 'aria-label': 'Background' }, made.white, made.black),
+    h('div.segmented.zoom', { role: 'group', 'aria-label': 'Zoom' }, made.smaller, made.fit, made.larger));
+  return made;
+}
+
+function renderBar() {
+  const total = browse.count;
+  const at = browse.index;
+  fill(bar.where, browse.isInView ? [h('b', {}, total ? count(at + 1) : '–'), ` of ${count(total)}`] : 'not in this list');
+  bar.back.disabled = !total || (at === 0 && browse.isInView);
+  bar.next.disabled = !total || (at >= total - 1 && browse.isInView);
+  bar.all.checked = preference('showAll');
+  const shade = background();
+  bar.white.setAttribute('aria-pressed', String(shade === 'white'));
+  bar.black.setAttribute('aria-pressed', String(shade === 'black'));
+  const scale = preference('scale');
+  bar.fit.setAttribute('aria-pressed', String(scale === 'fit'));
+  bar.fit.textContent = scale === 'fit' ? 'Fit' : `${scale}×`;
+  for (const button of [bar.smaller, bar.fit, bar.larger]) button.disabled = !preference('showAll');
+}
+
+/**
+ * Goes on or back.
+ * @param {number} by
+ */
+export function go(by) {
+  if (!browse.count || step(by)) return;
+  toast(by > 0 ? 'This is the last tracklet of the list.' : 'This is the first tracklet of the list.');
+}
+
+async function askNumber() {
+  if (!browse.count) return;
+  const answer = await askLine({
+    title: 'Go to', label: `Number of the tracklet, 1 to ${count(browse.count)}, or its name`, action: 'Go',
+    value: browse.isInView ? String(browse.index + 1) : '',
+  });
+  if (!answer) return;
+  const number = Number(answer.replaceAll(',', ''));
+  if (Number.isInteger(number) && number >= 1 && number <= browse.count) goToIndex(number - 1);
+  else if (answer.startsWith('trj_')) await app.goTo(answer);
+  else toast(`There is no tracklet number ${answer} in this list of ${count(browse.count)}.`, { kind: 'warn' });
+}
+
+function toggleAll() {
+  prefer('showAll', !preference('showAll'));
+  renderBar();
+  if (browse.current) showImages(browse.current);
+}
+
+function setBackground(shade) {
+  prefer('background', shade);
+  montage.setBackground(shade);
+  renderBar();
+  emit('background', shade);
+}
+
+function setScale(scale) {
+  prefer('scale', scale);
+  montage.show({ scale });
+  renderBar();
+}
+
+function zoom(by) {
+  if (!preference('showAll')) return;
+  setScale(Math.max(1, Math.min(16, Math.round(montage.scale) + by)));
+}
+
+function registerKeys() {
+  const isMain = () => !frames.isOpen;
+  const group = 'Tracklets';
+  registerKey({ key: ['ArrowRight', '.', 'PageDown'], title: 'Next', group, when: isMain, repeat: true, run: () => go(1) });
+  registerKey({ key: ['ArrowLeft', ',', 'PageUp'], title: 'Back', group, when: isMain, repeat: true, run: () => go(-1) });
+  registerKey({ key: 'Shift+G', title: 'Go to a tracklet by number or name', group, when: isMain, run: askNumber });
+  registerKey({ key: 'Shift+F', title: 'All frames, or the first one', group: 'Images', when: isMain, run: toggleAll });
+  registerKey({ key: 'Shift+B', title: 'White or black background', group: 'Images', run: () => setBackground(background() === 'white' ? 'black' : 'white') });
+  registerKey({ key: '+', title: 'Larger', group: 'Images', when: isMain, repeat: true, run: () => zoom(1) });
+  registerKey({ key: ['-', '−'], shown: '−', title: 'Smaller', group: 'Images', when: isMain, repeat: true, run: () => zoom(-1) });
+  registerKey({ key: '=', title: 'Fit all', group: 'Images', when: isMain, run: () => setScale('fit') });
+  const scroll = (by) => byId('montage').scrollBy({ top: by * byId('montage').clientHeight * 0.8 });
+  registerKey({ key: 'Shift+ArrowDown', title: 'Scroll the images', group: 'Images', when: isMain, repeat: true, run: () => scroll(1) });
+  registerKey({ key: 'Shift+ArrowUp', title: 'Scroll back', group: 'Images', when: isMain, repeat: true, run: () => scroll(-1) });
+}

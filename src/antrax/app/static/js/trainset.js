@@ -1,0 +1,164 @@
+/**
+ * The side panel "Training set": how many examples each label has, and what is missing.
+ * @module
+ */
+import { api } from './api.js';
+import { app } from './app.js';
+import { on } from './bus.js';
+import { byId, count, fill, h, plural } from './dom.js';
+import { initGallery, openGallery } from './gallery.js';
+import { registerKey } from './keys.js';
+import { openLabels } from './labels.js';
+import { meter } from './plots.js';
+
+const SORTS = [
+  { value: 'order', title: 'Listed' },
+  { value: 'fewest', title: 'Fewest first' },
+];
+
+// Training draws rare labels more often, which makes up for less than this.
+const WORTH_SAYING = 5;
+
+let panel;
+let set = null;
+let sort = 'order';
+let isStale = true;
+let asked = 0;
+
+/** Build the panel and its keys. */
+export function init() {
+  panel = byId('panel-trainset');
+  panel.addEventListener('keydown', stepThroughRows);
+  on('session', () => {
+    fill(panel);
+    outdated();
+  });
+  on('overview', outdated);
+  on('versions', ({ changed }) => {
+    if (changed.includes('examples') || changed.includes('labels')) outdated();
+  });
+  // The panel asks for nothing while it is out of sight.
+  on('panel', catchUp);
+  on('connection', (state) => state === 'ok' && catchUp());
+  initGallery();
+  registerKey({
+    key: 'Shift+X',
+    title: 'Examples of the chosen label',
+    group: 'Panels and menus',
+    when: () => Boolean(app.selectedLabel),
+    run: () => openGallery(app.selectedLabel),
+  });
+}
+
+function outdated() {
+  isStale = true;
+  catchUp();
+}
+
+function catchUp() {
+  if (isStale && !panel.hidden && app.overview) refresh();
+}
+
+async function refresh() {
+  isStale = false;
+  const turn = ++asked;
+  try {
+    const answer = await api.get(api.session('trainset'));
+    if (turn !== asked) return;
+    set = answer;
+    draw();
+  } catch (error) {
+    if (turn !== asked) return;
+    isStale = true;
+    fill(panel, h('p.hint', { role: 'alert' }, error.message));
+  }
+}
+
+function draw() {
+  const focused = document.activeElement?.closest('.set-row')?.dataset.label;
+  const most = Math.max(1, ...set.labels.map((row) => row.examples));
+  fill(
+    panel,
+    h(
+      'header.set-head',
+      {},
+      h('p.set-total', {}, h('strong', {}, plural(set.examples, 'example')), ' of ', h('strong', {}, plural(set.tracklets, 'tracklet'))),
+      set.without.length > 0 && set.examples > 0 && h('p.set-without', {}, `${plural(set.without.length, 'label')} without any`),
+      h('p.set-folder', { title: set.folder }, h('bdi', {}, set.folder)),
+    ),
+    set.examples === 0 && beginning(),
+    remarks(),
+    set.labels.length > 0 &&
+      h('div.set-head-line', {}, segments(), ['examples', 'tracklets'].map((title) => h('span.set-column', { 'aria-hidden': 'true' }, title))),
+    h('ul.set-list', {}, sorted().map((row) => h('li', {}, rowButton(row, most)))),
+  );
+  if (focused) [...panel.querySelectorAll('.set-row')].find((row) => row.dataset.label === focused)?.focus();
+}
+
+function beginning() {
+  return h(
+    'div.callout.set-begin',
+    {},
+    set.labels.length > 0
+      ? 'No examples yet. In the panel Label, choose who it is and export: a few tracklets of each label are enough to begin with.'
+      : 'No labels yet. List those of the experiment first: an ID for each animal, and names for what is no ant.',
+    set.labels.length === 0 && h('button', { type: 'button', onclick: openLabels }, 'Labels…'),
+  );
+}
+
+function remarks() {
+  const { imbalance, hints } = set;
+  const lines = [...hints];
+  if (imbalance?.ratio >= WORTH_SAYING) lines.push(`${imbalance.largest} has ${count(Math.round(imbalance.ratio))} times as many examples as ${imbalance.smallest}.`);
+  return lines.length > 0 && h('ul.notes', {}, lines.map((line) => h('li', {}, line)));
+}
+
+function segments() {
+  return h('div.segmented', { role: 'group', 'aria-label': 'Order of the labels' }, SORTS.map(({ value, title }) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        'aria-pressed': String(value === sort),
+        onclick: () => {
+          sort = value;
+          draw();
+        },
+      },
+      title,
+    )));
+}
+
+function sorted() {
+  return sort === 'order' ? set.labels : [...set.labels].sort((a, b) => a.examples - b.examples || a.tracklets - b.tracklets);
+}
+
+function rowButton({ label, category, listed, examples, tracklets }, most) {
+  const isEmpty = examples === 0;
+  return h(
+    'button.set-row',
+    {
+      type: 'button',
+      class: isEmpty && 'without',
+      data: { label },
+      disabled: isEmpty,
+      'aria-label': isEmpty ? `${label}: no examples` : `${label}: ${plural(examples, 'example')} of ${plural(tracklets, 'tracklet')}. Show them`,
+      onclick: () => openGallery(label),
+    },
+    h('span.swatch', { class: category }),
+    h('span.set-label', { class: listed ? '' : 'unlisted', title: listed ? '' : 'Not in the list of labels' }, label),
+    isEmpty ? h('span') : meter(examples / most, category),
+    h('span.set-number', {}, isEmpty ? 'none' : count(examples)),
+    h('span.set-number.minor', {}, isEmpty ? '' : count(tracklets)),
+  );
+}
+
+function stepThroughRows(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const row = event.target.closest('.set-row');
+  if (!step || !row || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
+  // With the focus in the list the arrows go through it, and do not change the label chosen for exports.
+  event.preventDefault();
+  const rows = [...panel.querySelectorAll('.set-row:enabled')];
+  rows[rows.indexOf(row) + step]?.focus();
+}

@@ -1,0 +1,249 @@
+/**
+ * The side panel "Check": was this tracklet labelled rightly? Marks, their history, and what they say of the classification.
+ * @module
+ */
+import { api, who } from './api.js';
+import { app, noteVersions } from './app.js';
+import { patch } from './browse.js';
+import { on } from './bus.js';
+import { byId, fill, h } from './dom.js';
+import { registerKey } from './keys.js';
+import { prefer, preference } from './prefs.js';
+import { forgetRates, ratesView, refreshRates } from './rates.js';
+import { toast } from './toast.js';
+import { go } from './tracklet.js';
+import { labelField } from './typeahead.js';
+
+// After these the person may say which label it should have been.
+const ASK_TRUTH = new Set(['wrong', 'identifiable']);
+const HISTORY_SHOWN = 4;
+
+let panel;
+let target;
+let buttons;
+let prompt;
+let history;
+let statistics;
+let options;
+let name;
+let askedFor = null;
+let ratesStale = true;
+// Marks go to the server one after another, so that the last one pressed is the last one written.
+let sending = Promise.resolve();
+
+/** Build the panel and its keys. */
+export function init() {
+  panel = byId('panel-check');
+  target = h('div.check-target', {});
+  buttons = h('div.verdicts', { role: 'group', 'aria-label': 'Marks' });
+  prompt = h('div.truth', {});
+  history = h('div.marks', {});
+  statistics = ratesView();
+  options = choices();
+  fill(panel, h('section.checking', {}, target, buttons, prompt, options, history), statistics);
+
+  on('tracklet', (info) => {
+    // The same tracklet comes anew when somebody exported; what is being typed must stay then.
+    if (info?.tracklet !== askedFor) closePrompt();
+    draw();
+  });
+  on('session', () => {
+    // Who sits here is known once the server has answered.
+    name.value = who.name;
+    ratesStale = true;
+    forgetRates();
+    catchUp();
+  });
+  on('overview', () => {
+    draw();
+    catchUp();
+  });
+  on('versions', ({ changed }) => {
+    if (!changed.includes('marks') && !changed.includes('assignments')) return;
+    ratesStale = true;
+    catchUp();
+  });
+  on('panel', catchUp);
+  on('connection', (state) => state === 'ok' && catchUp());
+
+  for (const [i, key] of ['1', '2', '3'].entries()) {
+    registerKey({
+      key,
+      title: ['First mark: Correct, Not an ant, Rightly unknown', 'Second mark: Wrong, Is an ant, Identifiable', 'Third mark: Should not have an ID'][i],
+      group: 'Check',
+      // A digit pressed by mistake while labelling must not become a check: marks need the panel in sight.
+      when: () => isOpen() && Boolean(app.tracklet?.verdicts?.[i]),
+      run: () => mark(app.tracklet.verdicts[i].verdict),
+    });
+  }
+  registerKey({ key: '0', title: 'Take the mark back', group: 'Check', when: () => isOpen() && Boolean(app.tracklet?.mark), run: () => mark(null) });
+}
+
+function isOpen() {
+  return !panel.hidden;
+}
+
+async function catchUp() {
+  if (!ratesStale || !isOpen() || !app.overview?.classified) return;
+  ratesStale = false;
+  if (!(await refreshRates())) ratesStale = true;
+}
+
+function draw() {
+  const info = app.tracklet;
+  if (!info) {
+    // On the way to the next tracklet everything keeps its place; only pressing must have no effect.
+    for (const button of panel.querySelectorAll('.checking button')) button.disabled = true;
+    return;
+  }
+  statistics.hidden = !app.overview?.classified;
+  options.hidden = info.verdicts.length === 0;
+  const focused = [...buttons.children].indexOf(document.activeElement);
+  fill(target, describe(info));
+  fill(buttons, info.verdicts.map((each) => verdictButton(each, info.mark?.verdict === each.verdict)));
+  buttons.children[focused]?.focus();
+  drawHistory(info.history);
+}
+
+function describe(info) {
+  if (info.label === null) {
+    return h('p.hint', {}, 'This tracklet is not classified yet, so there is nothing to check. Train a classifier, then classify.');
+  }
+  return [
+    h('span.check-said', {}, 'Classified as'),
+    h('strong.check-label', {}, h('span', { class: `swatch ${info.category}`, 'aria-hidden': 'true' }), info.label),
+    info.mark && h('button', { type: 'button', class: 'link', onclick: () => mark(null) }, 'Take back', h('kbd', {}, '0')),
+  ];
+}
+
+function verdictButton({ verdict, title, key }, chosen) {
+  return h(
+    'button',
+    { type: 'button', class: `verdict ${verdict}`, 'aria-pressed': String(chosen), onclick: () => mark(verdict) },
+    h('kbd', {}, key),
+    h('span', {}, title),
+    chosen && h('span.verdict-done', { 'aria-hidden': 'true' }, '✓'),
+  );
+}
+
+function choices() {
+  const next = h('input', {
+    type: 'checkbox',
+    checked: preference('nextAfterMark'),
+    onchange: () => prefer('nextAfterMark', next.checked),
+  });
+  name = h('input', {
+    type: 'text',
+    maxLength: 40,
+    autocomplete: 'off',
+    onchange: () => {
+      who.name = name.value;
+    },
+  });
+  return h(
+    'div',
+    { class: 'check-choices' },
+    h('label.check', {}, next, 'Next after a mark'),
+    h('label.check-who', { title: 'Your name is written beside each mark' }, 'by', name),
+  );
+}
+
+/** Mark the tracklet on the screen at once, then tell the server; where that fails, the old mark comes back. */
+function mark(verdict) {
+  const info = app.tracklet;
+  closePrompt();
+  write(info, verdict, '');
+  if (ASK_TRUTH.has(verdict)) askTruth(info, verdict);
+  else if (verdict !== null) goOn();
+}
+
+function write({ tracklet, label, mark: before }, verdict, trueLabel) {
+  const path = api.session('mark');
+  // The label that was judged goes along: results that changed meanwhile must not get a mark meant for the old ones.
+  const body = { tracklet, label, verdict, true_label: trueLabel, met: app.met, who: who.name };
+  patch(tracklet, { mark: verdict && { verdict, true_label: trueLabel, who: who.name, time: new Date().toISOString() } });
+  sending = sending.then(async () => {
+    try {
+      const answer = await api.post(path, body);
+      patch(tracklet, { mark: answer.mark, history: answer.history });
+      noteVersions(answer.versions);
+    } catch (error) {
+      patch(tracklet, { mark: before });
+      toast(`The mark of ${tracklet} was not written: ${error.message}`, { kind: 'error', sticky: true });
+    }
+  });
+}
+
+function askTruth(info, verdict) {
+  const done = (label) => {
+    closePrompt();
+    if (label) write(info, verdict, label);
+    goOn();
+  };
+  const field = labelField({ labels: candidates(info), name: 'True label', placeholder: 'Which one is it?', onChoose: done, onCancel: () => done('') });
+  fill(
+    prompt,
+    field.node,
+    h(
+      'div.truth-hint',
+      {},
+      h('span', {}, h('kbd', {}, '↵'), ' take it'),
+      h('button.link', { type: 'button', onclick: () => done('') }, 'Leave it out ', h('kbd', {}, 'Esc')),
+    ),
+  );
+  askedFor = info.tracklet;
+  field.focus();
+}
+
+/** The IDs that it may be, those that the classifier thought of first. */
+function candidates({ label: given, best_label: best, runner_up: next }) {
+  const rank = ({ label }) => [best, next].indexOf(label) + 1 || Infinity;
+  const ids = app.labels().filter(({ label, category }) => category === 'ant' && label !== given);
+  return ids.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
+}
+
+function closePrompt() {
+  askedFor = null;
+  fill(prompt);
+}
+
+function goOn() {
+  if (preference('nextAfterMark')) go(1);
+}
+
+function drawHistory(marks) {
+  const rows = withoutSteps(marks);
+  if (rows.length === 0) {
+    fill(history);
+    return;
+  }
+  fill(
+    history,
+    h('h3', {}, 'Marks of this tracklet'),
+    h('ol', {}, ...rows.slice(0, HISTORY_SHOWN).map(historyRow)),
+    rows.length > HISTORY_SHOWN && h('p.hint', {}, `and ${rows.length - HISTORY_SHOWN} earlier ones`),
+  );
+}
+
+// A mark that got its true label a moment later is in the file twice; the second says it all.
+function withoutSteps(marks) {
+  return marks.filter((mark, i) => {
+    const later = marks[i - 1];
+    return !(later?.true_label && !mark.true_label && later.verdict === mark.verdict && later.who === mark.who && later.current === mark.current);
+  });
+}
+
+function historyRow({ title, verdict, true_label: trueLabel, label, who: person, time, current }) {
+  return h(
+    'li',
+    { class: current ? 'mark-row' : 'mark-row earlier' },
+    h('span.mark-said', {}, verdict ? title : 'Taken back', trueLabel && ` → ${trueLabel}`),
+    h('span.mark-by', {}, [!current && `as ${label}, earlier classification`, person, age(time)].filter(Boolean).join(' · ')),
+  );
+}
+
+function age(time) {
+  const date = new Date(time);
+  const today = date.toDateString() === new Date().toDateString();
+  return today ? date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' }) : date.toLocaleDateString('en', { day: 'numeric', month: 'short' });
+}

@@ -1,0 +1,446 @@
+"""One open session: every question of the page, answered in plain values; every wish of the page, carried out."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.app.checking import Checking
+from antrax.app.sheets import IMAGES, centred, make_sheet
+from antrax.errors import ConflictError, ExperimentError, LabelsError, OptionError, StackError
+from antrax.experiment import Session
+from antrax.images import BadImageError, read_example
+from antrax.labels import UNKNOWN, Category, Labels, edit_labels, guess_category, labels_digest, read_labels
+from antrax.names import TrackletName
+from antrax.review.assignments import Assignment, Assignments
+from antrax.review.catalog import Catalog
+from antrax.review.colonies import Colonies
+from antrax.review.examples import Examples, Outcome
+from antrax.review.verdicts import Verdict
+from antrax.review.views import Filter, Order, View, find_conflicts, make_view
+from antrax.stacks import open_stack
+
+# Positions in a view stay valid while the page walks through it: so many views are kept.
+_VIEWS = 32
+# The strip of probabilities is a few hundred pixels wide.
+_STRIP_POINTS = 1500
+_GALLERY_SAMPLE = 64
+
+
+class Workbench:
+    """A session with everything that a person does at it. Safe to use from several threads.
+
+    Parameters
+    ----------
+    session : Session
+    memory : Path
+        Folder in which listings are remembered between runs.
+    """
+
+    def __init__(self, session: Session, memory: Path) -> None:
+        self.session = session
+        self.catalog = Catalog(session, memory)
+        self.assignments = Assignments(session)
+        self.examples = Examples(session)
+        self.checking = Checking(session, self.assignments, self.examples)
+        self._colonies: Colonies | None = None
+        self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
+        self._lock = threading.RLock()
+
+    # ---- what there is
+
+    def overview(self) -> dict[str, Any]:
+        """Movies, labels and what else menus show."""
+        self.assignments.refresh()
+        labels, problem = self._labels()
+        classified = set(self.assignments.movies)
+        return {
+            "experiment": self.session.experiment.name,
+            "session": self.session.name,
+            "path": str(self.session.path),
+            "movies": [
+                {"movie": movie, "name": self._movie_name(movie), "classified": movie in classified}
+                for movie in self.catalog.movies
+            ],
+            "without_stack": len(self.session.movies_without_stack),
+            "colonies": list(self.colonies.names),
+            "colony_problem": self.colonies.problem,
+            "categories": [
+                {"category": category, "labels": [name for name, kind in labels.categories.items() if kind is category]}
+                for category in Category
+            ],
+            "labels_problem": problem,
+            "has_labels_file": labels_digest(self.session) is not None,
+            "classified": bool(classified),
+            "classifier": (self.session.classifier_dir / "classifier.h5").is_file(),
+            "inverted": self.session.inverted,
+            "warnings": [*self.assignments.problems, *self.checking.problems],
+            "versions": self.versions(),
+        }
+
+    def versions(self) -> dict[str, Any]:
+        """Numbers that change when what they stand for does, so that a page knows what to ask for again.
+
+        What others changed, in this process or elsewhere, is noticed here.
+        """
+        self.assignments.refresh()
+        self.examples.refresh()
+        return {
+            "examples": self.examples.version,
+            "assignments": self.assignments.version,
+            "labels": labels_digest(self.session) or "",
+            "marks": self.checking.version,
+        }
+
+    def counts(self) -> dict[str, Any]:
+        """Tracklets by their current label, over all classified movies."""
+        self.assignments.refresh()
+        movies = self.assignments.movies
+        counts = self.assignments.counts(movies)
+        return {"labels": dict(counts), "classified_movies": list(movies), "total": counts.total()}
+
+    @property
+    def colonies(self) -> Colonies:
+        """Colonies of the session; read when first asked for."""
+        with self._lock:
+            if self._colonies is None:
+                self._colonies = Colonies(self.session)
+            return self._colonies
+
+    def _labels(self) -> tuple[Labels, str | None]:
+        """The session's labels as they are on disk now, and what is wrong with them."""
+        try:
+            return read_labels(self.session), None
+        except LabelsError as error:
+            return Labels(ants=()), str(error)
+
+    def _category(self, label: str, labels: Labels) -> Category:
+        return labels.category(label) or guess_category(label)
+
+    def _movie_name(self, movie: int) -> str:
+        entry = self.session.movies.get(movie)
+        return entry.name if entry else ""
+
+    # ---- going through tracklets
+
+    def view(self, filter_: Filter, order: Order, seed: int) -> View:
+        """The tracklets that a filter lets pass, in order; the same list as long as results do not change."""
+        self.assignments.refresh()
+        key = (filter_, order, seed, self.assignments.version, self.catalog.movies)
+        with self._lock:
+            if key in self._views:
+                self._views.move_to_end(key)
+                return self._views[key]
+        labels, _ = self._labels()
+        counts = {label: count.examples for label, count in self.examples.counts().items()}
+        made = make_view(
+            self.catalog,
+            self.assignments,
+            self.colonies,
+            filter_,
+            order,
+            seed=seed,
+            examples=counts,
+            ants=frozenset(labels.ants),
+        )
+        with self._lock:
+            self._views[key] = made
+            while len(self._views) > _VIEWS:
+                self._views.popitem(last=False)
+        return made
+
+    def tracklet(self, name: str) -> dict[str, Any]:
+        """Everything that is known of one tracklet, but for its images. Raises `ExperimentError`."""
+        versions = self.versions()
+        tracklet, path = self.catalog.find(name)
+        labels, _ = self._labels()
+        info: dict[str, Any] = {
+            "tracklet": tracklet.name,
+            "movie": tracklet.movie,
+            "movie_name": self._movie_name(tracklet.movie),
+            "first": tracklet.first,
+            "last": tracklet.last,
+            "absolute_first": self.session.absolute_frame(tracklet.movie, tracklet.first),
+            "absolute_last": self.session.absolute_frame(tracklet.movie, tracklet.last),
+            "colony": self.colonies.of(name),
+            "examples": {},
+            "frame_labels": {},
+            "images": 0,
+            "size": 0,
+            "stamp": "",
+            "problem": None,
+            "versions": versions,
+        }
+        try:
+            with open_stack(path) as stack:
+                images, size = stack.count(name), stack.size(name)
+            info |= {"images": images, "size": size, "stamp": f"{path.stat().st_mtime_ns:x}"}
+            info |= self._in_trainset(tracklet, path)
+        except (StackError, OSError) as error:
+            info["problem"] = str(error)
+        info["frames_known"] = info["images"] == tracklet.span
+        info |= self._assignment(tracklet, labels)
+        return info | self.checking.of(tracklet, info["label"], info.get("category"))
+
+    def _assignment(self, tracklet: TrackletName, labels: Labels) -> dict[str, Any]:
+        """What classification says of a tracklet."""
+        try:
+            found = self.assignments.of(tracklet.name)
+        except ExperimentError as error:
+            return {"label": None, "conflicts": [], "strip": None, "problem": str(error)}
+        if found is None:
+            return {"label": None, "category": None, "confidence": None, "conflicts": [], "strip": None}
+        ants = frozenset(labels.ants)
+        conflicts = find_conflicts(self.assignments, tracklet.movie, ants, self.colonies).get(tracklet.name, ())
+        return {
+            "label": found.label,
+            "category": self._category(found.label, labels),
+            "score": found.score,
+            "best_frame": found.best_frame,
+            "confidence": found.confidence,
+            "best_label": found.best_label,
+            "runner_up": found.runner_up,
+            "runner_up_confidence": found.runner_up_confidence,
+            "conflicts": list(conflicts),
+            "strip": self._strip(tracklet.name, found),
+        }
+
+    def _strip(self, name: str, found: Assignment) -> dict[str, Any] | None:
+        """Probability by image of the assigned label and the strongest other one, in whole per cent."""
+        other = found.runner_up if found.best_label in (None, found.label) else found.best_label
+        wanted = [label for label in (found.label, other) if label]
+        values = self.assignments.probabilities(name, wanted)
+        if values is None or not len(values):
+            return None
+        # the classifier may not have known a label that a person wrote
+        known = np.flatnonzero(~np.isnan(values).any(0)).tolist()
+        wanted, values = [wanted[column] for column in known], values[:, known]
+        bins = min(len(values), _STRIP_POINTS)
+        edges = np.linspace(0, len(values), bins + 1).astype(int)[:-1]
+        means = np.add.reduceat(values, edges) / np.diff([*edges, len(values)])[:, None]
+        return {"labels": wanted, "values": np.rint(means * 100).astype(int).T.tolist()}
+
+    def _in_trainset(self, tracklet: TrackletName, path: Path) -> dict[str, Any]:
+        """Which images are in the training set, told by their pixels: their numbers (from 0) by label, and how many."""
+        frames: dict[str, list[int]] = {}
+        if self.examples.may_hold(tracklet.name):
+            with open_stack(path) as stack:
+                found = self.examples.of_tracklet(tracklet, stack.read(tracklet.name))
+            for index, names in sorted(found.items()):
+                for label in names:
+                    frames.setdefault(label, []).append(index)
+        return {"examples": {label: len(indices) for label, indices in frames.items()}, "frame_labels": frames}
+
+    def sheet(self, name: str, start: int, stop: int) -> bytes:
+        """A PNG of the images from `start` on, as many as a sheet holds, but not from `stop` on.
+
+        Raises `StackError`, `ExperimentError`.
+        """
+        _, path = self.catalog.find(name)
+        with open_stack(path) as stack:
+            images = stack.read(name, start, min(stop, start + IMAGES))
+        if not len(images):
+            raise StackError(f"{name} has no image {start + 1}")
+        return make_sheet(images)
+
+    # ---- the training set
+
+    def export(self, name: str, frames: Sequence[int] | None, label: str, client: str) -> dict[str, Any]:
+        """Add images of a tracklet to the training set. Raises `TrainsetError`, `OutputError`, `StackError`."""
+        tracklet, path = self.catalog.find(name)
+        with open_stack(path) as stack:
+            images = stack.read(name)
+        chosen = range(len(images)) if frames is None else sorted(set(frames))
+        if not len(chosen) or chosen[0] < 0 or chosen[-1] >= len(images):
+            raise OptionError(f"{name} has {len(images)} images; choose some of them")
+        outcome = self.examples.export(tracklet, images, chosen, label, client)
+        return self._told(outcome) | self._in_trainset(tracklet, path)
+
+    def undo(self, client: str) -> dict[str, Any]:
+        """Take back the last change that this page made. Raises `TrainsetError`."""
+        return self._told(self.examples.undo(client))
+
+    def move(self, label: str, names: Sequence[str], to: str | None, client: str) -> dict[str, Any]:
+        """Move examples to another label, or to the trash. Raises `TrainsetError`, `OutputError`."""
+        outcome = (
+            self.examples.trash(label, names, client) if to is None else self.examples.move(label, names, to, client)
+        )
+        return self._told(outcome)
+
+    def _told(self, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "message": outcome.message,
+            "label": outcome.label,
+            "added": outcome.added,
+            "present": outcome.present,
+            "moved": outcome.moved,
+            "folder": str(outcome.folder) if outcome.folder else None,
+            "tracklet": outcome.tracklet,
+            "versions": self.versions(),
+        }
+
+    def trainset(self) -> dict[str, Any]:
+        """Examples and tracklets by label, labels without any, imbalance."""
+        self.examples.refresh()
+        labels, _ = self._labels()
+        counts = self.examples.counts()
+        rows: list[dict[str, Any]] = []
+        for label in dict.fromkeys((*labels.all, *sorted(counts))):
+            count = counts.get(label)
+            rows.append(
+                {
+                    "label": label,
+                    "category": self._category(label, labels),
+                    "listed": label in labels.all,
+                    "examples": count.examples if count else 0,
+                    "tracklets": count.tracklets if count else 0,
+                }
+            )
+        without = [row["label"] for row in rows if not row["examples"] and row["label"] != UNKNOWN]
+        present = sorted((row["examples"], row["label"]) for row in rows if row["examples"])
+        imbalance = None
+        if len(present) > 1:
+            (fewest, smallest), (most, largest) = present[0], present[-1]
+            imbalance = {"largest": largest, "smallest": smallest, "ratio": round(most / fewest, 1)}
+        return {
+            "labels": rows,
+            "without": without,
+            "imbalance": imbalance,
+            "folder": str(self.examples.folder),
+            "examples": sum(row["examples"] for row in rows),
+            "tracklets": self.examples.tracklets(),
+            "hints": _hints(rows, labels),
+            "version": self.examples.version,
+        }
+
+    def gallery(self, label: str) -> dict[str, Any]:
+        """The examples of a label."""
+        self.examples.refresh()
+        version, files = self.examples.version, self.examples.files(label)
+        own = self.session.experiment.name
+        items = [
+            {
+                "name": file.path.name,
+                "experiment": file.experiment,
+                "tracklet": file.tracklet,
+                "frame": file.path.stem.rpartition(".")[2],
+                "own": file.experiment == own,
+            }
+            for file in files
+        ]
+        sizes = [0]
+        # cells are as large as the largest of some images: a set merged from several experiments mixes sizes
+        for file in files[:: max(1, len(files) // _GALLERY_SAMPLE)]:
+            try:
+                sizes.append(len(read_example(file.path)))
+            except (BadImageError, OSError):
+                continue
+        return {"label": label, "version": version, "cell": max(sizes) or 48, "total": len(items), "items": items}
+
+    def gallery_sheet(self, label: str, start: int, cell: int, version: int) -> bytes:
+        """A PNG of a label's examples from `start` on; one that cannot be read is an empty cell.
+
+        Raises
+        ------
+        ConflictError
+            The training set is no longer that of `version`: the page would show images beside other images' names.
+        """
+        self.examples.refresh()
+        files = self.examples.files(label)
+        if self.examples.version != version:
+            raise ConflictError("the training set has changed")
+        value = 0 if self.session.inverted else 255
+        images: list[NDArray[np.uint8]] = []
+        for file in files[start : start + IMAGES]:
+            try:
+                images.append(read_example(file.path))
+            except (BadImageError, OSError):
+                images.append(np.full((1, 1, 3), value, np.uint8))
+        if not images:
+            raise ExperimentError(f"{label} has no example {start + 1}")
+        return make_sheet(centred(images, cell, value), value)
+
+    # ---- validation
+
+    def mark(
+        self, name: str, label: str, verdict: Verdict | None, true_label: str, met: str, who: str
+    ) -> dict[str, Any]:
+        """Write down what a person says of a tracklet's label.
+
+        Raises
+        ------
+        ConflictError
+            The tracklet's label is no longer `label`, which the person saw.
+        OptionError, OutputError
+        """
+        self.assignments.refresh()
+        tracklet, path = self.catalog.find(name)
+        found = self.assignments.of(name)
+        if found is None:
+            raise OptionError(f"{name} is not classified, so there is nothing to check")
+        if found.label != label:
+            raise ConflictError(f"{name} has been classified anew: it is labelled {found.label} now; look again")
+        labels, _ = self._labels()
+        with open_stack(path) as stack:
+            images = stack.count(name)
+        category = self._category(found.label, labels)
+        message = self.checking.mark(tracklet, found, category, images, verdict, true_label, met, who)
+        return {
+            "message": message,
+            "versions": self.versions(),
+            **self.checking.of(tracklet, found.label, category),
+        }
+
+    def rates(self, only_random: bool, only_unseen: bool) -> dict[str, Any]:
+        """Live statistics of the classification."""
+        self.assignments.refresh()
+        labels, _ = self._labels()
+        return self.checking.rates(labels, only_random, only_unseen)
+
+    # ---- labels
+
+    def label_rows(self) -> dict[str, Any]:
+        """The session's labels for editing."""
+        digest = labels_digest(self.session)
+        labels, problem = self._labels() if digest is not None else (Labels(ants=()), None)
+        counts = self.examples.counts()
+        return {
+            "rows": [
+                {"label": label, "category": category, "examples": counts[label].examples if label in counts else 0}
+                for label, category in labels.categories.items()
+            ],
+            "digest": digest,
+            "exists": digest is not None,
+            "problem": problem,
+            "path": str(self.session.path / "parameters" / "labels.csv"),
+            "colors": list(labels.tagcolors),
+        }
+
+    def edit_labels(self, rows: Sequence[tuple[str, Category]], digest: str | None) -> dict[str, Any]:
+        """Write the session's labels. Raises `LabelsError`."""
+        edit_labels(self.session, rows, digest)
+        return self.label_rows()
+
+
+def _hints(rows: Sequence[Mapping[str, Any]], labels: Labels) -> list[str]:
+    """What would help the training set most, in sentences."""
+    hints = []
+    unlisted = [row["label"] for row in rows if not row["listed"]]
+    if unlisted and labels.ants:
+        hints.append(f"Not in labels.csv: {', '.join(unlisted)}. They are trained on all the same; add them in Labels.")
+    few = [row["label"] for row in rows if row["category"] is Category.ANT and 0 < row["tracklets"] < 5]
+    if few:
+        named = ", ".join(few[:6]) + (" …" if len(few) > 6 else "")
+        hints.append(f"Fewer than 5 tracklets: {named}. Images of one tracklet are much alike: add other tracklets.")
+    by_category: Counter[Category] = Counter()
+    for row in rows:
+        by_category[row["category"]] += row["tracklets"]
+    if by_category[Category.ANT] and not by_category[Category.UNKNOWN]:
+        hints.append("No Unknown examples: label some blurred or half-hidden animals Unknown, or IDs will be guessed.")
+    return hints
