@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2 as httpx
 import pytest
 
 from antrax.app.guard import LARGEST_BODY, Guard, guarded, is_loopback

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2 as httpx
 import psutil
 import pytest
 
@@ -219,7 +219,7 @@ def test_over_ssh_the_tunnel_is_told_and_no_browser_opened(run, experiment, brow
     app = run(
         experiment, SSH_CONNECTION="192.0.2.1 50000 192.0.2.2 2222", DISPLAY=":0", BROWSER=str(script), LOGNAME="ada"
     )
-    command = f"ssh -N -L {app.port}:127.0.0.1:{app.port} -p 2222 ada@{socket.gethostname()}"
+    command = f"ssh -N -L {app.port}:127.0.0.1:{app.port} -p 2222 ada@192.0.2.2"
     assert f"  {command}\n" in app.printed
     app.places()
     app.end()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import shutil
+import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +21,7 @@ from antrax.app.places import Places
 from antrax.app.server import make_app
 from antrax.demo import DemoExperiment
 from antrax.experiment import Session, open_session
-from antrax.stacks import open_stack
+from antrax.stacks import open_stack, write_stacks
 from antrax.trainset import list_examples
 
 from .classified import classify_by_truth, true_labels
@@ -131,6 +135,15 @@ def test_sheets_show_the_images_of_the_stack(page, session):
 
 def test_a_position_beyond_the_last_is_refused_with_a_sentence(page):
     assert "no tracklet 10000" in page.ask("/tracklet", status=404, movie="1", i=9999)["error"]
+
+
+def test_tracklets_that_are_labelled_already_can_be_left_out_and_come_last(page, session):
+    name, label = an_id(session)
+    page.tell("/export", tracklet=name, frames=[0], label=label, client="a")
+    assert name not in page.names(label="=new")
+    assert len(page.names(label="=new")) == len(true_labels(session)) - 1
+    classify_by_truth(session)
+    assert page.names(order="useful")[-1] == name
 
 
 def test_an_empty_filter_has_no_tracklets(page):
@@ -340,6 +353,18 @@ def test_filters_by_label_let_only_that_label_pass(page, session, classified):
     assert set(page.names(label="=ids")) == {name for name, given in classified.items() if given in ids}
 
 
+def test_labels_are_counted_in_all_movies_or_in_one(page, session, classified):
+    assert page.ask("/counts")["total"] == len(classified)
+    in_one = [label for name, label in classified.items() if "_ti1_" in name]
+    assert page.ask("/counts", movie="1")["labels"] == dict(Counter(in_one))
+
+
+def test_of_several_ants_it_is_asked_whether_they_are_one(page, session, classified):
+    name = first_with(session, "Multi")
+    titles = [verdict["title"] for verdict in page.ask("/tracklet", name=name)["verdicts"]]
+    assert titles == ["Not a single ant", "Is a single ant"]
+
+
 def test_a_mark_is_kept_over_a_restart_and_counted(page, session, classified, tmp_path):
     name, label = an_id(session)
     verdicts = page.ask("/tracklet", name=name)["verdicts"]
@@ -437,6 +462,118 @@ def test_sessions_and_places_that_were_not_offered_cannot_be_opened(page):
         answer = page.client.get(base + "/overview")
         assert answer.status_code in (400, 404)
         assert "error" in answer.json()
+
+
+def test_a_damaged_number_in_the_results_is_told_and_the_tracklet_shown(page, session, classified):
+    name = next(iter(classified))
+    movie = page.ask("/tracklet", name=name)["movie"]
+    for kind, column in (("autoids", 2), ("confidence", 2)):
+        path = session.labels_dir / f"{kind}_{movie}.csv"
+        before = path.read_text()
+        for bad in ("nan", "inf"):
+            rows = [line.split(",") for line in before.splitlines()]
+            rows[1][column] = bad
+            path.write_text("\n".join(",".join(row) for row in rows) + "\n")
+            info = page.ask("/tracklet", name=name)
+            assert info["images"] > 0
+            assert bad in info["problem"]
+        path.write_text(before)
+    assert page.ask("/tracklet", name=name)["label"] == classified[name]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are always text here")
+def test_names_that_are_no_text_come_back_as_they_are(page, session):
+    name, label = an_id(session)
+    page.tell("/export", tracklet=name, frames=[0], label=label, client="a")
+    folder = session.classifier_dir / "examples" / label
+    (file,) = folder.iterdir()
+    odd = os.fsdecode(b"caf\xe9.") + file.name
+    file.rename(folder / odd)
+    (folder.parent / os.fsdecode(b"\xe9")).mkdir()
+    (folder.parent / os.fsdecode(b"\xe9") / "x.png").write_bytes((folder / odd).read_bytes())
+    assert os.fsdecode(b"\xe9") in [row["label"] for row in page.ask("/trainset")["labels"]]
+    (item,) = page.ask("/gallery", label=label)["items"]
+    assert item["name"] == odd
+    body = json.dumps({"label": label, "names": [odd], "to": None, "client": "a"})
+    assert page.client.post(page.base + "/move", content=body).status_code == 200
+    assert (session.classifier_dir / "trash" / label / odd).is_file()
+
+
+def test_a_pipe_among_the_examples_is_not_waited_for(page, session):
+    name, label = an_id(session)
+    page.tell("/export", tracklet=name, frames=[0], label=label, client="a")
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes here")
+    os.mkfifo(session.classifier_dir / "examples" / label / "pipe.png")
+    assert page.ask("/gallery", label=label)["total"] == 1
+
+
+def test_cells_of_a_gallery_stay_small_whatever_lies_there(page, session):
+    name, label = an_id(session)
+    page.tell("/export", tracklet=name, frames=[0], label=label, client="a")
+    Image.new("RGB", (1000, 1000)).save(session.classifier_dir / "examples" / label / "large.png")
+    gallery = page.ask("/gallery", label=label)
+    assert gallery["cell"] == 256
+    page.ask("/gallery/sheet", label=label, start=0, cell=256, version=gallery["version"])
+    page.ask("/gallery/sheet", 400, label=label, start=0, cell=257, version=gallery["version"])
+
+
+def test_labels_that_cannot_be_read_do_not_keep_anybody_from_looking(page, session):
+    path = session.path / "parameters" / "labels.csv"
+    path.unlink()
+    path.mkdir()
+    assert page.ask("/tracklet", i=0)["images"] > 0
+    assert "cannot be read" in page.ask("/overview")["labels_problem"]
+    page.ask("/pulse")
+    assert "cannot be read" in page.ask("/labels", 400)["error"]
+
+
+def test_images_that_were_replaced_since_they_were_shown_are_not_exported(page, session):
+    name, label = an_id(session)
+    info = page.ask("/tracklet", name=name)
+    (path,) = session.stacks[info["movie"]]
+    os.utime(path, ns=(1, 10**18))
+    refused = page.tell("/export", 409, tracklet=name, frames=None, label=label, client="a", stamp=info["stamp"])
+    assert "replaced" in refused["error"]
+    assert not (session.classifier_dir / "examples").exists()
+    question = {"tracklet": name, "start": 0}
+    old = page.client.get(page.base + "/sheet", params=question | {"stamp": info["stamp"]})
+    assert old.headers["cache-control"] == "no-store"
+    stamp = page.ask("/tracklet", name=name)["stamp"]
+    new = page.client.get(page.base + "/sheet", params=question | {"stamp": stamp})
+    assert "immutable" in new.headers["cache-control"]
+    page.tell("/export", tracklet=name, frames=None, label=label, client="a", stamp=stamp)
+
+
+def test_what_is_in_the_training_set_follows_the_stack(page, session):
+    name, label = an_id(session)
+    count = page.tell("/export", tracklet=name, frames=None, label=label, client="a")["examples"][label]
+    assert page.ask("/tracklet", name=name)["examples"] == {label: count}
+    (path,) = session.stacks[page.ask("/tracklet", name=name)["movie"]]
+    with open_stack(path) as stack:
+        images = stack.read(name)
+    write_stacks(path, [(name, 255 - images)])
+    assert page.ask("/tracklet", name=name)["examples"] == {}
+
+
+def test_more_sessions_than_are_kept_open_do_not_close_those_in_use(session, tmp_path):
+    experiment = session.experiment
+    for number in range(6):
+        shutil.copytree(session.path, experiment / f"session{number}")
+    page = Page(session, tmp_path / "memory")
+    name, label = an_id(session)
+    bases = [page.base.rpartition("/")[0] + f"/session{number}" for number in range(6)]
+    for page.base in bases:
+        page.tell("/export", tracklet=name, frames=[0], label=label, client="a")
+    for page.base in bases:
+        assert page.tell("/undo", client="a")["message"].startswith("undone: 1 image")
+
+
+def test_a_drive_that_is_gone_does_not_look_like_an_empty_training_set(page, session):
+    page.ask("/trainset")
+    shutil.rmtree(session.path)
+    for path, params in (("/trainset", {}), ("/labels", {}), ("/gallery", {"label": "x"})):
+        assert "gone" in page.ask(path, 400, **params)["error"]
 
 
 def test_an_experiment_that_vanishes_is_told_and_the_app_goes_on(page, session):

@@ -25,6 +25,7 @@ from antrax.files import only_writer
 from antrax.images import read_example
 from antrax.merging import merge_trainsets
 from antrax.names import TrackletName, parse_tracklet_name
+from antrax.review import example_changes
 from antrax.review.examples import Count, Examples
 from antrax.trainset import list_examples
 
@@ -356,6 +357,43 @@ def test_undo_leaves_alone_what_somebody_else_has_moved_or_replaced_since(
     assert (read_example(replaced) == blob_image(77)).all()
 
 
+def test_a_file_that_appears_while_images_are_written_is_not_overwritten(
+    session: Session, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = session.classifier_dir / "examples" / "AB"
+    (there,) = Examples(session).export(tracklet(), images(5), [2], "AB", "tab").files
+    (folder / there).unlink()
+    write = example_changes._write
+
+    def write_slowly(path: Path, image: NDArray[np.uint8]) -> bytes:
+        (folder / there).write_bytes(b"of somebody else")
+        return write(path, image)
+
+    monkeypatch.setattr(example_changes, "_write", write_slowly)
+    examples = Examples(session)
+    with pytest.raises(OutputError, match="just now"):
+        examples.export(tracklet(), images(5), [1, 2, 3], "AB", "tab")
+    assert everything(session) == {f"classifier/examples/AB/{there}": b"of somebody else"}
+    monkeypatch.undo()
+    assert examples.export(tracklet(), images(5), [1, 2, 3], "AB", "tab").added == 3
+    assert (folder / there).read_bytes() == b"of somebody else"
+
+
+def test_undo_does_not_take_away_what_somebody_else_exported_too(session: Session, images: Images) -> None:
+    examples = Examples(session)
+    examples.export(tracklet(), images(5), [0, 1, 2], "AB", "one")
+    assert examples.export(tracklet(), images(5), [1, 2, 3], "AB", "two").present == 2
+    assert examples.undo("one").message == (
+        "undone: 1 image taken out of AB again, 2 images left alone, for somebody has changed them since"
+    )
+    assert set(examples.of_tracklet(tracklet(), images(5))) == {1, 2, 3}
+    # and what was moved stays where somebody else said that it belongs
+    examples.export(tracklet(), images(5), [1, 2], "CD", "one")
+    examples.export(tracklet(), images(5), [2], "CD", "two")
+    examples.undo("one")
+    assert examples.of_tracklet(tracklet(), images(5)) == {1: ("AB",), 2: ("CD",), 3: ("AB",)}
+
+
 def test_undoing_a_trashing_does_not_bring_an_image_back_that_was_exported_anew(
     session: Session, images: Images
 ) -> None:
@@ -557,17 +595,13 @@ def test_whether_a_tracklet_may_have_examples_is_told_by_names_of_any_experiment
     assert not examples.may_hold("nobody")
 
 
-def test_only_examples_of_this_experiment_and_merged_copies_of_it_tell_that_a_tracklet_was_seen(
-    session: Session, make_examples
-) -> None:
+def test_a_renamed_experiment_does_not_make_tracklets_look_unseen(session: Session, make_examples) -> None:
     name = tracklet().name
-    make_examples(session.classifier_dir, [f"AB/other.ants.{name}.1.png", f"AB/some-ants.{name}.3.png"])
+    make_examples(session.classifier_dir, [f"AB/old.name.{name}.1.png"])
     examples = Examples(session)
     examples.refresh()
-    assert not examples.older_than(name, 1e12)
-    make_examples(session.classifier_dir, [f"AB/some.ants.m2.{name}.1.png"])
-    examples.refresh()
     assert examples.older_than(name, 1e12)
+    assert examples.tracklet_names() == {name}
 
 
 def test_whether_examples_are_older_than_a_time_survives_their_move(session: Session, images: Images) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +48,7 @@ class Checking:
         self._assignments = assignments
         self._examples = examples
         self._marks = Marks(session.path / "validation" / "marks.csv")
+        self._counts: tuple[tuple[str, Labels], tuple[Counter[Category], Counter[Category]]] | None = None
 
     @property
     def version(self) -> int:
@@ -73,7 +74,7 @@ class Checking:
         mark = self._marks.current(tracklet.name, now)
         return {
             "verdicts": [
-                {"verdict": verdict, "title": TITLES[verdict], "key": str(number)}
+                {"verdict": verdict, "title": _title(verdict, category), "key": str(number)}
                 for number, verdict in enumerate(verdicts_for(category), 1)
             ],
             "mark": _told(mark, now) if mark else None,
@@ -125,7 +126,7 @@ class Checking:
         if verdict is None:
             return f"{tracklet.name}: mark taken back"
         truth = f", it is {true_label}" if true_label else ""
-        return f"{tracklet.name}, labelled {found.label}: {TITLES[verdict]}{truth}"
+        return f"{tracklet.name}, labelled {found.label}: {_title(verdict, category)}{truth}"
 
     def rates(self, labels: Labels, only_random: bool, only_unseen: bool) -> dict[str, Any]:
         """Assignment and error rates, per tracklet and per frame.
@@ -140,18 +141,13 @@ class Checking:
             Count only tracklets that were not in the training set when they were classified.
         """
         self._marks.refresh()
-        tracklets: Counter[Category] = Counter()
-        frames: Counter[Category] = Counter()
-        assigned: dict[str, tuple[str, Category]] = {}
-        for movie in self._assignments.movies:
-            for name, found in self._readable(movie).items():
-                category = labels.category(found.label) or guess_category(found.label)
-                assigned[name] = (found.label, category)
-                tracklets[category] += 1
-                frames[category] += found.images if found.images is not None else _span(name)
-        every = collect_checks(
-            self._marks, assigned.get, self._assignments.classification, labels.categories, self._seen
-        )
+        tracklets, frames = self._counted(labels)
+
+        def assigned(name: str) -> tuple[str, Category] | None:
+            found = self._readable(_movie_of(name)).get(name)
+            return (found.label, labels.category(found.label) or guess_category(found.label)) if found else None
+
+        every = collect_checks(self._marks, assigned, self._assignments.classification, labels.categories, self._seen)
         checks = [check for check in every if (check.random or not only_random) and not (check.seen and only_unseen)]
         rates = error_rates(checks)
         missed = false_negative(
@@ -173,7 +169,7 @@ class Checking:
                 _row("false_positive", "Should not have an ID", "of the same tracklets", rates.false_positive),
                 _row("any", "Either of these", "of the same tracklets", rates.any_id_error),
                 _row("missed_unknown", "Identifiable", "of the checked Unknown tracklets", rates.missed_unknown),
-                _row("missed_nonant", "Is an ant", "of the checked non-ant tracklets", rates.missed_nonant),
+                _row("missed_nonant", "Is an ant", "of the checked non-ant and multi-ant ones", rates.missed_nonant),
                 _row("missed", "False negatives", "of all tracklets without an ID, estimated from these two", missed),
             ],
             "more_checks": rates.more_checks,
@@ -195,9 +191,25 @@ class Checking:
             raise ExperimentError(f"{error.filename} cannot be read: {error.strerror}") from None
         return self._examples.older_than(name, classified)
 
-    def _readable(self, movie: int) -> dict[str, Assignment]:
+    def _counted(self, labels: Labels) -> tuple[Counter[Category], Counter[Category]]:
+        """Tracklets and frames by kind of label; remembered, for it is asked after each mark."""
+        key = (self._assignments.version, labels)
+        known = self._counts
+        if known and known[0] == key:
+            return known[1]
+        tracklets: Counter[Category] = Counter()
+        frames: Counter[Category] = Counter()
+        for movie in self._assignments.movies:
+            for name, found in self._readable(movie).items():
+                category = labels.category(found.label) or guess_category(found.label)
+                tracklets[category] += 1
+                frames[category] += found.images if found.images is not None else _span(name)
+        self._counts = (key, (tracklets, frames))
+        return tracklets, frames
+
+    def _readable(self, movie: int) -> Mapping[str, Assignment]:
         try:
-            return dict(self._assignments.movie(movie))
+            return self._assignments.movie(movie)
         except ExperimentError:  # told in the overview; the other movies count
             return {}
 
@@ -205,8 +217,6 @@ class Checking:
 def _more_checks(rates: Rates, with_id: int) -> str:
     """How far it is to showing that fewer than 1 % of the IDs are wrong."""
     shown = rates.any_id_error
-    if shown.interval and shown.interval.low > 0.01:
-        return "More than 1 % of the IDs are wrong or should not be there: further checks cannot show less."
     if not rates.more_checks:
         return "Shown: fewer than 1 % of the IDs are wrong or should not be there (95 %, one-sided)."
     unchecked = with_id - shown.checked
@@ -235,6 +245,18 @@ def _notes(checks: Sequence[Check]) -> list[str]:
     return notes
 
 
+def _title(verdict: Verdict, category: Category) -> str:
+    """What a verdict is called; of several ants, nobody would say that they are not an ant."""
+    if category is Category.MULTI:
+        return {Verdict.NOT_ANT: "Not a single ant", Verdict.ANT: "Is a single ant"}[verdict]
+    return TITLES[verdict]
+
+
+def _movie_of(name: str) -> int:
+    parsed = parse_tracklet_name(name)
+    return parsed.movie if parsed else 0
+
+
 def _span(name: str) -> int:
     parsed = parse_tracklet_name(name)
     return parsed.span if parsed else 1
@@ -243,7 +265,7 @@ def _span(name: str) -> int:
 def _told(mark: Mark, now: str | None) -> dict[str, Any]:
     return {
         "verdict": mark.verdict,
-        "title": TITLES[mark.verdict] if mark.verdict else "taken back",
+        "title": _title(mark.verdict, mark.category) if mark.verdict else "taken back",
         "label": mark.label,
         "true_label": mark.true_label,
         "who": mark.who,

@@ -185,7 +185,9 @@ def tunnel(port: int, environment: Mapping[str, str]) -> str:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container may run as a user without a name
         user = "USER"
-    return f"ssh -N -L {port}:127.0.0.1:{port} {door}{user}@{socket.gethostname()}"
+    # the address by which the person got here; a machine's own name often means nothing elsewhere
+    here = connection[2] if len(connection) == 4 else socket.gethostname()
+    return f"ssh -N -L {port}:127.0.0.1:{port} {door}{user}@{here}"
 
 
 def _print_welcome(url: str, port: int, environment: Mapping[str, str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import json
 import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -15,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -31,8 +33,11 @@ from antrax.review.views import Filter, Order
 _T = TypeVar("_T")
 
 STATIC = Path(__file__).parent / "static"
-# Open sessions keep their listings in memory.
-_OPEN_SESSIONS = 4
+# Open sessions keep their listings in memory, and what can be undone. Of more than so many, those are closed that no
+# page has asked about for so many seconds: pages in sight ask every few.
+_OPEN_SESSIONS, _IDLE_S = 4, 600.0
+# The largest cell of a gallery, in pixels: a sheet of 256 takes 200 MB while it is made.
+_LARGEST_CELL = 256
 _ONE_DAY = "private, max-age=86400, immutable"
 
 
@@ -44,6 +49,7 @@ class _Desk:
         self.jobs = jobs
         self._memory = memory
         self._open: OrderedDict[tuple[str, str], Workbench] = OrderedDict()
+        self._asked: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
     def bench(self, request: Request) -> Workbench:
@@ -53,8 +59,10 @@ class _Desk:
             if key not in self._open:
                 self._open[key] = Workbench(self.places.session(*key), self._memory)
             self._open.move_to_end(key)
-            while len(self._open) > _OPEN_SESSIONS:
-                self._open.popitem(last=False)
+            self._asked[key] = time.monotonic()
+            longest_ago = next(iter(self._open))
+            if len(self._open) > _OPEN_SESSIONS and time.monotonic() - self._asked[longest_ago] > _IDLE_S:
+                del self._open[longest_ago], self._asked[longest_ago]
             return self._open[key]
 
 
@@ -81,6 +89,10 @@ class _Asked:
         if abs(number) > 2**53:
             raise OptionError(f"{name} is too large")
         return number
+
+    def movie(self) -> int | None:
+        """The movie asked about; None for all of them."""
+        return self.number("movie") if self.text("movie", "") else None
 
     def fraction(self, name: str, default: float) -> float:
         value = self._values.get(name, default)
@@ -155,18 +167,18 @@ def make_app(places: Places, jobs: Jobs, memory: Path) -> Starlette:
             except (ValueError, RecursionError):
                 body = None
             if not isinstance(body, dict):
-                return JSONResponse({"error": "the request's body is no JSON object"}, 400)
+                return _Json({"error": "the request's body is no JSON object"}, 400)
             return await run_in_threadpool(_answer, desk, request, _Asked(body), answer)
 
         return Route(path, endpoint, methods=["POST"])
 
     here = "/api/s/{place}/{session}"
     routes = [
-        Route("/", lambda request: FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})),
+        Route("/", _index),
         get("/api/places", _places),
         post("/api/opened", _opened),
         get(here + "/overview", lambda desk, request, asked: desk.bench(request).overview()),
-        get(here + "/counts", lambda desk, request, asked: desk.bench(request).counts()),
+        get(here + "/counts", lambda desk, request, asked: desk.bench(request).counts(asked.movie())),
         get(here + "/pulse", _pulse),
         get(here + "/view", _view),
         get(here + "/tracklet", _tracklet),
@@ -189,6 +201,14 @@ def make_app(places: Places, jobs: Jobs, memory: Path) -> Starlette:
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 
 
+def _index(request: Request) -> Response:
+    """The page, with all its modules named: over a tunnel, each step from import to import takes a round trip."""
+    names = sorted(path.name for path in (STATIC / "js").glob("*.js"))
+    links = "\n".join(f'  <link rel="modulepreload" href="/static/js/{name}">' for name in names if name != "theme.js")
+    page = (STATIC / "index.html").read_text(encoding="utf-8").replace("</head>", f"{links}\n</head>")
+    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+
+
 class _Static(StaticFiles):
     """The page's files, asked for anew each time: they change when antrax is updated."""
 
@@ -198,22 +218,32 @@ class _Static(StaticFiles):
         return response
 
 
+class _Json(JSONResponse):
+    """JSON in which names of files that are no UTF-8 go to the page and come back as they are."""
+
+    def render(self, content: Any) -> bytes:
+        try:
+            return super().render(content)
+        except UnicodeEncodeError:  # half a surrogate pair stands for each such byte; JSON can escape it
+            return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
 def _answer(desk: _Desk, request: Request, asked: _Asked, answer: _Answer) -> Response:
     """What a question gives, or a sentence about why not. Nothing that goes wrong here ends the app."""
     try:
         found = answer(desk, request, asked)
-        return found if isinstance(found, Response) else JSONResponse(found)
+        return found if isinstance(found, Response) else _Json(found)
     except ConflictError as error:
-        return JSONResponse({"error": str(error)}, 409)
+        return _Json({"error": str(error)}, 409)
     except (AntraxError, OSError, MemoryError) as error:
-        return JSONResponse({"error": str(error) or type(error).__name__}, 400)
+        return _Json({"error": str(error) or type(error).__name__}, 400)
     except Exception as error:
-        return JSONResponse({"error": explain_mistake(error)}, 500)
+        return _Json({"error": explain_mistake(error)}, 500)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": f"{request.url.path}: {error.detail}"}, error.status_code)
+    return _Json({"error": f"{request.url.path}: {error.detail}"}, error.status_code)
 
 
 def _places(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
@@ -253,8 +283,7 @@ def _pulse(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
 
 
 def _asked_view(bench: Workbench, asked: _Asked) -> Any:
-    movie = asked.text("movie", "")
-    wanted = Filter(int(movie) if movie.isdecimal() else None, asked.text("label", ""), asked.text("colony", ""))
+    wanted = Filter(asked.movie(), asked.text("label", ""), asked.text("colony", ""))
     return bench.view(wanted, asked.choice("order", Order, "random"), asked.number("seed", 0))
 
 
@@ -271,7 +300,7 @@ def _tracklet(desk: _Desk, request: Request, asked: _Asked) -> Any:
     view = _asked_view(bench, asked)
     index = asked.number("i")
     if not 0 <= index < len(view.tracklets):
-        return JSONResponse({"error": f"there is no tracklet {index + 1} among {len(view.tracklets)}"}, 404)
+        return _Json({"error": f"there is no tracklet {index + 1} among {len(view.tracklets)}"}, 404)
     return bench.tracklet(view.tracklets[index]) | {"i": index, "count": len(view.tracklets)}
 
 
@@ -283,15 +312,17 @@ def _start(asked: _Asked) -> int:
 
 
 def _sheet(desk: _Desk, request: Request, asked: _Asked) -> Response:
-    sheet = desk.bench(request).sheet(asked.text("tracklet"), _start(asked), asked.number("stop", 2**31))
-    # its address names the state of the file that it was made from
-    return Response(sheet, media_type="image/png", headers={"Cache-Control": _ONE_DAY})
+    bench = desk.bench(request)
+    sheet, stamp = bench.sheet(asked.text("tracklet"), _start(asked), asked.number("stop", 2**31))
+    # its address names the state of the file, which may have been replaced since
+    keep = asked.text("stamp", "") == stamp
+    return Response(sheet, media_type="image/png", headers={"Cache-Control": _ONE_DAY if keep else "no-store"})
 
 
 def _gallery_sheet(desk: _Desk, request: Request, asked: _Asked) -> Response:
     cell = asked.number("cell")
-    if not 1 <= cell <= 1024:
-        raise OptionError("cell must be between 1 and 1024")
+    if not 1 <= cell <= _LARGEST_CELL:
+        raise OptionError(f"cell must be between 1 and {_LARGEST_CELL}")
     bench = desk.bench(request)
     sheet = bench.gallery_sheet(asked.text("label"), _start(asked), cell, asked.number("version"))
     return Response(sheet, media_type="image/png")
@@ -299,7 +330,11 @@ def _gallery_sheet(desk: _Desk, request: Request, asked: _Asked) -> Response:
 
 def _export(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
     return desk.bench(request).export(
-        asked.text("tracklet"), asked.numbers("frames"), asked.text("label"), asked.text("client")
+        asked.text("tracklet"),
+        asked.numbers("frames"),
+        asked.text("label"),
+        asked.text("client"),
+        asked.optional_text("stamp"),
     )
 
 

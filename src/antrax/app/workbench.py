@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from antrax.app.checking import Checking
 from antrax.app.sheets import IMAGES, centred, make_sheet
-from antrax.errors import ConflictError, ExperimentError, LabelsError, OptionError, StackError
+from antrax.errors import AntraxError, ConflictError, ExperimentError, LabelsError, OptionError, StackError
 from antrax.experiment import Session
 from antrax.images import BadImageError, read_example
 from antrax.labels import UNKNOWN, Category, Labels, edit_labels, guess_category, labels_digest, read_labels
@@ -31,6 +31,11 @@ _VIEWS = 32
 # The strip of probabilities is a few hundred pixels wide.
 _STRIP_POINTS = 1500
 _GALLERY_SAMPLE = 64
+_LARGEST_CELL = 256
+# And together of so many tracklets: 100 MB.
+_VIEWED = 1_000_000
+# Tracklets of which it is remembered what tells their images apart, some 50 bytes each.
+_DIGESTED = 32
 
 
 class Workbench:
@@ -51,6 +56,7 @@ class Workbench:
         self.checking = Checking(session, self.assignments, self.examples)
         self._colonies: Colonies | None = None
         self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
+        self._digests: OrderedDict[tuple[str, str, str], list[bytes]] = OrderedDict()
         self._lock = threading.RLock()
 
     # ---- what there is
@@ -76,7 +82,7 @@ class Workbench:
                 for category in Category
             ],
             "labels_problem": problem,
-            "has_labels_file": labels_digest(self.session) is not None,
+            "has_labels_file": self._labels_version() != "",
             "classified": bool(classified),
             "classifier": (self.session.classifier_dir / "classifier.h5").is_file(),
             "inverted": self.session.inverted,
@@ -94,16 +100,16 @@ class Workbench:
         return {
             "examples": self.examples.version,
             "assignments": self.assignments.version,
-            "labels": labels_digest(self.session) or "",
+            "labels": self._labels_version(),
             "marks": self.checking.version,
         }
 
-    def counts(self) -> dict[str, Any]:
-        """Tracklets by their current label, over all classified movies."""
+    def counts(self, movie: int | None) -> dict[str, Any]:
+        """Tracklets by their current label, of a movie or of all classified ones."""
         self.assignments.refresh()
-        movies = self.assignments.movies
+        movies = [known for known in self.assignments.movies if movie in (None, known)]
         counts = self.assignments.counts(movies)
-        return {"labels": dict(counts), "classified_movies": list(movies), "total": counts.total()}
+        return {"labels": dict(counts), "classified_movies": movies, "total": counts.total()}
 
     @property
     def colonies(self) -> Colonies:
@@ -119,6 +125,18 @@ class Workbench:
             return read_labels(self.session), None
         except LabelsError as error:
             return Labels(ants=()), str(error)
+
+    def _check_there(self) -> None:
+        """A drive that is gone must not look like a session without labels and examples. Raises `ExperimentError`."""
+        if not self.session.path.is_dir():
+            raise ExperimentError(f"{self.session.path} is gone; is its drive still connected?")
+
+    def _labels_version(self) -> str:
+        """Another whenever labels.csv is; empty where there is none. Where it cannot be read, one may go on looking."""
+        try:
+            return labels_digest(self.session) or ""
+        except LabelsError:
+            return "unreadable"
 
     def _category(self, label: str, labels: Labels) -> Category:
         return labels.category(label) or guess_category(label)
@@ -148,10 +166,13 @@ class Workbench:
             seed=seed,
             examples=counts,
             ants=frozenset(labels.ants),
+            labelled=self.examples.tracklet_names(),
         )
         with self._lock:
             self._views[key] = made
-            while len(self._views) > _VIEWS:
+            while len(self._views) > _VIEWS or (
+                len(self._views) > 1 and sum(len(view.tracklets) for view in self._views.values()) > _VIEWED
+            ):
                 self._views.popitem(last=False)
         return made
 
@@ -180,7 +201,7 @@ class Workbench:
         try:
             with open_stack(path) as stack:
                 images, size = stack.count(name), stack.size(name)
-            info |= {"images": images, "size": size, "stamp": f"{path.stat().st_mtime_ns:x}"}
+            info |= {"images": images, "size": size, "stamp": _stamp(path)}
             info |= self._in_trainset(tracklet, path)
         except (StackError, OSError) as error:
             info["problem"] = str(error)
@@ -230,37 +251,69 @@ class Workbench:
         """Which images are in the training set, told by their pixels: their numbers (from 0) by label, and how many."""
         frames: dict[str, list[int]] = {}
         if self.examples.may_hold(tracklet.name):
-            with open_stack(path) as stack:
-                found = self.examples.of_tracklet(tracklet, stack.read(tracklet.name))
+            found = self.examples.of_digests(tracklet, self._digests_of(tracklet, path))
             for index, names in sorted(found.items()):
                 for label in names:
                     frames.setdefault(label, []).append(index)
         return {"examples": {label: len(indices) for label, indices in frames.items()}, "frame_labels": frames}
 
-    def sheet(self, name: str, start: int, stop: int) -> bytes:
-        """A PNG of the images from `start` on, as many as a sheet holds, but not from `stop` on.
+    def _digests_of(self, tracklet: TrackletName, path: Path) -> list[bytes]:
+        """What tells the images of a tracklet from others; remembered, for those of tens of thousands take seconds."""
+        key = (tracklet.name, str(path), _stamp(path))
+        with self._lock:
+            if key in self._digests:
+                self._digests.move_to_end(key)
+                return self._digests[key]
+        with open_stack(path) as stack:
+            digests = [digest for piece in stack.pieces(tracklet.name) for digest in self.examples.digests(piece)]
+        if _stamp(path) == key[2]:
+            with self._lock:
+                self._digests[key] = digests
+                while len(self._digests) > _DIGESTED:
+                    self._digests.popitem(last=False)
+        return digests
+
+    def sheet(self, name: str, start: int, stop: int) -> tuple[bytes, str]:
+        """A PNG of the images from `start` on, as many as a sheet holds, but not from `stop` on, and their stamp.
 
         Raises `StackError`, `ExperimentError`.
         """
         _, path = self.catalog.find(name)
+        stamp = _stamp(path)
         with open_stack(path) as stack:
             images = stack.read(name, start, min(stop, start + IMAGES))
         if not len(images):
             raise StackError(f"{name} has no image {start + 1}")
-        return make_sheet(images)
+        return make_sheet(images), stamp
 
     # ---- the training set
 
-    def export(self, name: str, frames: Sequence[int] | None, label: str, client: str) -> dict[str, Any]:
-        """Add images of a tracklet to the training set. Raises `TrainsetError`, `OutputError`, `StackError`."""
+    def export(
+        self, name: str, frames: Sequence[int] | None, label: str, client: str, stamp: str | None = None
+    ) -> dict[str, Any]:
+        """Add images of a tracklet to the training set.
+
+        Raises
+        ------
+        ConflictError
+            The stack is no longer that of `stamp`, whose images the person saw.
+        TrainsetError, OutputError, StackError
+        """
         tracklet, path = self.catalog.find(name)
         with open_stack(path) as stack:
             images = stack.read(name)
+        # after reading: a stack is put in place whole, so if it is the same now, it was when it was read
+        if stamp is not None and stamp != _stamp(path):
+            raise ConflictError(f"the images of {name} have been replaced since they were shown; look at them again")
         chosen = range(len(images)) if frames is None else sorted(set(frames))
         if not len(chosen) or chosen[0] < 0 or chosen[-1] >= len(images):
             raise OptionError(f"{name} has {len(images)} images; choose some of them")
         outcome = self.examples.export(tracklet, images, chosen, label, client)
-        return self._told(outcome) | self._in_trainset(tracklet, path)
+        try:
+            where = self._in_trainset(tracklet, path)
+        except (AntraxError, OSError):  # the drive went away just now; what was exported is there all the same
+            where = {"examples": {label: len(chosen)}, "frame_labels": {label: list(chosen)}}
+        return self._told(outcome) | where
 
     def undo(self, client: str) -> dict[str, Any]:
         """Take back the last change that this page made. Raises `TrainsetError`."""
@@ -286,7 +339,8 @@ class Workbench:
         }
 
     def trainset(self) -> dict[str, Any]:
-        """Examples and tracklets by label, labels without any, imbalance."""
+        """Examples and tracklets by label, labels without any, imbalance. Raises `ExperimentError`, `TrainsetError`."""
+        self._check_there()
         self.examples.refresh()
         labels, _ = self._labels()
         counts = self.examples.counts()
@@ -320,7 +374,8 @@ class Workbench:
         }
 
     def gallery(self, label: str) -> dict[str, Any]:
-        """The examples of a label."""
+        """The examples of a label. Raises `ExperimentError`, `TrainsetError`."""
+        self._check_there()
         self.examples.refresh()
         version, files = self.examples.version, self.examples.files(label)
         own = self.session.experiment.name
@@ -341,7 +396,13 @@ class Workbench:
                 sizes.append(len(read_example(file.path)))
             except (BadImageError, OSError):
                 continue
-        return {"label": label, "version": version, "cell": max(sizes) or 48, "total": len(items), "items": items}
+        return {
+            "label": label,
+            "version": version,
+            "cell": min(max(sizes) or 48, _LARGEST_CELL),
+            "total": len(items),
+            "items": items,
+        }
 
     def gallery_sheet(self, label: str, start: int, cell: int, version: int) -> bytes:
         """A PNG of a label's examples from `start` on; one that cannot be read is an empty cell.
@@ -406,7 +467,8 @@ class Workbench:
     # ---- labels
 
     def label_rows(self) -> dict[str, Any]:
-        """The session's labels for editing."""
+        """The session's labels for editing. Raises `ExperimentError`, `LabelsError`."""
+        self._check_there()
         digest = labels_digest(self.session)
         labels, problem = self._labels() if digest is not None else (Labels(ants=()), None)
         counts = self.examples.counts()
@@ -426,6 +488,15 @@ class Workbench:
         """Write the session's labels. Raises `LabelsError`."""
         edit_labels(self.session, rows, digest)
         return self.label_rows()
+
+
+def _stamp(path: Path) -> str:
+    """What tells a stack from the one that replaces it. Raises `StackError`."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise StackError(f"{path} cannot be read: {error.strerror}") from None
+    return f"{found.st_mtime_ns:x}"
 
 
 def _hints(rows: Sequence[Mapping[str, Any]], labels: Labels) -> list[str]:

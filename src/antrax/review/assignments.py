@@ -6,6 +6,7 @@ import contextlib
 import csv
 import hashlib
 import io
+import math
 import operator
 import os
 import re
@@ -336,21 +337,38 @@ def _assignments(path: Path, content: bytes, confidences: Mapping[str, tuple[str
             # no label is what nobody can tell
             label = labels.setdefault(label, label or UNKNOWN)
             extra = confidences.get(tracklet)
+            number = float(score)
+            if not math.isfinite(number):
+                raise ValueError(f"{score!r} is no score")
             # of another classification, where anTraX or a person wrote the labels since
             if extra is None or extra[1] != label:
-                table[tracklet] = Assignment(label, float(score), int(float(best_frame)))
+                table[tracklet] = Assignment(label, number, int(float(best_frame)))
                 continue
             _, _, confidence, best_label, runner_up, runner_up_confidence, images = extra
             table[tracklet] = Assignment(
                 label,
-                float(score),
+                number,
                 int(float(best_frame)),
-                float(confidence),
+                _share(confidence),
                 labels.setdefault(best_label, best_label),
                 labels.setdefault(runner_up, runner_up) or None,
-                float(runner_up_confidence) if runner_up else None,
-                int(images),
+                _share(runner_up_confidence) if runner_up else None,
+                _count(images),
             )
     except (ValueError, OverflowError) as error:
         raise ExperimentError(f"{path}, {tracklet}: {error}; classify this movie again") from None
     return table
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text!r} is no probability")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError(f"{text!r} is no number of images")
+    return value

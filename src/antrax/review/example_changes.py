@@ -21,7 +21,7 @@ from PIL import Image
 
 from antrax.errors import OutputError
 from antrax.files import fsync_folder
-from antrax.review.example_files import ExampleFiles, parts
+from antrax.review.example_files import ExampleFiles, digest_of, parts
 from antrax.trainset import ExampleFile
 
 # A disk waits with each file until it is safe; eight of them wait together.
@@ -50,6 +50,8 @@ class Plan:
         Images that get another label, by the one that they have.
     removed : int
         Files that go into the trash.
+    kept : set of Path
+        Files of images that need no change.
     """
 
     files: ExampleFiles
@@ -59,6 +61,7 @@ class Plan:
     present: int = 0
     moved: Counter[str] = field(default_factory=Counter)
     removed: int = 0
+    kept: set[Path] = field(default_factory=set)
     _listed: dict[Path, set[str]] = field(default_factory=dict)  # names that are taken, by folder
     _leaving: set[Path] = field(default_factory=set)
 
@@ -73,6 +76,7 @@ class Plan:
         outside = [file for file in copies if file.label != label]
         if inside:
             self.present += 1
+            self.kept.add(inside[0].path)
         elif outside:
             first = outside.pop(0)
             self.moved[first.label] += 1
@@ -135,7 +139,7 @@ def images_text(count: int) -> str:
 
 def write_and_move(
     writes: Sequence[tuple[Path, NDArray[np.uint8]]], moves: Sequence[tuple[Path, Path]], title: Path
-) -> None:
+) -> list[bytes]:
     """Write images and move files; when this returns, all of it is on disk, and when it raises, none of it is done.
 
     Images are written under temporary names first and then put in place, for it is while writing that a disk is full.
@@ -150,6 +154,11 @@ def write_and_move(
     title : Path
         What a message says cannot be written.
 
+    Returns
+    -------
+    list of bytes
+        Digest of the content of each file written.
+
     Raises
     ------
     OutputError
@@ -163,9 +172,12 @@ def write_and_move(
         for folder in dict.fromkeys(target.parent for target in targets):
             made += _make_folders(folder)
         with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(_write, temporary, [image for _, image in writes]))
+            digests = list(pool.map(_write, temporary, [image for _, image in writes]))
         places = [target for target, _ in writes]
         for source, target in [*zip(temporary, places, strict=True), *moves]:
+            # a program that knows no locks may have taken the name while the images were being written
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, f"{target.name} has appeared there just now, try again")
             _move(source, target)
             done.append((source, target))
         folders = [path.parent for move in moves for path in move] + [path.parent for path in [*places, *made]]
@@ -186,6 +198,7 @@ def write_and_move(
                 f"{title} cannot be written: {error.strerror or error}; everything is as it was"
             ) from error
         raise
+    return digests
 
 
 def _make_folders(folder: Path) -> list[Path]:
@@ -199,13 +212,14 @@ def _make_folders(folder: Path) -> list[Path]:
     return missing[::-1]
 
 
-def _write(path: Path, image: NDArray[np.uint8]) -> None:
+def _write(path: Path, image: NDArray[np.uint8]) -> bytes:
     content = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(content, format="PNG", compress_level=1)
     with path.open("xb") as file:
         file.write(content.getbuffer())
         file.flush()
         os.fsync(file.fileno())
+    return digest_of(content.getbuffer())
 
 
 def _move(source: Path, target: Path) -> None:

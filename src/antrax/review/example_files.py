@@ -114,7 +114,7 @@ class ExampleFiles:
                 names = frozenset(
                     entry.name
                     for entry in entries
-                    if entry.name[-4:].lower() == ".png" and entry.name[0] != "." and not entry.is_dir()
+                    if entry.name[-4:].lower() == ".png" and entry.name[0] != "." and _may_be_image(entry)
                 )
         except FileNotFoundError:
             raise
@@ -147,6 +147,10 @@ class ExampleFiles:
     def tracklets(self) -> int:
         """Number of tracklets that have examples; one with examples under several labels counts once."""
         return len(frozenset[tuple[str, str]]().union(*(folder.origins for folder in self._folders.values())))
+
+    def tracklet_names(self) -> frozenset[str]:
+        """Names of the tracklets that have examples, of whatever experiment."""
+        return frozenset[str]().union(*(folder.tracklets for folder in self._folders.values()))
 
     def names(self, label: str) -> frozenset[str]:
         """Names of the files under a label."""
@@ -194,6 +198,11 @@ class ExampleFiles:
         return digest
 
 
+def _may_be_image(entry: os.DirEntry[str]) -> bool:
+    """Not so a folder, nor a pipe, which would be waited for without end."""
+    return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+
+
 def parts(name: str) -> tuple[str, str, str]:
     """Experiment, tracklet and frame key of a file's name; a name of another form is a tracklet of its own."""
     stem = name[:-4]
@@ -211,9 +220,14 @@ def image_digest(path: Path, background: Background) -> bytes | None:
 def content_digest(path: Path) -> bytes | None:
     """Digest of a file's bytes; None where it cannot be read."""
     try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=12).digest()
+        return digest_of(path.read_bytes())
     except OSError:
         return None
+
+
+def digest_of(content: bytes | memoryview) -> bytes:
+    """What tells a file's content from any other."""
+    return hashlib.blake2b(content, digest_size=12).digest()
 
 
 def folder_for(files: ExampleFiles, label: str) -> Path:

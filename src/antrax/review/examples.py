@@ -9,10 +9,9 @@ when a method returns, what it says is on disk, and when it raises, nothing has 
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -99,9 +98,9 @@ class Examples:
         self._session = session
         self.folder = session.classifier_dir / "examples"
         self._files = ExampleFiles(self.folder)
-        self._own = re.compile(rf"{re.escape(session.experiment.name)}(\.m\d+)?")
         self._changing = threading.Lock()
         self._history: dict[str, list[_Change]] = {}
+        self._sorted: dict[str, tuple[frozenset[str], tuple[ExampleFile, ...]]] = {}
 
     def refresh(self) -> None:
         """Notice what others have changed; cheap when nothing did.
@@ -128,23 +127,35 @@ class Examples:
 
     def files(self, label: str) -> tuple[ExampleFile, ...]:
         """The examples of a label in order of experiment, tracklet (in time) and frame."""
-        return tuple(self._files.file(label, name) for name in sorted(self._files.names(label), key=_in_time))
+        names = self._files.names(label)
+        known = self._sorted.get(label)
+        # to sort tens of thousands takes a second, and a gallery asks for them in many pieces
+        if known is None or known[0] is not names:
+            known = names, tuple(self._files.file(label, name) for name in sorted(names, key=_in_time))
+            self._sorted = {other: kept for other, kept in self._sorted.items() if self._files.names(other)}
+            self._sorted[label] = known
+        return known[1]
 
     def may_hold(self, tracklet: str) -> bool:
         """Whether there are examples of a tracklet of this name, of whatever experiment."""
         return bool(self._files.of_tracklet(tracklet))
 
+    def tracklet_names(self) -> frozenset[str]:
+        """Names of the tracklets that have examples, of whatever experiment."""
+        return self._files.tracklet_names()
+
     def older_than(self, tracklet: str, time: float) -> bool:
-        """Whether an example of this tracklet of this experiment was there before a time, in seconds since 1970."""
-        for file in self._own_files(tracklet):
+        """Whether an example of a tracklet of this name was there before a time, in seconds since 1970.
+
+        Of whatever experiment: its folder may have been renamed or copied since. That another one's tracklet of the
+        same name counts too errs on the cautious side.
+        """
+        for file in self._files.of_tracklet(tracklet):
             # a move keeps a file's date; one that vanished is no example any more
             with contextlib.suppress(OSError):
                 if file.path.stat().st_mtime < time:
                     return True
         return False
-
-    def _own_files(self, tracklet: str) -> list[ExampleFile]:
-        return [file for file in self._files.of_tracklet(tracklet) if self._own.fullmatch(file.experiment)]
 
     def of_tracklet(self, tracklet: TrackletName, images: NDArray[np.uint8]) -> dict[int, tuple[str, ...]]:
         """Which images of a tracklet are in the set, told by their pixels.
@@ -165,11 +176,15 @@ class Examples:
         ExperimentError
             The parameters of the session are broken.
         """
-        background = self._background
-        there = self._files.by_pixels(tracklet.name, background)
-        if not there or not len(images):
-            return {}
-        digests = map(pixel_digest, prepare(images, images.shape[1], background))
+        return self.of_digests(tracklet, self.digests(images)) if len(images) else {}
+
+    def digests(self, images: NDArray[np.uint8]) -> list[bytes]:
+        """What tells images of a stack, shape (N, S, S, 3), from others when they are examples."""
+        return list(map(pixel_digest, prepare(images, images.shape[1], self._background)))
+
+    def of_digests(self, tracklet: TrackletName, digests: Sequence[bytes]) -> dict[int, tuple[str, ...]]:
+        """`of_tracklet`, for images of which the `digests` are known."""
+        there = self._files.by_pixels(tracklet.name, self._background)
         return {
             index: tuple(dict.fromkeys(file.label for file in there[digest]))
             for index, digest in enumerate(digests)
@@ -210,7 +225,8 @@ class Examples:
         if not chosen or chosen[0] < 0 or chosen[-1] >= len(images):
             raise TrainsetError(f"{tracklet.name}: choose images of its {len(images)} to export")
         background = self._background
-        prepared = prepare(images[chosen], images.shape[1], background)
+        # a copy of all would be as large as they are
+        prepared = prepare(images if len(chosen) == len(images) else images[chosen], images.shape[1], background)
         wanted: dict[bytes, int] = {}
         for place, image in enumerate(prepared):
             wanted.setdefault(pixel_digest(image), place)
@@ -387,10 +403,11 @@ class Examples:
         """Carry out a plan, and remember it."""
         tracklets = {parts(path.name)[1] for path, _ in plan.moves}
         known = {file.path for name in tracklets for file in self._files.of_tracklet(name)}
-        write_and_move(plan.writes, plan.moves, folder)
+        digests = write_and_move(plan.writes, plan.moves, folder)
+        self._claim(plan.kept, label, client)
         if plan.writes or plan.moves:
             moved = tuple((source, target, content_digest(target)) for source, target in plan.moves)
-            written = tuple((target, content_digest(target)) for target, _ in plan.writes)
+            written = tuple((target, digest) for (target, _), digest in zip(plan.writes, digests, strict=True))
             known -= {source for source, _ in plan.moves}
             known |= {target for target, _ in plan.writes} | {target for _, target in plan.moves}
             history = self._history.pop(client, [])
@@ -410,6 +427,21 @@ class Examples:
             files=tuple(target.name for target, _ in plan.writes)
             + tuple(target.name for _, target in plan.moves if target.parent == folder),
         )
+
+    def _claim(self, kept: set[Path], label: str, client: str) -> None:
+        """Let nobody else's undo take away files of a label that a client wanted and found there."""
+        for other, changes in self._history.items() if kept else ():
+            if other == client:
+                continue
+            for place, change in enumerate(changes):
+                if change.label == label:
+                    changes[place] = replace(
+                        change,
+                        written=tuple((path, None if path in kept else digest) for path, digest in change.written),
+                        moved=tuple(
+                            (source, path, None if path in kept else digest) for source, path, digest in change.moved
+                        ),
+                    )
 
     def _look_at(self, paths: Iterable[Path]) -> None:
         """Notice what was done to files; not all drives give a folder a new date."""

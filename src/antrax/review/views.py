@@ -14,7 +14,8 @@ What a person labels should teach the classifier most. That is a sum, for each c
   any, 1/4 with `RARE` of them.
 
 This is multiplied by n / (n + 5) for n images, for short tracklets are uncertain because there is little to see, and
-give few examples. Tracklets without a result come after, the longest first: nothing else is known of them.
+give few examples. Tracklets without a result come after, the longest first: nothing else is known of them. Those that
+have examples already come last.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from antrax.review.colonies import Colonies
 UNCLASSIFIED = "=unclassified"
 ANY_ID = "=ids"
 NO_ID = "=noids"
+NEW = "=new"
 # Examples of a label at which it is half as rare as one without any.
 RARE = 100
 # Of a tracklet in conflict with very many, so many are named.
@@ -69,7 +71,8 @@ class Filter:
     movie : int, optional
         All movies by default.
     label : str
-        A label; ``=unclassified``; ``=ids`` for any ID; ``=noids`` for the classified ones without; all by default.
+        A label; ``=unclassified``; ``=ids`` for any ID; ``=noids`` for the classified ones without; ``=new`` for those
+        without examples; all by default.
     colony : str
         All colonies by default.
     """
@@ -104,6 +107,7 @@ def make_view(
     seed: int = 0,
     examples: Mapping[str, int] = _NO_EXAMPLES,
     ants: Container[str] = (),
+    labelled: Container[str] = (),
 ) -> View:
     """The tracklets that pass a filter, in an order.
 
@@ -123,6 +127,8 @@ def make_view(
         Number of examples by label, for `Order.USEFUL`.
     ants : container of str
         Labels that are IDs.
+    labelled : container of str
+        Tracklets that have examples.
 
     Returns
     -------
@@ -142,7 +148,7 @@ def make_view(
     conflicts: dict[str, tuple[str, ...]] = {}
     for movie in movies:
         try:
-            found = _filtered(catalog, assignments, colonies, filter, movie, ants)
+            found = _filtered(catalog, assignments, colonies, filter, movie, ants, labelled)
         except (ExperimentError, StackError):
             if single:
                 raise
@@ -157,7 +163,7 @@ def make_view(
     elif order is Order.LONGEST:
         places = np.argsort(-_lengths(names, said), kind="stable")
     elif order is Order.USEFUL:
-        places = _by_usefulness(names, said, conflicts, examples)
+        places = _by_usefulness(names, said, conflicts, examples, labelled)
     else:
         places = np.arange(len(names))
     return View(tuple([names[place].name for place in places.tolist()]))
@@ -178,10 +184,13 @@ def _filtered(
     filter: Filter,  # noqa: A002
     movie: int,
     ants: Container[str],
+    labelled: Container[str],
 ) -> Sequence[TrackletName]:
     """The tracklets of a movie that pass the filter, in time."""
     names: Sequence[TrackletName] = catalog.movie(movie).names
-    if filter.label:
+    if filter.label == NEW:
+        names = [name for name in names if name.name not in labelled]
+    elif filter.label:
         results = assignments.movie(movie)
         names = [name for name in names if _has_label(results.get(name.name), filter.label, ants)]
     if filter.colony:
@@ -224,6 +233,7 @@ def _by_usefulness(
     said: Sequence[Assignment | None],
     conflicts: Mapping[str, tuple[str, ...]],
     examples: Mapping[str, int],
+    labelled: Container[str],
 ) -> NDArray[np.intp]:
     """Places of the tracklets, the most useful first; see the top of this module."""
     pairs = list(zip(names, said, strict=True))
@@ -242,8 +252,9 @@ def _by_usefulness(
         usefulness[place] = (certain if almost else 1 - certain) + conflict + rarity
     lengths = _lengths(names, said)
     usefulness *= lengths / (lengths + 5)
+    has_examples = np.array([name.name in labelled for name in names], bool)
     # those without a result are at 0, the others above
-    return np.lexsort((-lengths, -usefulness))
+    return np.lexsort((-lengths, -usefulness, has_examples))
 
 
 def _certainty(name: TrackletName, assignment: Assignment) -> float:
