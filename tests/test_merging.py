@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import antrax.merging
 from antrax import cli
 from antrax.demo import DemoExperiment
 from antrax.errors import ExperimentError, OutputError, TrainsetError
@@ -24,8 +25,9 @@ def example(label: str, frame: int = 1, tracklet: int = 1, experiment: str = "ex
 
 
 def contents(classdir: Path) -> dict[str, bytes]:
-    """Every file below a folder and what is in it."""
-    return {path.relative_to(classdir).as_posix(): path.read_bytes() for path in classdir.rglob("*") if path.is_file()}
+    """Every file below a folder and what is in it, but for the lock by which several writers wait for one another."""
+    files = [path for path in classdir.rglob("*") if path.is_file() and path.name != ".trainset.lock"]
+    return {path.relative_to(classdir).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture
@@ -368,3 +370,20 @@ def test_the_command_works_as_a_program_of_its_own(make_examples, source: Path, 
     assert failed.returncode == 1
     assert failed.stderr == f"error: {source} is both a source and the destination\n"
     assert "Traceback" not in failed.stdout + failed.stderr
+
+
+def test_what_somebody_labels_during_a_merge_is_not_written_over(
+    make_examples, source: Path, dest: Path, monkeypatch
+) -> None:
+    make_examples(source, {example("AB"): 1})
+    make_examples(dest, {example("CD"): 2})
+    looked_up = antrax.merging._Taken.has_image
+
+    def labelled_meanwhile(*arguments: object) -> bool:
+        make_examples(dest, {example("AB"): 3})
+        return looked_up(*arguments)
+
+    monkeypatch.setattr(antrax.merging._Taken, "has_image", labelled_meanwhile)
+    result = merge_trainsets([source], dest)
+    assert result.renamed == 1
+    assert len(list((dest / "examples" / "AB").iterdir())) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import h5py
@@ -371,3 +372,11 @@ def test_all_tracklets_of_a_generated_experiment_are_found(small_demo: DemoExper
     assert len(tracklets) == small_demo.tracklets
     assert sum(t.count for t in tracklets) == small_demo.images
     assert tracklets[-1].images().shape == (tracklets[-1].count, 48, 48, 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_plain_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "images_1.mat"
+    os.mkfifo(path)
+    with pytest.raises(StackError, match="no plain file"), open_stack(path):
+        pass

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from antrax.errors import OutputError, TrainsetError
 from antrax.experiment import is_experiment, open_session
-from antrax.files import make_folder, replacing
+from antrax.files import make_folder, only_writer, replacing
 from antrax.images import BadImageError, read_example
 from antrax.reporting import Reporter
 from antrax.trainset import ClassDir, ExampleFile, list_examples, open_classdir, pixel_digest
@@ -160,12 +160,15 @@ def _copy(
             if taken.has_image(file, digest):
                 present += 1
                 continue
-            name = _free_name(file, taken)
-            path = examples_dir / file.label / name
-            if not dry_run:
-                make_folder(path.parent)
-                with replacing(path) as temporary:
-                    shutil.copyfile(file.path, temporary)
+            if dry_run:
+                name = _free_name(file, taken)
+            else:
+                make_folder(examples_dir / file.label)
+                # somebody may be labelling meanwhile: a name is looked for and taken while nobody else writes
+                with only_writer(examples_dir.resolve().parent / ".trainset.lock"):
+                    name = _free_name(file, taken)
+                    with replacing(examples_dir / file.label / name) as temporary:
+                        shutil.copyfile(file.path, temporary)
             taken.add(file, name, digest)
             added[file.label] += 1
             renamed += name != file.path.name

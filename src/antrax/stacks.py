@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,16 +128,29 @@ def open_stack(path: Path) -> Iterator[Stack]:
     import h5py
 
     try:
-        # Other machines may have the file open on a network drive, where locks do not work or do not end.
-        file = h5py.File(path, "r", locking=False)
+        # While HDF5 waits for a drive, no other thread of Python gets on; while Python itself does, they do.
+        _read_start(path)
     except FileNotFoundError:
         raise StackError(f"{path} does not exist") from None
+    except OSError as error:
+        raise StackError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        # Other machines may have the file open on a network drive, where locks do not work or do not end.
+        file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise StackError(
             f"{path} is no complete HDF5 file ({error}); run the tracking step of this movie again"
         ) from None
     with file:
         yield Stack(path, file)
+
+
+def _read_start(path: Path) -> None:
+    """Raise OSError unless there is a plain file that can be read."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no plain file")
+    with path.open("rb") as file:
+        file.read(1)
 
 
 def read_frame_passed(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray[np.bool_]]:

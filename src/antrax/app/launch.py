@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,7 +99,8 @@ def run_app(
             _leave_in(_LEAVE_S)
             threading.Thread(target=jobs.close, daemon=True).start()
 
-        with contextlib.suppress(KeyboardInterrupt):
+        # from before the address is told: who reads it may end the app at once
+        with contextlib.suppress(KeyboardInterrupt), _polite_kill_as_ctrl_c():
             _print_welcome(f"{shown}/?token={token}", at, os.environ)
             if browser and has_browser(os.environ):
                 # the token that works once: a command line can be seen by all users of the machine
@@ -242,13 +243,19 @@ def _serve(guard: Guard, listener: socket.socket, on_end: Callable[[], None]) ->
         timeout_graceful_shutdown=_GRACE_S,
     )
 
+    Server(config).run([listener])
+
+
+@contextlib.contextmanager
+def _polite_kill_as_ctrl_c() -> Iterator[None]:
+    """Have SIGTERM raise `KeyboardInterrupt`; the server passes it on when it has ended, and more follows then."""
+
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    # the server passes a signal on when it has ended; without this, SIGTERM would cut off what comes after
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        Server(config).run([listener])
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)
 
