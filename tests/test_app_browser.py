@@ -103,7 +103,7 @@ def test_everything_can_be_done_with_keys_alone(session: Session, tab: Tab):
     whole = {third: {session.labels.ants[0]: len(images_of(session, third))}}
     frames = {second: {"OP": 2, "Unknown": 1}}
     assert exported(session) == {first: {"GG": images}} | frames | whole
-    tab.press("Backspace")
+    tab.press("Control+z")
     tab.shows(third)
     tab.until(lambda: exported(session) == {first: {"GG": images}} | frames)
     tab.press("Shift+P")
@@ -236,13 +236,37 @@ def test_a_label_is_chosen_by_its_first_letters(tab: Tab):
         tab.press(typed)
         assert tab.chosen_label() == chosen
     tab.press("Escape")
-    for typed, chosen in (("n", "NoAnt"), ("U", "Unknown"), ("m", "Multi"), ("g", "GB"), ("x", "GB")):
-        tab.press(typed)  # what continues no label begins a new one; what begins none changes nothing
+    for typed, chosen in (("n", "NoAnt"), ("U", "Unknown"), ("m", "Multi")):
+        tab.press(typed, "Escape")
+        assert tab.chosen_label() == chosen
+    for typed, chosen in (("g", "GB"), ("x", None), ("g", None), ("Backspace", None), ("Backspace", "GB")):
+        tab.press(typed)  # what begins no label chooses none
         assert tab.chosen_label() == chosen
     tab.press("Escape", "ArrowDown")
     assert tab.chosen_label() == "GG"
     tab.press("ArrowUp")
     assert tab.chosen_label() == "GB"
+
+
+def test_what_begins_no_label_exports_nothing(session: Session, tab: Tab):
+    name = tab.shown()
+    tab.press("g", "x", "Enter")
+    tab.told("No label begins with “gx”")
+    assert tab.shown() == name
+    assert exported(session) == {}
+
+
+def test_after_an_undo_the_label_is_suggested_anew(session: Session, tab: Tab):
+    name = tab.shown()
+    expect(tab.find("#undo")).to_be_disabled()
+    tab.type_label("GG")
+    tab.press("Enter")
+    tab.other_than(name)
+    tab.saved()
+    tab.find("#undo").click()
+    tab.shows(name)
+    expect(tab.find("#panel-label .label[aria-pressed=true]")).to_have_count(0)
+    expect(tab.find("#undo")).to_be_disabled()
 
 
 def test_nothing_is_exported_without_a_label(session: Session, tab: Tab):
@@ -346,7 +370,9 @@ def test_an_empty_filter_says_so_and_changes_nothing(session: Session, app: App,
     count = tab.find(".where").inner_text()
     tab.find("#open-tracklets").click()
     tab.find(".menu").get_by_role("menuitemradio", name=re.compile(rf"^{unused}\b")).click()
-    expect(tab.find(".menu [role=alert]")).to_contain_text("has no tracklets. Nothing changed.")
+    expect(tab.find(".menu [role=alert]")).to_contain_text(
+        f"has no tracklet classified as {unused}; the filter stays as it was."
+    )
     expect(tab.find(".menu")).not_to_contain_text("NaN")
     tab.press("Escape")
     assert tab.shown() == before

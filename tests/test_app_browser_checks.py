@@ -100,6 +100,29 @@ def test_marks_count_at_once_and_can_be_taken_back(session: Session, app: App, v
     expect(tab.find(".marks")).to_contain_text(truth)
 
 
+def test_ctrl_z_takes_back_a_mark_while_checking_and_never_an_export(
+    session: Session, app: App, visit: Callable[..., Tab]
+):
+    classify_by_truth(session)
+    tab = visit(app)
+    name = tab.shown()
+    tab.type_label("GG")
+    tab.press("Enter")
+    marked = tab.other_than(name)
+    tab.saved()
+    tab.press("Shift+V", "1")
+    tab.other_than(marked)
+    tab.told(f"{marked}, labelled")
+    tab.checked(1)
+    tab.press("Backspace", "Control+z")
+    tab.shows(marked)
+    tab.told(f"The mark of {marked} is taken back")
+    tab.checked(0)
+    tab.press("Control+z")
+    tab.told("no mark of this tab")
+    assert set(exported(session)) == {name}
+
+
 def test_a_digit_marks_nothing_while_labelling(session: Session, app: App, visit: Callable[..., Tab]):
     classify_by_truth(session)
     tab = visit(app)

@@ -62,7 +62,7 @@ def test_a_crash_of_the_app_loses_nothing(
     assert exported(session) == {}
 
     again = start_app(session.experiment, "--port", app.port)
-    expect(banner).to_contain_text("Open the address that it printed in the terminal")
+    expect(banner).to_contain_text("in a NEW tab and leave this one open: 2 exports still wait here")
     other = visit(again, tab)
     other.shown()
     expect(banner).to_be_hidden()

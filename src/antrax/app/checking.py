@@ -222,17 +222,18 @@ def _more_checks(rates: Rates, with_id: int) -> str:
     unchecked = with_id - shown.checked
     if rates.more_checks > unchecked:
         return (
-            f"{rates.more_checks} more checks without an error would show less than 1 % of errors, but only "
-            f"{unchecked} tracklets with an ID are unchecked; add movies."
+            f"{rates.more_checks:,} more checks without an error would show less than 1 % of errors, but only "
+            f"{unchecked:,} tracklets with an ID are unchecked; add movies."
         )
-    return f"{rates.more_checks} more checks without an error would show that fewer than 1 % of the IDs are wrong."
+    return f"{rates.more_checks:,} more checks without an error would show that fewer than 1 % of the IDs are wrong."
 
 
 def _notes(checks: Sequence[Check]) -> list[str]:
     """What to keep in mind with these checks."""
     notes = []
     if picked := sum(not check.random for check in checks):
-        notes.append(f"{picked} of the checked were not met at random; with them, rates say little of the others.")
+        were = "was" if picked == 1 else "were"
+        notes.append(f"{picked} of the checked {were} not met at random; with such, rates say little of the others.")
     if seen := sum(check.seen for check in checks):
         notes.append(f"{seen} had images in the training set when they were classified, which flatters the classifier.")
     if rescored := sum(check.rescored for check in checks):

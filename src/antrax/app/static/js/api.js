@@ -1,6 +1,7 @@
 /** Talking to the server. Every answer that is an error, or no answer at all, becomes an `ApiError` with a sentence to show. */
 
 import { emit } from './bus.js';
+import { sentence } from './dom.js';
 
 /** An answer that cannot be used. `status` is that of HTTP, or 0 where the server did not answer. */
 export class ApiError extends Error {
@@ -20,6 +21,7 @@ export class ApiError extends Error {
 export const UNWANTED = -1;
 
 const NO_ANSWER = 'The server does not answer.';
+const STARTED_ANEW = 'The app was started anew. Open its new address in a new tab.';
 // A tunnel that dropped swallows requests without a word, so that waiting must end by itself.
 const GET_LIMIT = 20_000;
 const POST_LIMIT = 120_000;
@@ -60,7 +62,8 @@ async function send(url, options, limit) {
   setConnection(response.status === 403 ? 'refused' : 'ok');
   if (!response.ok) {
     const body = isJson ? await response.json().catch(() => ({})) : {};
-    throw new ApiError(body.error ?? `The server could not do that (${response.status}).`, response.status, body);
+    const message = response.status === 403 ? STARTED_ANEW : body.error ?? `The server could not do that (${response.status}).`;
+    throw new ApiError(sentence(message), response.status, body);
   }
   return response;
 }

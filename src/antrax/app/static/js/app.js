@@ -25,7 +25,7 @@ export const app = {
   get met() {
     if (!browse.isInView) return 'by name';
     const { order, label } = browse.view;
-    return ['', '=ids', '=noids', 'Unknown'].includes(label) ? order : `${order} in ${label}`;
+    return ['', '=new', '=ids', '=noids', 'Unknown'].includes(label) ? order : `${order} in ${label}`;
   },
 
   /**

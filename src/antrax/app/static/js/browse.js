@@ -169,6 +169,8 @@ export function goToIndex(i) {
   // Where nothing is known, name and images of the last one go at once: what is on the screen is what an export means.
   show(entry?.info ?? null);
   if (!entry?.info || entry.stale) load(index).then(shown(index), failed(index));
+  // What was fetched ahead is some seconds old: somebody else may have exported this tracklet since.
+  else load(index).then(shown(index), () => {});
   look(index);
   emit('place');
 }

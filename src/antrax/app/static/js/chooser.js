@@ -2,23 +2,26 @@
 
 import { api } from './api.js';
 import { app } from './app.js';
-import { goToTracklet, step } from './browse.js';
+import { browse, goToTracklet, markStale, step } from './browse.js';
 import { on } from './bus.js';
-import { byId, count, fill, h, plural } from './dom.js';
-import { exportImages, pendingExports, undoLast } from './exporting.js';
+import { byId, count, fill, h, plural, sentence } from './dom.js';
+import { canUndo, exportImages, pendingExports, undoLast } from './exporting.js';
 import { closeFrames, frames, openFrames } from './frames.js';
 import { registerKey, setTypeahead } from './keys.js';
 import { preference, prefer } from './prefs.js';
 import { showPanel, shownPanel } from './side.js';
 import { toast, toastError } from './toast.js';
 
-const IDLE = 1500; // milliseconds after which typing begins anew
+const IDLE = 2500; // milliseconds after which typing begins anew
+const REPLACED = 409; // status of an export whose images are others by now
 const TITLES = { ant: 'IDs', nonant: 'Not ants', multi: 'Several ants', unknown: 'Not identifiable' };
 
 let parts;
 let buffer = '';
 let idle = 0;
 let arrived = null; // the tracklet for which a label was suggested
+let isMisfit = false; // whether no label begins with what was typed: nothing is chosen then
+let undone = null; // the tracklet whose export was undone last: the label suggested for it is to be worked out anew
 let isTouched = false; // whether the person chose a label since they came to this tracklet
 let lastMessage = null; // {text, tracklet, folder, kind}
 
@@ -35,7 +38,10 @@ export function initChooser() {
   on('tracklet', arrive);
   on('frames', renderActions);
   on('frames-selection', renderActions);
-  on('exports', renderMessage);
+  on('exports', () => {
+    renderMessage();
+    renderActions();
+  });
   on('connection', renderMessage);
   registerKeys();
 }
@@ -49,7 +55,7 @@ function makePanel() {
     unknown: button('As Unknown', 'Export the chosen frames as Unknown (Shift+U)', exportUnknown),
     select: button('Select frames …', 'Space', () => openFrames(), { id: 'select-frames' }),
     next: h('input', { type: 'checkbox', checked: preference('nextAfterExport'), onchange: toggleNext }),
-    undo: button('Undo', 'Take the last export back (Ctrl+Z or Backspace)', undo, { id: 'undo' }),
+    undo: button('Undo', 'Take the last export back (Ctrl+Z)', undo, { id: 'undo' }),
     message: h('div.last-message', { role: 'status' }),
   };
   fill(byId('panel-label'), made.typed, made.list, h('div.actions', {},
@@ -64,16 +70,19 @@ function makePanel() {
 
 function renderLabels() {
   const categories = (app.overview?.categories ?? []).filter(({ labels }) => labels.length > 0);
-  // Unknown is there in every session, with or without a list.
-  const isBare = categories.every(({ category }) => category === 'unknown');
   const problem = app.overview?.has_labels_file ? app.overview.labels_problem : null;
   fill(parts.list,
-    isBare && h('div.hollow', {}, h('p', {}, problem ?? 'This session has no labels yet.'),
+    isBare() && h('div.hollow', {}, h('p', {}, problem ?? 'This session has no labels yet.'),
       h('button.primary', { type: 'button', onclick: () => byId('open-labels').click() }, 'Add labels …')),
     categories.map(({ category, labels }) => h('section', { 'aria-label': TITLES[category] },
       h('h3', {}, TITLES[category] ?? category),
       h('div.label-grid', { class: width(labels) }, labels.map((label) => labelButton(label, category))))));
   renderChoice();
+}
+
+/** Unknown is there in every session, with or without a list. */
+function isBare() {
+  return app.labels().every(({ category }) => category === 'unknown');
 }
 
 /** Short names four in a row, longer ones three or two. */
@@ -113,16 +122,22 @@ function renderActions() {
   const label = app.selectedLabel;
   const { tracklet } = app;
   const chosen = frames.selection.length;
-  const under = label ? h('span', {}, ' under ', h('b', {}, label)) : ' …';
-  if (frames.isOpen) fill(parts.all, chosen ? `Export ${count(chosen)} chosen` : 'Export chosen', under);
-  else fill(parts.all, tracklet?.images > 1 ? `Export all ${count(tracklet.images)}` : 'Export', under);
+  const as = label ? [' as ', h('b', {}, label)] : ' …';
+  const isThere = !frames.isOpen && label !== null && tracklet?.images > 0 && tracklet.frame_labels?.[label]?.length === tracklet.images;
+  fill(parts.all, h('span', {}, isThere ? whereItIs(tracklet, label) : [frames.isOpen ? 'Export chosen' : 'Export all', as]));
+  parts.all.classList.toggle('primary', !isThere);
   parts.all.disabled = !label || !tracklet?.images || (frames.isOpen && !chosen);
-  parts.all.title = label ? 'Enter' : 'Choose a label first';
+  parts.all.title = !label ? 'Choose a label first' : isThere ? 'There is nothing to add. Enter goes on.' : 'Enter';
+  parts.undo.disabled = !canUndo();
   parts.select.hidden = frames.isOpen;
   parts.select.disabled = !tracklet?.images;
   parts.unknown.hidden = !frames.isOpen;
   parts.unknown.disabled = !chosen || !unknownLabel();
   renderTyped();
+}
+
+function whereItIs({ images }, label) {
+  return [images > 1 ? `All ${count(images)} are under ` : 'It is under ', h('b', {}, label), ' already'];
 }
 
 /** A tracklet came: under which label would one export it? */
@@ -136,13 +151,15 @@ function arrive(info) {
     }
     arrived = name;
     if (!isTouched) app.chooseLabel(name === null ? null : suggestion(info));
+  } else if (name !== null && name === undone && !isTouched) {
+    app.chooseLabel(suggestion(info));
   }
   renderChoice();
 }
 
 /**
- * The label it has in the training set, else the one that it was given. None where that is several or no answer at all: such a label must not
- * be exported by a slip of the finger.
+ * The label it has in the training set, else the one that it was given. None where that is several or no answer at all: such a label
+ * must not be exported by a slip of the finger.
  */
 function suggestion(info) {
   const known = Object.keys(info.examples);
@@ -161,12 +178,8 @@ function type(sign) {
     toast('This session has no labels yet: add some with Shift+L.');
     return true;
   }
-  const fits = (text) => names.filter((name) => name.toLowerCase().startsWith(text));
-  let text = (buffer + sign).toLowerCase();
-  if (!fits(text).length) {
-    if (!isLetter) return false; // a digit that continues no label may be a mark
-    text = sign.toLowerCase();
-  }
+  const text = (buffer + sign).toLowerCase();
+  if (!isLetter && !names.some((name) => name.toLowerCase().startsWith(text))) return false; // it may be a mark
   if (shownPanel() !== 'label') showPanel('label'); // what is chosen must be seen
   setTyped(text);
   chooseTyped();
@@ -176,15 +189,25 @@ function type(sign) {
 function chooseTyped() {
   const names = app.labels().map(({ label }) => label).filter((name) => name.toLowerCase().startsWith(buffer));
   const label = names.find((name) => name.toLowerCase() === buffer) ?? names[0];
-  if (label) choose(label);
-  else parts.typed.classList.add('nothing');
+  isMisfit = !label;
+  choose(label ?? null); // never the label of what was typed before: nobody means that
 }
 
 function setTyped(text) {
   buffer = text;
   clearTimeout(idle);
   if (text) idle = setTimeout(clearTyped, IDLE);
+  else isMisfit = false;
   renderTyped();
+}
+
+/** On purpose: what fitted no label leaves the suggestion, not nothing. */
+function forgetTyped() {
+  const wasMisfit = isMisfit;
+  clearTyped();
+  if (!wasMisfit) return;
+  isTouched = false;
+  app.chooseLabel(app.tracklet ? suggestion(app.tracklet) : null);
 }
 
 function clearTyped() {
@@ -194,18 +217,23 @@ function clearTyped() {
 function renderTyped() {
   const label = app.selectedLabel;
   parts.typed.hidden = !app.labels().length;
-  parts.typed.classList.remove('nothing');
+  parts.typed.classList.toggle('nothing', isMisfit);
   parts.typed.classList.toggle('typing', buffer !== '');
   if (buffer && label?.toLowerCase().startsWith(buffer)) {
     fill(parts.typed, h('b', {}, label.slice(0, buffer.length)), h('span.rest', {}, label.slice(buffer.length)));
   } else if (buffer) {
-    fill(parts.typed, h('b', {}, buffer), h('span.note', {}, 'no such label'));
+    fill(parts.typed, h('b', {}, buffer), h('span.note', {}, 'no label begins so'));
   } else if (label) {
     fill(parts.typed, h('span.swatch', { class: app.categoryOf(label) }), h('b', {}, label),
-      h('span.note', {}, isTouched ? '' : app.tracklet?.examples[label] ? 'as in the training set' : 'as classified'));
+      h('span.note', {}, isTouched ? '' : whySuggested(label)));
   } else {
     fill(parts.typed, h('span.note', {}, 'Type a label, or choose one'));
   }
+}
+
+function whySuggested(label) {
+  if (app.tracklet?.examples[label]) return 'as in the training set';
+  return app.tracklet?.label === label ? 'as classified' : '';
 }
 
 function stepLabel(by) {
@@ -224,12 +252,14 @@ function unknownLabel() {
 /** Exports what the large button says. */
 function exportMain() {
   const { tracklet, selectedLabel: label } = app;
-  if (!tracklet) toast('The tracklet is still on its way: nothing was exported.', { kind: 'warn' }); // nobody has seen its images
+  if (!label && isBare()) toast('No labels yet: add some with Shift+L.');
+  else if (!browse.count) toast('There is no tracklet to export.');
+  else if (!tracklet) toast('This tracklet is still on its way. Export it when its images are here.', { kind: 'warn' });
   else if (!label) toast('Choose a label first: type its first letters.');
   else if (!tracklet.images) toast('This tracklet has no images to export.', { kind: 'warn' });
   else if (frames.isOpen) exportChosen(label);
   else {
-    send(tracklet.tracklet, null, label);
+    send(tracklet, null, label);
     if (preference('nextAfterExport') && !step(1)) toast('That was the last tracklet of the list.');
   }
 }
@@ -240,7 +270,7 @@ function exportChosen(label) {
     toast('Choose images first: with Space, a click, or by dragging.');
     return;
   }
-  send(app.tracklet.tracklet, chosen, label);
+  send(app.tracklet, chosen, label);
   frames.clear();
 }
 
@@ -250,7 +280,10 @@ function exportUnknown() {
 
 /** By key: not before the person has seen which label it would be. */
 function exportByKey() {
-  if (shownPanel() === 'label') {
+  if (isMisfit) {
+    toast(`No label begins with “${buffer}”, so nothing was exported.`, { kind: 'warn' });
+    clearTyped();
+  } else if (shownPanel() === 'label') {
     clearTyped();
     exportMain();
   } else {
@@ -259,35 +292,47 @@ function exportByKey() {
   }
 }
 
-async function send(tracklet, chosen, label) {
+async function send(info, chosen, label) {
+  const { tracklet, stamp } = info;
   clearTyped();
   try {
-    const answer = await exportImages(tracklet, chosen, label);
+    const answer = await exportImages(tracklet, chosen, label, stamp);
     say(answer.message, { tracklet, folder: answer.folder, kind: 'ok' });
   } catch (error) {
     const what = chosen ? `${plural(chosen.length, 'image')} of ${tracklet}` : tracklet;
-    toast(`${what} not exported: ${error.message}`, { kind: 'error', sticky: true, action: { title: 'Try again', run: () => send(tracklet, chosen, label) } });
+    // Images that took the place of others must be looked at before anybody can say what they show.
+    const action = error.status === REPLACED
+      ? { title: 'Look at it', run: () => lookAgain(tracklet) } : { title: 'Try again', run: () => send(info, chosen, label) };
+    toast(`${what} not exported: ${error.message}`, { kind: 'error', sticky: true, action });
     if (error.status === undefined) console.error(error);
   }
+}
+
+async function lookAgain(tracklet) {
+  markStale();
+  await app.goTo(tracklet);
+  await app.refreshTracklet();
 }
 
 async function undo() {
   clearTyped();
   try {
     const answer = await undoLast();
+    undone = answer.tracklet;
+    if (undone === app.tracklet?.tracklet) isTouched = false;
     say(answer.message, { kind: 'undone' });
-    // Back to what was undone: it is to be done better.
     if (answer.tracklet && answer.tracklet !== app.tracklet?.tracklet) await goToTracklet(answer.tracklet);
   } catch (error) {
-    if (error.status === 0) toast('Nothing was undone: the server does not answer.', { kind: 'error' });
+    if (error.status === 0 || error.status === 403) toast(`Nothing was undone. ${error.message}`, { kind: 'error' });
     else toastError(error);
   }
 }
 
 function say(text, { tracklet = null, folder = null, kind }) {
-  lastMessage = { text, tracklet, folder, kind };
+  lastMessage = { text: sentence(text), tracklet, folder, kind };
   renderMessage();
-  if (shownPanel() !== 'label') toast(text, { kind: 'ok' });
+  if (shownPanel() === 'label') return;
+  toast(lastMessage.text, { kind: 'ok', action: tracklet && { title: 'Go back to it', run: () => app.goTo(tracklet) } });
 }
 
 function renderMessage() {
@@ -296,12 +341,13 @@ function renderMessage() {
   fill(parts.message,
     pending > 0 && h('p.pending', {}, h('span.spinner.small'), writing(pending)),
     text && h('p', { class: kind }, text),
-    tracklet && h('button.link.back', { type: 'button', title: 'Go back to it', onclick: () => app.goTo(tracklet) }, tracklet),
+    tracklet && h('button.link.back', { type: 'button', title: 'Go back to it (Shift+W)', onclick: () => app.goTo(tracklet) }, tracklet),
     folder && h('p.folder', { title: folder }, h('bdi', {}, folder)));
 }
 
 function writing(pending) {
-  if (api.connection !== 'ok') return `${plural(pending, 'export')} waiting for the server …`;
+  if (api.connection === 'lost') return `${plural(pending, 'export')} waiting for the server …`;
+  if (api.connection === 'refused') return `${plural(pending, 'export')} waiting here: open the app’s new address in a NEW tab.`;
   return pending === 1 ? 'Writing …' : `Writing … ${pending} to go`;
 }
 
@@ -313,25 +359,25 @@ function toggleNext() {
 function registerKeys() {
   const group = 'Labels';
   registerKey({ key: 'b g', shown: 'b+g+…', title: 'Choose a label by typing it', group, run: () => {} });
-  registerKey({ key: ['ArrowUp', 'ArrowDown'], title: 'The label before, the next one', group, repeat: true, when: () => !frames.isOpen,
-    run: (event) => stepLabel(event.key === 'ArrowUp' ? -1 : 1) });
+  registerKey({ key: ['ArrowUp', 'ArrowDown'], title: 'The label before, the next one', group, repeat: true,
+    when: () => !frames.isOpen && shownPanel() !== 'trainset', run: (event) => stepLabel(event.key === 'ArrowUp' ? -1 : 1) });
   registerKey({ key: 'Enter', title: 'Export all, or the chosen ones', group, run: exportByKey });
   registerKey({ key: 'Shift+U', title: 'Export the chosen frames as Unknown', group: 'Select frames', when: () => frames.isOpen, run: exportUnknown });
-  // A key held down corrects what was typed, but must not undo one export after the other.
-  registerKey({ key: 'Backspace', title: 'Correct what was typed, or undo', group, run: () => {
-    if (!buffer) undo();
-    else {
-      setTyped(buffer.slice(0, -1));
-      if (buffer) chooseTyped();
-    }
+  registerKey({ key: 'Backspace', title: 'Correct what was typed', group, when: () => buffer !== '', run: () => {
+    setTyped(buffer.slice(0, -1));
+    if (buffer) chooseTyped();
   } });
-  registerKey({ key: 'Ctrl+Z', title: 'Undo the last export', group, run: undo });
-  registerKey({ key: 'Shift+N', title: 'Next after export, or not', group, run: () => {
+  // In the panel Check it takes back a mark: what one does not see must not be undone.
+  registerKey({ key: 'Ctrl+Z', title: 'Undo the last export', group, when: () => shownPanel() !== 'check', run: undo });
+  registerKey({ key: 'Shift+W', title: 'Go back to the tracklet exported last', group, when: () => Boolean(lastMessage?.tracklet), run: () => {
+    app.goTo(lastMessage.tracklet);
+  } });
+  registerKey({ key: 'Shift+N', title: 'Next after export, or not', group, when: () => shownPanel() !== 'check', run: () => {
     toggleNext();
     toast(preference('nextAfterExport') ? 'Goes on after an export.' : 'Stays after an export.');
   } });
   registerKey({ key: 'Escape', title: 'Forget what was typed; close', group, run: () => {
-    if (buffer) clearTyped();
+    if (buffer) forgetTyped();
     else if (frames.isOpen) closeFrames();
     else document.activeElement?.blur?.();
   } });

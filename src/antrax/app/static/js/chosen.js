@@ -1,7 +1,7 @@
 /** How a chosen image of a montage looks: to be seen without telling colours apart. */
 
 /**
- * Paints a frame, a veil and a tick over a cell.
+ * Paints a frame and a tick over a cell. Nothing over the image itself: people judge it by its colours.
  * @param {CanvasRenderingContext2D} context
  * @param {number} x
  * @param {number} y
@@ -11,13 +11,10 @@
  */
 export function paintChosen(context, x, y, cell, line, [accent, onAccent]) {
   context.save();
-  context.globalAlpha = 0.16;
   context.fillStyle = accent;
-  context.fillRect(x, y, cell, cell);
-  context.globalAlpha = 1;
   context.strokeStyle = accent;
-  context.lineWidth = line * 1.5;
-  context.strokeRect(x + line * 0.75, y + line * 0.75, cell - line * 1.5, cell - line * 1.5);
+  context.lineWidth = line * 2;
+  context.strokeRect(x + line, y + line, cell - line * 2, cell - line * 2);
   const side = line * 7;
   context.fillRect(x + cell - side, y, side, side);
   context.strokeStyle = onAccent;

@@ -54,7 +54,7 @@ export function colorTable({ letters, state, onSwitch }) {
     table.style.gridTemplateColumns = `repeat(${colors.length + 1}, minmax(0, 1fr))`;
     fill(
       table,
-      heading('all', 'All codes', rows.flat()),
+      heading('All', 'All codes', rows.flat()),
       colors.map((color, i) => heading(color, `All with ${color} as second colour`, rows.map((row) => row[i]))),
       rows.map((row, i) => [heading(colors[i], `All with ${colors[i]} as first colour`, row), row.map(cell)]),
     );
@@ -62,5 +62,6 @@ export function colorTable({ letters, state, onSwitch }) {
   }
 
   draw();
-  return { node: h('div.codes', {}, h('label.field', {}, h('span', {}, 'Colours of the tags, a letter each'), field), table), draw };
+  const explain = 'Colours of the tags, a letter each. Rows: first colour, columns: second.';
+  return { node: h('div.codes', {}, h('label.field', {}, h('span', {}, explain), field), table), draw };
 }

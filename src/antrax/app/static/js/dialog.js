@@ -1,23 +1,49 @@
 /** Dialogs over the page. While one is open, the page's keys rest. */
 
-import { h } from './dom.js';
+import { byId, h } from './dom.js';
 import { keyName } from './keys.js';
+
+/**
+ * What gets the focus back when a dialog or a menu is closed. Not a button that was clicked, nor one of the top bar: Enter would open the
+ * same again instead of exporting. Such a button loses the focus now, or the browser would give it back.
+ * @returns {HTMLElement|null}
+ */
+export function focusToGiveBack() {
+  const active = document.activeElement;
+  if (!(active instanceof HTMLElement) || active === document.body) return null;
+  if (active.matches(':focus-visible') && !active.closest('#topbar')) return active;
+  if (active.matches('button')) active.blur();
+  return null;
+}
 
 /**
  * Opens a dialog. Esc closes it.
  * @param {{title: string, body: Node, actions?: {title: string, run?: () => (void|boolean|Promise<void|boolean>), primary?: boolean,
- *   danger?: boolean, key?: string, left?: boolean, id?: string}[], onClose?: () => void, onKey?: (name: string, event: KeyboardEvent) => boolean,
- *   wide?: boolean, full?: boolean}} options
+ *   danger?: boolean, key?: string, left?: boolean, id?: string}[], onClose?: () => void,
+ *   onKey?: (name: string, event: KeyboardEvent) => boolean, wide?: boolean, full?: boolean}} options
  *   An action closes the dialog unless its `run` returns false (or a promise of it). The key of an action ('Enter', 'Delete')
  *   works anywhere in the dialog but, for single signs, Delete and Backspace, not while typing. `left`: set apart on the left.
  *   `onKey` gets other keys, not while typing, and says whether it took one. `full`: nearly as large as the window.
  * @returns {{close: () => void, element: HTMLDialogElement, button: (title: string) => HTMLButtonElement|undefined}}
  */
 export function openDialog({ title, body, actions = [], onClose, onKey, wide = false, full = false }) {
-  // A button that was clicked does not get the focus back: Enter would open the dialog again instead of exporting.
-  const before = document.activeElement?.matches(':focus-visible') ? document.activeElement : null;
+  const before = focusToGiveBack();
   const dialog = h('dialog', { class: full ? 'full' : wide ? 'wide' : '', 'aria-label': title });
-  const close = () => dialog.close();
+  const close = () => {
+    dialog.close();
+    finish();
+  };
+  let isFinished = false;
+  // At once, not with the event that the browser sends a moment later: a key pressed in between would go to a field that nobody sees.
+  const finish = () => {
+    if (isFinished) return;
+    isFinished = true;
+    const under = [...document.querySelectorAll('dialog[open]')].filter((other) => other !== dialog).at(-1);
+    (under ?? document.body).append(byId('toasts'));
+    dialog.remove();
+    if (before?.isConnected) before.focus({ preventScroll: true });
+    onClose?.();
+  };
 
   const buttons = new Map(actions.map((action) => {
     const press = async () => {
@@ -38,6 +64,11 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
     if (event.isComposing) return;
     const name = keyName(event);
     const target = event.target;
+    if (name === 'Escape') {
+      event.preventDefault();
+      close();
+      return;
+    }
     const typing = target instanceof Element && target.matches('textarea, select, input:not([type=checkbox], [type=radio])');
     if (typing && (name.length === 1 || name === 'Delete' || name === 'Backspace' || target.matches('textarea'))) return;
     // Enter on a button presses that button, not the dialog's main action as well.
@@ -61,16 +92,29 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
   dialog.addEventListener('pointerdown', (event) => {
     if (event.target === dialog) close(); // on the shade around it
   });
-  dialog.addEventListener('close', () => {
-    dialog.remove();
-    onClose?.();
-    if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
-  });
+  dialog.addEventListener('close', finish);
   document.body.append(dialog);
   dialog.showModal();
+  dialog.append(byId('toasts')); // what lies under a dialog can be neither read nor pressed
   const first = dialog.querySelector('[autofocus], .dialog-body input, .dialog-body select, footer button.primary');
   if (first instanceof HTMLElement) first.focus();
   return { close, element: dialog, button: (name) => buttons.get(actions.find((one) => one.title === name)) };
+}
+
+/**
+ * Asks whether to do something.
+ * @param {{title: string, text: string, action: string}} options  action: what the button says that does it
+ * @returns {Promise<boolean>}
+ */
+export function askWhether({ title, text, action }) {
+  return new Promise((resolve) => {
+    let isWanted = false;
+    const agree = () => {
+      isWanted = true;
+    };
+    const actions = [{ title: 'Cancel' }, { title: action, primary: true, key: 'Enter', run: agree }];
+    openDialog({ title, body: h('p', {}, text), actions, onClose: () => resolve(isWanted) });
+  });
 }
 
 /**
@@ -81,12 +125,14 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
 export function askLine({ title, label, value = '', hint = '', action = 'OK', numeric = false }) {
   return new Promise((resolve) => {
     let answer = null;
-    const input = h('input', { type: 'text', value, autofocus: true, inputMode: numeric ? 'numeric' : 'text', autocomplete: 'off', spellcheck: false });
+    const inputMode = numeric ? 'numeric' : 'text';
+    const input = h('input', { type: 'text', value, autofocus: true, inputMode, autocomplete: 'off', spellcheck: false });
     const body = h('label.field', {}, h('span', {}, label), input, hint && h('small', {}, hint));
     const take = () => {
       answer = input.value.trim();
     };
-    openDialog({ title, body, actions: [{ title: 'Cancel' }, { title: action, primary: true, key: 'Enter', run: take }], onClose: () => resolve(answer) });
+    const actions = [{ title: 'Cancel' }, { title: action, primary: true, key: 'Enter', run: take }];
+    openDialog({ title, body, actions, onClose: () => resolve(answer) });
     input.select();
   });
 }

@@ -6,7 +6,8 @@ const SVG = 'http://www.w3.org/2000/svg';
  * Makes an element.
  * @param {string} tag  may carry classes: 'div.menu.wide'
  * @param {Record<string, any>} [props]  `on…` functions become listeners, `data` and `style` objects are spread, `class` adds
- *   classes, names that the element has are set as properties, and everything else as attributes; null, undefined and false are left out
+ *   classes, names that the element has are set as properties, and everything else as attributes; null and undefined are left out, and
+ *   false but where it is the value of such a property
  * @param {...(Node|string|number|null|undefined|false|Array)} children
  * @returns {HTMLElement}
  */
@@ -15,7 +16,7 @@ export function h(tag, props = {}, ...children) {
   const element = document.createElement(name);
   if (classes.length) element.classList.add(...classes);
   for (const [key, value] of Object.entries(props ?? {})) {
-    if (value === null || value === undefined || value === false) continue;
+    if (value === null || value === undefined || (value === false && typeof element[key] !== 'boolean')) continue;
     if (key.startsWith('on') && typeof value === 'function') element.addEventListener(key.slice(2).toLowerCase(), value);
     else if (key === 'class') element.classList.add(...String(value).split(/\s+/).filter(Boolean));
     else if (key === 'data') Object.assign(element.dataset, value);
@@ -90,6 +91,13 @@ export const count = (n) => counting.format(n);
  * @returns {string}
  */
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+
+/**
+ * A message as a sentence: what begins with a word gets a capital letter, what begins with a name stays as it is.
+ * @param {string} text
+ * @returns {string}
+ */
+export const sentence = (text) => (/^[a-z][a-z]*[ ,:]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
 
 /**
  * A probability as people read it. Never "100 %" for what is not certain.

@@ -1,8 +1,8 @@
 /**
  * What is sent to the training set, one after the other: an undo must not overtake the export that it takes back.
  *
- * The page does not wait for the answers. An export that finds no server waits for it and is sent again, for sending one twice does no
- * harm: the server sees from the pixels what is there already.
+ * The page does not wait for the answers. An export that finds no server, or one that was started anew and does not know this page yet,
+ * waits for it and is sent again, for sending one twice does no harm: the server sees from the pixels what is there already.
  */
 
 import { api, clientId } from './api.js';
@@ -11,9 +11,33 @@ import { patch } from './browse.js';
 import { emit, on } from './bus.js';
 
 const AGAIN = 500; // milliseconds
+const NOTHING = 'There is nothing to undo';
+const KEPT = 'antrax.undoable';
 
 let last = Promise.resolve();
 let pending = 0;
+
+/** How many changes of the training set this tab made, that it can take back: a number for each session. */
+const undoable = JSON.parse(sessionStorage.getItem(KEPT) ?? '{}');
+
+/**
+ * Whether this tab knows of something to undo in the open session.
+ * @returns {boolean}
+ */
+export function canUndo() {
+  return Boolean(api.opened) && (pending > 0 || undoable[api.session('undo')] > 0);
+}
+
+/**
+ * Keeps in mind that this tab changed the training set of a session, or took a change back.
+ * @param {string} path  of `undo` in that session
+ * @param {1|-1|0} by  0: there is nothing to take back any more
+ */
+export function noteChange(path, by) {
+  undoable[path] = by && Math.max(0, (undoable[path] ?? 0) + by);
+  sessionStorage.setItem(KEPT, JSON.stringify(undoable));
+  emit('exports');
+}
 
 /** How many are under way. */
 export function pendingExports() {
@@ -46,7 +70,7 @@ async function insist(path, body) {
     try {
       return await api.post(path, body);
     } catch (error) {
-      if (error.status !== 0) throw error;
+      if (error.status !== 0 && error.status !== 403) throw error;
       if (api.connection !== 'ok') await connected();
       else await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
     }
@@ -58,13 +82,16 @@ async function insist(path, body) {
  * @param {string} tracklet  the one on the screen when the person said so
  * @param {number[]|null} frames  from 0; null: all
  * @param {string} label
+ * @param {string|undefined} stamp  of the images that the person saw: others that took their place since are refused
  * @returns {Promise<object>} the server's answer
  */
-export function exportImages(tracklet, frames, label) {
+export function exportImages(tracklet, frames, label, stamp) {
   const path = api.session('export'); // of the session that is open now, not when its turn comes
+  const undo = api.session('undo');
   const opened = api.opened;
   return queue(async () => {
-    const answer = await insist(path, { tracklet, frames, label, client: clientId });
+    const answer = await insist(path, { tracklet, frames, label, stamp, client: clientId });
+    if (answer.added + answer.moved > 0) noteChange(undo, 1);
     if (opened === api.opened) {
       patch(tracklet, { examples: answer.examples, frame_labels: answer.frame_labels });
       noteVersions(answer.versions);
@@ -81,7 +108,14 @@ export function undoLast() {
   const path = api.session('undo');
   const opened = api.opened;
   return queue(async () => {
-    const answer = await api.post(path, { client: clientId }); // not twice: the second would take back another one
+    let answer;
+    try {
+      answer = await api.post(path, { client: clientId }); // not twice: the second would take back another one
+    } catch (error) {
+      if (error.message === NOTHING) noteChange(path, 0); // the app was started anew since, and knows of no earlier change
+      throw error;
+    }
+    noteChange(path, -1);
     if (opened === api.opened) noteVersions(answer.versions);
     return answer;
   });

@@ -126,9 +126,9 @@ function paintOne(i) {
 
 function makeBar() {
   const button = (title, hint, run, props = {}) => h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
-  const where = button('', 'Go to an image by its number (Shift+G)', askNumber, { class: 'quiet where' });
+  const where = button('', 'Go to… (Shift+G)', askNumber, { class: 'where' });
   const chosen = h('span.chosen', { 'aria-live': 'polite' });
-  const none = button('None', 'Choose none', () => frames.clear());
+  const none = button('None', 'Choose none (Shift+A)', () => frames.clear());
   const element = h('footer.frames-bar', {},
     h('div.group', {}, button('← Previous', 'The image before (←)', () => montage.setCursor(montage.cursor - 1)), where,
       button('Next image →', 'The image after (→)', () => montage.setCursor(montage.cursor + 1))),
@@ -155,7 +155,9 @@ function invert() {
 }
 
 async function askNumber() {
-  const answer = await askLine({ title: 'Go to', label: `Number of the image, 1 to ${count(info.images)}`, action: 'Go', value: String(montage.cursor + 1), numeric: true });
+  const answer = await askLine({
+    title: 'Go to', label: `Number of the image, 1 to ${count(info.images)}`, action: 'Go', value: String(montage.cursor + 1), numeric: true,
+  });
   const number = Number(answer?.replaceAll(',', ''));
   if (!answer || !frames.isOpen) return;
   if (Number.isInteger(number) && number >= 1 && number <= info.images) montage.setCursor(number - 1);
@@ -170,12 +172,14 @@ export function initFrames() {
   const when = () => frames.isOpen;
   const pass = (event) => montage.handleKey(event);
   registerKey({ key: 'Space', title: 'Select frames', group: 'Labels', when: () => !frames.isOpen, run: () => openFrames() });
-  registerKey({ key: ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'], shown: '←+→+↑+↓', title: 'Move', group, when, repeat: true, run: pass });
-  registerKey({ key: ['Home', 'End', 'PageUp', 'PageDown'], shown: 'Home or End or Page ↓', title: 'Move far', group, when, repeat: true, run: pass });
+  const move = { group, when, repeat: true, run: pass };
+  registerKey({ ...move, key: ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'], shown: '←+→+↑+↓', title: 'Move' });
+  registerKey({ ...move, key: ['Home', 'End', 'PageUp', 'PageDown'], shown: 'Home+End+Page ↑+Page ↓', title: 'Move far' });
   registerKey({ key: ['Shift+ArrowLeft', 'Shift+ArrowRight', 'Shift+ArrowUp', 'Shift+ArrowDown', 'Shift+Home', 'Shift+End'],
     shown: 'Shift+→', title: 'Choose what is passed', group, when, repeat: true, run: pass });
   registerKey({ key: 'Space', title: 'Choose the image, or not', group, when, run: pass });
   registerKey({ key: 'Ctrl+A', title: 'Choose all', group, when, run: selectAll });
+  registerKey({ key: 'Shift+A', title: 'Choose none', group, when, run: () => frames.clear() });
   registerKey({ key: 'Ctrl+I', title: 'Choose the others', group, when, run: invert });
   registerKey({ key: 'Shift+G', title: 'Go to an image by number', group, when, run: askNumber });
   on('background', (shade) => {

@@ -6,7 +6,8 @@ import { api, clientId } from './api.js';
 import { app, noteVersions } from './app.js';
 import { on } from './bus.js';
 import { openDialog } from './dialog.js';
-import { count, fill, h, plural } from './dom.js';
+import { count, fill, h, plural, sentence } from './dom.js';
+import { noteChange } from './exporting.js';
 import { registerKey } from './keys.js';
 import { Montage } from './montage.js';
 import { PER_SHEET } from './sheets.js';
@@ -23,14 +24,14 @@ const KEYS = [
   { key: 'Enter', title: 'Open the tracklet of the image', run: (gallery) => gallery.openTracklet() },
   { key: '[', title: 'Label before', run: (gallery) => gallery.goToLabel(-1) },
   { key: ']', title: 'Next label', run: (gallery) => gallery.goToLabel(1) },
-  { key: 'Shift+B', title: 'White or black background', run: (gallery) => gallery.setBackground(gallery.background === 'white' ? 'black' : 'white') },
+  { key: 'Shift+B', title: 'White or black background', run: (gallery) => gallery.switchBackground() },
   { key: '+', title: 'Larger', run: (gallery) => gallery.zoom(1) },
-  { key: '-', title: 'Smaller', run: (gallery) => gallery.zoom(-1) },
+  { key: ['-', '−'], shown: '−', title: 'Smaller', run: (gallery) => gallery.zoom(-1) },
 ];
 
 /** Its keys into the list of keys. They are the dialog's, which has the keys for itself while it is open. */
 export function initGallery() {
-  for (const { key, title, run } of KEYS) registerKey({ key, title, group: 'Gallery of a label', when: () => false, run });
+  for (const entry of KEYS) registerKey({ ...entry, group: 'Gallery of a label', when: () => false });
 }
 
 /**
@@ -76,8 +77,8 @@ class Gallery {
     this.moveButton = button('', 'M', () => this.askWhere());
     this.trashButton = button('', 'Del', () => this.trash());
     this.trackletButton = button('Select its tracklet', 'T', () => this.selectTracklet());
-    this.shades = ['white', 'black'].map((shade) =>
-      h('button', { type: 'button', value: shade, title: 'Background (Shift+B)', onclick: () => this.setBackground(shade) }, shade === 'white' ? 'White' : 'Black'));
+    this.shades = [['white', 'White'], ['black', 'Black']].map(([value, title]) =>
+      h('button', { type: 'button', value, title: 'Background (Shift+B)', onclick: () => this.setBackground(value) }, title));
     this.undoButton = button('Undo', 'Ctrl Z', () => this.undo());
     this.openButton = button('Open this tracklet', '↵', () => this.openTracklet());
     this.body = h(
@@ -92,7 +93,8 @@ class Gallery {
         this.total,
         h('span.grow'),
         h('div.segmented', { role: 'group', 'aria-label': 'Background' }, this.shades),
-        h('div.segmented', { role: 'group', 'aria-label': 'Zoom' }, sign('−', 'Smaller (-)', () => this.zoom(-1)), sign('+', 'Larger (+)', () => this.zoom(1))),
+        h('div.segmented', { role: 'group', 'aria-label': 'Zoom' },
+          sign('−', 'Smaller (−)', () => this.zoom(-1)), sign('+', 'Larger (+)', () => this.zoom(1))),
       ),
       h('div.gallery-main', {}, this.area, this.empty),
       h('div.gallery-line', {}, this.facts, this.openButton, this.trackletButton),
@@ -127,21 +129,26 @@ class Gallery {
     const { scrollTop } = this.area;
     const { cursor } = this.montage;
     const chosen = new Set([...this.montage.selection].map((i) => this.items[i]?.name));
+    const before = isSame && this.size === answer.cell ? this.placesBefore() : new Map();
     this.shown = answer.label;
+    this.size = answer.cell;
     this.items = answer.items;
-    fill(this.menu, this.labels.map(({ label, examples }) => h('option', { value: label, selected: label === answer.label }, `${label}  (${count(examples)})`)));
+    fill(this.menu, this.labels.map(({ label, examples }) =>
+      h('option', { value: label, selected: label === answer.label }, `${label}  (${count(examples)})`)));
     const tracklets = new Set(answer.items.map((item) => `${item.experiment}/${item.tracklet}`)).size;
     this.total.textContent = `${plural(answer.total, 'example')} of ${plural(tracklets, 'tracklet')}`;
     this.empty.hidden = answer.total > 0;
     this.empty.textContent = `No examples under ${answer.label}.`;
     const { label, version, cell, total } = answer;
     const path = api.session('gallery/sheet');
+    this.url = (start) => api.imageUrl(path, { label, version, cell, start, stop: Math.min(total, start + PER_SHEET) });
     this.montage.show({
       count: total,
       size: cell,
       scale: SCALES[this.scale],
       marks: this.marks(),
-      url: (start) => api.imageUrl(path, { label, version, cell, start, stop: Math.min(total, start + PER_SHEET) }),
+      url: this.url,
+      before: (i) => before.get(answer.items[i].name) ?? null,
     });
     if (isSame) {
       this.montage.setCursor(cursor);
@@ -151,9 +158,15 @@ class Gallery {
     this.tell();
   }
 
+  /** Where the images that are shown now lie, so that they stay painted until the sheets of the next version are here. */
+  placesBefore() {
+    const { url } = this;
+    return new Map(this.items.map(({ name }, i) => [name, { url: url(i - (i % PER_SHEET)), n: i % PER_SHEET }]));
+  }
+
   /** A line under each image that changes its colour from one tracklet to the next. */
   marks() {
-    const colors = ['--border-strong', '--muted'].map((name) => getComputedStyle(this.area).getPropertyValue(name).trim());
+    const colors = ['--border-strong', '--muted'];
     let tracklets = 0;
     return new Map(this.items.map((item, i) => {
       const previous = this.items[i - 1];
@@ -235,6 +248,10 @@ class Gallery {
     app.goTo(item.tracklet);
   }
 
+  switchBackground() {
+    this.setBackground(this.background === 'white' ? 'black' : 'white');
+  }
+
   setBackground(shade) {
     this.background = shade;
     this.montage.setBackground(shade);
@@ -283,10 +300,12 @@ class Gallery {
   }
 
   async tellServer(path, body, changes) {
+    const undo = api.session('undo');
     try {
       const answer = await api.post(api.session(path), body);
       this.changes += changes;
-      this.say(answer.message);
+      noteChange(undo, changes);
+      this.say(sentence(answer.message));
       // The new version makes every view of the training set ask anew, this one too.
       noteVersions(answer.versions);
     } catch (error) {

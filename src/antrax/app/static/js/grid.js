@@ -4,7 +4,8 @@
 export const GAP = 3;
 export const PAD = 12;
 
-const SMALLEST = 56; // CSS pixels: "fit" makes cells no smaller, and scrolls instead
+const SMALLEST = 2; // CSS pixels an image pixel: "fit" makes images no smaller, and scrolls instead
+const MANY = 400; // but of more images than this each may be as small as it is
 const LARGEST = 760; // nor larger: a single image fills the area, but not a very large screen
 const COMFORTABLE = 100; // smaller cells than this are made larger if that takes a few screens only
 const SCREENS = 3;
@@ -17,7 +18,7 @@ const TALLEST = 20_000_000; // browsers end at 33 million pixels
  * @returns {number}
  */
 export function atLeast(size, scale) {
-  return scale === 'fit' ? Math.max(size, SMALLEST) : size * scale;
+  return scale === 'fit' ? size : size * scale;
 }
 
 /**
@@ -39,7 +40,8 @@ export function arrange({ count, size, scale }, width, height, ratio) {
     const rows = Math.ceil(count / columns);
     return { factor, cell, columns, rows, total: rows * (cell + gap) - gap + 2 * pad };
   };
-  let grid = scale === 'fit' ? fit(inRows, size, width - 2 * pad, height, ratio) : inRows(Math.max(1, Math.round(scale * ratio)));
+  const least = Math.ceil((count > MANY ? 1 : SMALLEST) * ratio);
+  let grid = scale === 'fit' ? fit(inRows, least, size, width - 2 * pad, height, ratio) : inRows(Math.max(1, Math.round(scale * ratio)));
   while (grid.factor > 1 && grid.total > TALLEST * ratio) grid = inRows(grid.factor - 1);
   const wide = grid.columns * (grid.cell + gap) - gap;
   return {
@@ -50,12 +52,14 @@ export function arrange({ count, size, scale }, width, height, ratio) {
   };
 }
 
-/** The largest whole factor that lets all be seen; a larger one where images would be tiny and some scrolling shows them all. */
-function fit(inRows, size, width, height, ratio) {
-  const least = Math.max(1, Math.ceil((SMALLEST * ratio) / size));
+/**
+ * The largest whole factor that lets all be seen. Where none does: a larger one than the least if images would be tiny, and some
+ * scrolling shows them all.
+ */
+function fit(inRows, least, size, width, height, ratio) {
   let grid = inRows(Math.max(least, Math.floor((LARGEST * ratio) / size)));
   while (grid.factor > least && (grid.total > height || grid.cell > width)) grid = inRows(grid.factor - 1);
   const larger = inRows(grid.factor + 1);
-  const isTiny = grid.cell < COMFORTABLE * ratio && larger.cell <= width;
+  const isTiny = grid.total > height && grid.cell < COMFORTABLE * ratio && larger.cell <= width;
   return isTiny && larger.total <= SCREENS * height ? larger : grid;
 }

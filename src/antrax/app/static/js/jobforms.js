@@ -45,7 +45,8 @@ export async function trainForm(start) {
     set.hints.length > 0 && h('ul.notes', {}, set.hints.map((hint) => h('li', {}, hint))),
     hasClassifier ? kind.node : h('p', {}, 'There is no classifier yet: this makes the first one.'),
     length.node,
-    h('p.hint', {}, 'Runs in the background; you can go on labelling. What you export meanwhile counts the next time.'),
+    h('p.hint', {}, 'Some tracklets are kept aside to measure how good it is; the last part of the training is on all examples. ',
+      'It runs in the background: you can go on labelling, and what you export meanwhile counts the next time.'),
     trouble,
   );
   const dialog = openDialog({
@@ -57,16 +58,24 @@ export async function trainForm(start) {
         title: 'Train',
         primary: true,
         key: 'Enter',
-        run: () => length.isValid() && begin(trouble, start('train', { epochs: length.epochs(), scratch: !hasClassifier || kind.value() === 'yes' })),
+        run: () => {
+          const scratch = !hasClassifier || kind.value() === 'yes';
+          return length.isValid() && begin(trouble, start('train', { epochs: length.epochs(), scratch }));
+        },
       },
     ],
   });
-  dialog.button('Train').disabled = labels === 0;
+  if (labels > 0) return;
+  for (const fields of [kind.node, length.node]) fields.disabled = true;
+  const button = dialog.button('Train');
+  button.disabled = true;
+  button.title = 'There are no examples yet';
 }
 
 /**
  * Ask what to classify.
- * @param {(kind: 'classify', options: {movies: number[]|null, missing: boolean, max_error: number}) => Promise<void>} start throws where it cannot begin
+ * @param {(kind: 'classify', options: {movies: number[]|null, missing: boolean, max_error: number}) => Promise<void>} start
+ *   throws where it cannot begin
  * @param {() => void} train opens the other dialog, where there is no classifier yet
  */
 export function classifyForm(start, train) {
@@ -82,7 +91,11 @@ export function classifyForm(start, train) {
   const missing = movies.filter((movie) => !movie.classified).length;
   const current = app.tracklet?.movie;
   const which = choice('Movies', 'movies', [
-    { value: 'all', title: movies.length === 1 ? 'The movie' : `All ${count(movies.length)} movies`, explain: 'Labels everything anew. After training, this is what you want.' },
+    {
+      value: 'all',
+      title: movies.length === 1 ? 'The movie' : `All ${count(movies.length)} movies`,
+      explain: 'Labels everything anew. After training, this is what you want.',
+    },
     missing > 0 && missing < movies.length && {
       value: 'missing',
       title: `Only those without results (${missing})`,

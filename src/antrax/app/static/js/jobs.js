@@ -5,7 +5,7 @@
 import { api } from './api.js';
 import { app } from './app.js';
 import { emit, on } from './bus.js';
-import { openDialog } from './dialog.js';
+import { askWhether, openDialog } from './dialog.js';
 import { byId, count, fill, h } from './dom.js';
 import { classifyForm, trainForm } from './jobforms.js';
 import { registerKey } from './keys.js';
@@ -15,6 +15,17 @@ import { toast, toastError } from './toast.js';
 const NAMES = {
   train: { running: 'Training', done: 'Trained', failed: 'Training failed', stopped: 'Training stopped' },
   classify: { running: 'Classifying', done: 'Classified', failed: 'Classifying failed', stopped: 'Classifying stopped' },
+};
+
+const STOP = {
+  train: {
+    ask: 'Started again with the same examples and settings, it goes on where it was.',
+    told: 'Train again with the same examples and settings, and it goes on where it was.',
+  },
+  classify: {
+    ask: 'Movies that are done keep their new labels; the others keep those that they have.',
+    told: 'Movies that were done have their new labels.',
+  },
 };
 
 let job = null;
@@ -79,7 +90,7 @@ function announce() {
   const action = { title: 'Show messages', run: openJob };
   const name = NAMES[job.kind][job.state];
   if (job.state === 'failed') toast(`${name}: ${job.error}`, { kind: 'error', sticky: true, action });
-  else if (job.state === 'stopped') toast(`${name}.`, { action });
+  else if (job.state === 'stopped') toast(`${name}. ${STOP[job.kind].told}`, { action });
   else toast(`${name} in ${duration(job.seconds)}. ${job.messages.at(-1) ?? ''}`, { kind: 'ok', action });
   // There may be a classifier now, and other labels.
   app.refreshOverview().catch(toastError);
@@ -99,7 +110,7 @@ function drawChip() {
   }
   const hadFocus = chip.contains(document.activeElement);
   const name = NAMES[job.kind][job.state];
-  const facts = isRunning() ? [amount(), duration(job.seconds)].filter(Boolean).join(' · ') : duration(job.seconds);
+  const facts = isRunning() ? [amount(), `for ${duration(job.seconds)}`].filter(Boolean).join(' · ') : `in ${duration(job.seconds)}`;
   fill(
     chip,
     h(
@@ -149,7 +160,8 @@ function openJob() {
     title.textContent = NAMES[job.kind][job.state];
     title.className = `job-title ${job.state}`;
     fill(bar, isRunning() && progress());
-    facts.textContent = [isRunning() && stage(), amount(), isRunning() && job.note, duration(job.seconds), remaining()].filter(Boolean).join(' · ');
+    const clock = `${isRunning() ? 'running for' : 'took'} ${duration(job.seconds)}`;
+    facts.textContent = [isRunning() && stage(), amount(), isRunning() && job.note, clock, remaining()].filter(Boolean).join(' · ');
     trouble.textContent = job.error ?? '';
     // Somebody who scrolled up to read is left there.
     const isAtEnd = messages.scrollTop + messages.clientHeight >= messages.scrollHeight - 8;
@@ -163,6 +175,10 @@ function openJob() {
 }
 
 async function stop() {
+  const { id, kind } = job;
+  const title = `Stop ${NAMES[kind].running.toLowerCase()}?`;
+  if (!(await askWhether({ title, text: STOP[kind].ask, action: 'Stop' }))) return false;
+  if (!isRunning() || job.id !== id) return false; // over meanwhile
   try {
     const answer = await api.post(api.session('job/stop'));
     emit('job', answer.job);

@@ -4,6 +4,7 @@
  */
 import { fill, h, icon, plural } from './dom.js';
 import { CATEGORIES } from './labelrules.js';
+import { toast } from './toast.js';
 
 const UP = 'M4 10l4-4 4 4';
 const DOWN = 'M4 6l4 4 4-4';
@@ -93,21 +94,27 @@ export function labelList({ draft, onChange }) {
       ),
       tool(UP, `Move ${row.label} up`, row !== group[0], () => change(() => draft.step(row, -1), row)),
       tool(DOWN, `Move ${row.label} down`, row !== group.at(-1), () => change(() => draft.step(row, 1), row)),
-      tool(REMOVE, removeTitle(row), draft.canRemove(row), () => remove(row)),
+      // Never disabled: pressed, it says why a label has to stay.
+      tool(REMOVE, removeTitle(row), true, () => remove(row), !draft.canRemove(row)),
       problem && h('p.problem', {}, problem),
     );
   }
 
-  function tool(path, title, enabled, onclick) {
-    return h('button.tool', { type: 'button', 'aria-label': title, title, disabled: !enabled, onclick }, icon(path));
+  function tool(path, title, enabled, onclick, refuses = false) {
+    const props = { type: 'button', 'aria-label': title, title, disabled: !enabled, 'aria-disabled': refuses && 'true', onclick };
+    return h('button.tool', props, icon(path));
   }
 
   function removeTitle(row) {
     if (draft.canRemove(row)) return `Remove ${row.label}`;
-    return row.examples ? `${row.label} has examples: move or delete them first` : `${row.label} is always there`;
+    return row.examples ? `${row.label} has examples: move or delete those first` : `${row.label} is always there`;
   }
 
   function remove(row) {
+    if (!draft.canRemove(row)) {
+      toast(`${removeTitle(row)}.`, { kind: 'warn' });
+      return;
+    }
     const next = draft.rows[draft.rows.indexOf(row) + 1] ?? draft.rows.at(-2);
     change(() => draft.remove(row), next);
   }
@@ -153,7 +160,7 @@ export function labelList({ draft, onChange }) {
     const step = { ArrowUp: -1, ArrowDown: 1, 'Alt+ArrowUp': -1, 'Alt+ArrowDown': 1 }[name];
     if (name.startsWith('Alt+') && step) change(() => draft.step(row, step), row);
     else if (step) rowNode(draft.rows[draft.rows.indexOf(row) + step] ?? row).focus();
-    else if (name === 'Delete' && draft.canRemove(row)) remove(row);
+    else if (name === 'Delete') remove(row);
     else return false;
     return true;
   }

@@ -3,16 +3,6 @@
 import { app } from './app.js';
 
 /**
- * The colour of a category, from the style sheet.
- * @param {string|null} category
- * @returns {string}
- */
-function categoryColour(category) {
-  const styles = getComputedStyle(document.documentElement);
-  return styles.getPropertyValue(`--${category ?? 'none'}`).trim() || styles.getPropertyValue('--none').trim();
-}
-
-/**
  * The labels under which each image is in the training set.
  * @param {object} info  of a tracklet
  * @returns {Map<number, string[]>} only images that are in it
@@ -33,7 +23,8 @@ export function labelsOfImages(info) {
 export function marksOf(info) {
   const marks = new Map();
   for (const [i, labels] of labelsOfImages(info)) {
-    marks.set(i, { color: categoryColour(app.categoryOf(labels[0])), title: `Image ${i + 1}: in the training set as ${labels.join(', ')}` });
+    const color = `--${app.categoryOf(labels[0]) ?? 'none'}`;
+    marks.set(i, { color, title: `Image ${i + 1}: in the training set as ${labels.join(', ')}` });
   }
   return marks;
 }

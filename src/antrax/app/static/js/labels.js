@@ -16,8 +16,10 @@ import { toast, toastError } from './toast.js';
 const CONFLICT = 409;
 const EDITOR_KEYS = [
   [['ArrowUp', 'ArrowDown'], 'Go through the list'],
-  [['Alt+ArrowUp', 'Alt+ArrowDown'], 'Move the label up or down'],
+  ['Alt+ArrowUp', 'Move the label up'],
+  ['Alt+ArrowDown', 'Move it down'],
   ['Delete', 'Remove the label'],
+  ['Tab', 'To the table of colours, to sorting, to all buttons'],
   ['Ctrl+S', 'Save'],
 ];
 const USUAL_COLORS = 'BGOPRWY';

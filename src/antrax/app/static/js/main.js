@@ -3,7 +3,8 @@
 import { api } from './api.js';
 import { emit, on } from './bus.js';
 import { initChooser } from './chooser.js';
-import { byId, fill, h, icon } from './dom.js';
+import { byId, fill, h, icon, plural } from './dom.js';
+import { pendingExports } from './exporting.js';
 import { initFrames } from './frames.js';
 import { showKeys } from './help.js';
 import { init as initJobs } from './jobs.js';
@@ -15,18 +16,22 @@ import { initPulse, pulse } from './pulse.js';
 import { initSession, openFirst } from './session.js';
 import { initSide, showPanel } from './side.js';
 import { initTracklet, sayEmpty } from './tracklet.js';
+import { initToasts } from './toast.js';
 import { init as initTrainset } from './trainset.js';
 import { init as initValidation } from './validation.js';
 
-const SUN = 'M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1';
+const SUN = 'M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15'
+  + 'M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1';
 const MOON = 'M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8Z';
 const RETRY = 3000;
+
+const stillWaits = (n) => `${plural(n, 'export')} still ${n === 1 ? 'waits' : 'wait'}`;
 
 /** The banner: quiet, and gone when the server answers again. */
 function initBanner() {
   const banner = byId('banner');
   let timer = 0;
-  on('connection', (state) => {
+  const tell = (state) => {
     clearTimeout(timer);
     banner.className = state;
     banner.hidden = false;
@@ -34,12 +39,19 @@ function initBanner() {
       fill(banner, 'Connected again.');
       timer = setTimeout(() => { banner.hidden = true; }, 2000);
     } else if (state === 'lost') {
-      fill(banner, 'The server does not answer. Is the SSH tunnel open, and the app running? Nothing is lost: what you do waits for it.',
+      const waiting = pendingExports();
+      fill(banner, 'The server does not answer. Is the SSH tunnel open, and the app running? ',
+        waiting ? `Leave this tab open: ${stillWaits(waiting)} here and will be written then.` : 'This page goes on when it answers.',
         h('button.link', { type: 'button', onclick: pulse }, 'Try now'));
     } else {
-      fill(banner, 'The app was started anew. Open the address that it printed in the terminal.');
+      const waiting = pendingExports();
+      fill(banner, 'The app was started anew. ', waiting
+        ? `Open its new address, which is in the terminal, in a NEW tab and leave this one open: ${stillWaits(waiting)} here.`
+        : 'Open its new address, which is in the terminal, in a new tab.');
     }
-  });
+  };
+  on('connection', tell);
+  on('exports', () => api.connection !== 'ok' && tell(api.connection));
 }
 
 function initTheme() {
@@ -84,6 +96,7 @@ initLabels();
 initValidation();
 initJobs();
 initSide();
+initToasts();
 await open();
 initPulse();
 emit('ready');

@@ -11,7 +11,13 @@ import { openSession } from './session.js';
 import { toast, toastError } from './toast.js';
 
 const MANY = 8; // experiments, from which on a field helps to find one
-const FILTERS = { '': 'All labels', '=ids': 'Any ID', '=noids': 'Without an ID', '=unclassified': 'Not classified' };
+const FILTERS = {
+  '': 'All labels', '=new': 'Not in the training set', '=unclassified': 'Not classified', '=ids': 'Any ID', '=noids': 'Without an ID',
+};
+const NONE_OF = {
+  '': 'no tracklet with images', '=new': 'no tracklet that is not in the training set', '=unclassified': 'no tracklet that is not classified',
+  '=ids': 'no tracklet with an ID', '=noids': 'no tracklet classified without an ID',
+};
 
 /** Sets them up. Called once. */
 export function initMenus() {
@@ -39,20 +45,35 @@ function render() {
     button.title = hint;
   };
   if (!overview) return;
+  for (const id of ['open-tracklets', 'open-order']) byId(id).disabled = !overview.movies.length;
   set('open-experiment', [overview.experiment, h('span.faint', {}, ` / ${overview.session}`)], `${overview.path} (Shift+E)`);
   const filter = filterTitle(view);
+  if (!overview.movies.length) {
+    set('open-tracklets', 'none', 'There are no images');
+    return;
+  }
   set('open-tracklets', filter, `${filter}: ${plural(browse.count, 'tracklet')} (Shift+T)`);
   set('open-order', ORDERS.find(({ order }) => order === view.order)?.title ?? view.order, 'Order (Shift+O)');
 }
 
 function filterTitle({ movie, label, colony }) {
-  return [movie === null ? 'All movies' : `Movie ${movie}`, label && (FILTERS[label] ?? label), colony && `Colony ${colony}`].filter(Boolean).join(' · ');
+  const parts = [movie === null ? 'All movies' : `Movie ${movie}`, label && (FILTERS[label] ?? label), colony && `Colony ${colony}`];
+  return parts.filter(Boolean).join(' · ');
 }
+
+function noneSentence({ movie, label, colony }) {
+  const where = movie === null ? 'This session' : `Movie ${movie}`;
+  const what = NONE_OF[label] ?? `no tracklet classified as ${label}`;
+  return `${where} has ${what}${colony && ` in colony ${colony}`}; the filter stays as it was.`;
+}
+
+/** The server ranks by what is known now, and keeps a list as it is for its seed: picked again, it is to be made anew. */
+const anew = (change) => (change.order === 'useful' || change.label === '=new' ? { ...change, seed: randomSeed() } : change);
 
 // ---- which tracklets ---------------------------------------------------------------------------------------------------------
 
 function openTracklets() {
-  if (!app.overview) return;
+  if (!app.overview?.movies.length) return;
   let counts = null;
   let problem = null;
   const menu = openMenu(byId('open-tracklets'), () => [
@@ -61,15 +82,28 @@ function openTracklets() {
       h('span.grow'), h('span.faint', {}, h('kbd', {}, '↑'), h('kbd', {}, '↓'), h('kbd', {}, '←'), h('kbd', {}, '→'), ' Enter')),
   ], { key: 'Shift+T' });
   if (!menu) return;
-  api.get(api.session('counts')).then((answer) => {
-    counts = answer;
-    if (menu.element.isConnected) menu.rebuild();
-  }, toastError);
+  let counted; // the movie whose labels are counted
+  countLabels();
+
+  async function countLabels() {
+    const { movie } = browse.view;
+    if (counted === movie) return;
+    counted = movie;
+    try {
+      const answer = await api.get(api.session('counts'), { movie });
+      if (counted !== movie) return;
+      counts = answer;
+      if (menu.element.isConnected) menu.rebuild();
+    } catch (error) {
+      toastError(error);
+    }
+  }
 
   async function pick(change) {
     try {
-      const isAny = await openView(change, app.tracklet?.tracklet ?? null);
-      problem = isAny ? null : `None: ${filterTitle({ ...browse.view, ...change })} has no tracklets. Nothing changed.`;
+      const isAny = await openView(anew(change), app.tracklet?.tracklet ?? null);
+      problem = isAny ? null : noneSentence({ ...browse.view, ...change });
+      if (isAny) countLabels();
     } catch (error) {
       problem = error.message;
     }
@@ -88,7 +122,7 @@ function movieColumn(pick) {
   return column('Movie',
     menuItem({ title: 'All movies', checked: view.movie === null, run: () => pick({ movie: null }) }),
     movies.map(({ movie, name, tracklets, classified }) => menuItem({
-      title: `Movie ${movie}`, small: name, hint: name, note: tracklets === null ? '' : count(tracklets), checked: view.movie === movie,
+      title: `Movie ${movie}`, small: name, hint: name, note: tracklets ? count(tracklets) : '', checked: view.movie === movie,
       faint: app.overview.classified && !classified, run: () => pick({ movie }),
     })),
     without > 0 && h('p.menu-note', {}, `${plural(without, 'movie')} without images`));
@@ -103,8 +137,8 @@ function labelColumn(counts, pick) {
   const known = new Set(categories.flatMap(({ labels }) => labels));
   const others = Object.keys(counts?.labels ?? {}).filter((label) => !known.has(label));
   const number = (label) => (counts ? count(counts.labels[label] ?? 0) : '');
-  return column('Current label',
-    item(''), item('=unclassified'),
+  return column('Filter by autoID',
+    item(''), item('=new'), item('=unclassified'),
     classified ? [
       item('=ids'), item('=noids'),
       [...categories.map(({ labels }) => labels), others].filter((labels) => labels.length).map((labels) => [
@@ -124,13 +158,16 @@ function colonyColumn(pick) {
 // ---- in which order ----------------------------------------------------------------------------------------------------------
 
 function openOrder() {
-  if (!app.overview) return;
+  if (!app.overview?.movies.length) return;
   const pick = (change) => {
     closeMenu();
-    openView(change).catch(toastError);
+    openView(anew(change)).catch(toastError);
   };
   openMenu(byId('open-order'), () => [column('Order',
-    ORDERS.map(({ order, title, explain }) => menuItem({ title, small: explain, checked: browse.view.order === order, run: () => pick({ order }) })),
+    ORDERS.map(({ order, title, explain }) => menuItem({
+      title, small: explain, checked: browse.view.order === order,
+      run: () => (browse.view.order === order && order !== 'useful' ? closeMenu() : pick({ order })),
+    })),
     h('hr'),
     menuItem({ title: 'Shuffle anew', run: () => pick({ order: 'random', seed: randomSeed() }) }))], { key: 'Shift+O' });
 }
@@ -155,10 +192,13 @@ async function openExperiments() {
   function build() {
     if (!answer) return [h('p.menu-note', {}, problem ?? 'Looking …')];
     const fits = ({ experiment, path }) => `${experiment} ${path}`.toLowerCase().includes(wanted);
-    const recent = answer.recent.filter(({ place }) => answer.places.some(({ id }) => id === place));
+    const isChoice = answer.places.length > 1 || answer.places[0]?.sessions.length > 1;
+    const recent = isChoice ? answer.recent.filter(({ place }) => answer.places.some(({ id }) => id === place)) : [];
     const places = answer.places.filter(fits);
     return [
-      answer.places.length > MANY && h('input.menu-search', { type: 'search', placeholder: 'Find an experiment', value: wanted, 'aria-label': 'Find an experiment', oninput: search }),
+      answer.places.length > MANY && h('input.menu-search', {
+        type: 'search', placeholder: 'Find an experiment', value: wanted, 'aria-label': 'Find an experiment', oninput: search,
+      }),
       recent.length > 0 && !wanted && column('Recent',
         recent.slice(0, 5).map(({ place, session }) => item(answer.places.find(({ id }) => id === place), session, true))),
       h('div.menu-column.tall', { role: 'group', 'aria-label': 'Experiments' }, places.map((place) => [

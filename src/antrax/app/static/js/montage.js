@@ -67,12 +67,15 @@ export class Montage {
   /**
    * Shows images. What is not given stays as it was; the selection stays if `url` is not given.
    * @param {{count?: number, size?: number, url?: (start: number) => string, marks?: Map<number, {color: string, title: string}>,
-   *   scale?: 'fit'|number}} content
+   *   scale?: 'fit'|number, before?: ((i: number) => {url: string, n: number}|null)|null}} content
    *   size: pixels of an image's side. url: the address of the sheet of images start..start+255. marks: a coloured line under
-   *   an image, with words for the pointer. scale: screen pixels (CSS) an image pixel, or as large as lets all be seen
+   *   an image, in a colour of the style sheet ('--ant'), with words for the pointer. scale: screen pixels (CSS) an image pixel, or as
+   *   large as lets all be seen. before: where an image lies (its place on that sheet) among those that were shown until now, for the time
+   *   until its new sheet is here
    */
   show(content) {
     const isOther = content.url !== undefined;
+    if (isOther) this.content.before = null;
     Object.assign(this.content, content);
     if (isOther) {
       this.selection = new Set();
@@ -241,19 +244,23 @@ export class Montage {
       const x = grid.left + (i % grid.columns) * grid.pitch;
       const y = grid.top + Math.floor(i / grid.columns) * grid.pitch - scroll;
       const url = content.url(i - (i % PER_SHEET));
-      const sheet = peekSheet(url);
+      let sheet = peekSheet(url);
+      let n = i % PER_SHEET;
+      if (!sheet) {
+        missing.add(url);
+        const before = content.before?.(i);
+        sheet = before && peekSheet(before.url);
+        n = before?.n;
+      }
       context.fillStyle = sheet ? this.background : colour('--cell-empty');
       context.fillRect(x, y, grid.cell, grid.cell);
       if (sheet) {
-        const n = i % PER_SHEET;
         const { size } = content;
         context.drawImage(sheet, (n % PER_ROW) * size, Math.floor(n / PER_ROW) * size, size, size, x, y, grid.cell, grid.cell);
-      } else {
-        missing.add(url);
       }
       const mark = content.marks.get(i);
       if (mark) {
-        context.fillStyle = mark.color;
+        context.fillStyle = colour(mark.color);
         context.fillRect(x, y + grid.cell - 2 * line, grid.cell, 2 * line);
       }
       if (this.selection.has(i)) paintChosen(context, x, y, grid.cell, line, accents);

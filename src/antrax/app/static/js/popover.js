@@ -1,5 +1,6 @@
 /** Menus that open under a button: lists of choices, in columns. */
 
+import { focusToGiveBack } from './dialog.js';
 import { fill, h } from './dom.js';
 import { keyName } from './keys.js';
 
@@ -35,8 +36,7 @@ export function openMenu(button, build, { key }) {
   const wasOpen = open?.button === button;
   closeMenu();
   if (wasOpen) return null;
-  // A button that was clicked does not get the focus back: Enter would open the menu again instead of exporting.
-  const before = document.activeElement?.matches(':focus-visible') ? document.activeElement : null;
+  const before = focusToGiveBack();
   const element = h('div.menu', { role: 'menu', 'aria-label': button.textContent.trim(), tabIndex: -1 });
   let typed = '';
   let idle = 0;
@@ -107,7 +107,7 @@ export function openMenu(button, build, { key }) {
     button.setAttribute('aria-expanded', 'false');
     document.removeEventListener('pointerdown', onPointer, true);
     removeEventListener('resize', place);
-    if (isByKey && before instanceof HTMLElement && before.isConnected) before.focus();
+    if (isByKey && before?.isConnected) before.focus();
   };
 
   element.addEventListener('keydown', onKeydown);

@@ -4,17 +4,31 @@
  */
 import { api } from './api.js';
 import { count, fill, h, plural } from './dom.js';
+import { registerKey } from './keys.js';
 import { meter, percent, percentNumber, roundEnd, whisker } from './plots.js';
 
 const FILTERS = [
-  { key: 'met', value: 'random', title: 'Only met at random', explain: 'Tracklets met in any other order are a biased sample.' },
-  { key: 'seen', value: 'unseen', title: 'Only unseen', explain: 'Without tracklets of the training set: the classifier knows those.' },
+  {
+    key: 'met', value: 'random', press: 'Shift+M', title: 'Only met at random',
+    explain: 'Tracklets met in any other order are a biased sample.',
+  },
+  {
+    key: 'seen', value: 'unseen', press: 'Shift+S', title: 'Only unseen',
+    explain: 'Without tracklets of the training set: the classifier knows those.',
+  },
 ];
+
+const UNITS = {
+  tracklets: 'Each tracklet counts once',
+  frames: 'Each tracklet counts as often as it has images',
+};
+const INTERVAL = '95 % interval: in nineteen of twenty such sets of checks, the true rate lies within. More checks make it narrower.';
 
 const filter = { met: 'all', seen: 'all' };
 let status = null;
 let figures = null;
 let asked = 0;
+const boxes = {};
 
 /**
  * Build the statistics into a node of the panel.
@@ -31,6 +45,14 @@ export function ratesView() {
     status,
     figures,
   );
+}
+
+/**
+ * The keys of the boxes above the statistics.
+ * @param {() => boolean} when
+ */
+export function registerRateKeys(when) {
+  for (const { key, press, title } of FILTERS) registerKey({ key: press, title, group: 'Check', when, run: () => boxes[key].click() });
 }
 
 /** Empty the statistics: they are of another session. */
@@ -60,7 +82,7 @@ export async function refreshRates() {
   }
 }
 
-function filterBox({ key, value, title, explain }) {
+function filterBox({ key, value, press, title, explain }) {
   const box = h('input', {
     type: 'checkbox',
     onchange: () => {
@@ -68,7 +90,8 @@ function filterBox({ key, value, title, explain }) {
       refreshRates();
     },
   });
-  return h('label.check', { title: explain }, box, title);
+  boxes[key] = box;
+  return h('label.check', { title: `${explain} (${press})` }, box, title);
 }
 
 function draw(rates) {
@@ -76,11 +99,11 @@ function draw(rates) {
   const isMissed = ({ key }) => key.startsWith('missed');
   fill(
     figures,
+    h('p.rates-outlook', {}, rates.more_checks_text),
+    rates.notes.length > 0 && h('ul.rates-notes', {}, rates.notes.map((note) => h('li.hint', {}, note))),
     assignment(rates.assignment),
     rateGroup(rates.rows.filter((row) => !isMissed(row))),
     rateGroup(rates.rows.filter(isMissed)),
-    h('p.rates-outlook', {}, rates.more_checks_text),
-    rates.notes.map((note) => h('p.hint', {}, note)),
   );
 }
 
@@ -93,14 +116,15 @@ function assignment({ tracklets, frames }) {
     h(
       'div',
       { class: 'rate-line', title: `${count(k)} of ${count(n)}` },
-      h('span.rate-unit', {}, title),
+      h('span.rate-unit', { title: UNITS[title] }, title),
       meter(rate ?? 0, 'accent'),
       h('span.rate-number', {}, rate === null ? '–' : percent(rate)),
     );
   return h(
     'div',
     { class: 'rate' },
-    h('div.rate-head', {}, h('span', {}, 'Got an ID'), h('span.rate-count', {}, 'counted over all')),
+    h('div.rate-head', { title: 'How many of all classified tracklets got an ID. This is counted, not estimated from checks.' },
+      h('span', {}, 'Got an ID'), h('span.rate-count', {}, 'counted over all')),
     line('tracklets', tracklets),
     line('frames', frames),
   );
@@ -118,11 +142,11 @@ function rateRow(row, end) {
     h(
       'div',
       { class: 'rate-line' },
-      h('span.rate-unit', {}, title),
+      h('span.rate-unit', { title: UNITS[title] }, title),
       whisker({ rate, low, high }, end),
       h(
         'span',
-        { class: 'rate-number', title: '95 % interval' },
+        { class: 'rate-number', title: INTERVAL },
         percent(rate),
         h('span.rate-interval', {}, `${percentNumber(low)}–${percentNumber(high)}`),
       ),

@@ -4,8 +4,9 @@ import { api, who } from './api.js';
 import { app, forgetVersions, noteVersions } from './app.js';
 import { browse, openView, reset } from './browse.js';
 import { emit, on } from './bus.js';
-import { sayEmpty } from './tracklet.js';
-import { toast } from './toast.js';
+import { byId } from './dom.js';
+import { movieTitle, sayEmpty } from './tracklet.js';
+import { clearToasts, toast } from './toast.js';
 
 const KEPT = 'antrax.place';
 const CALM = 300; // milliseconds: browsers refuse an address that changes at every repeat of a key
@@ -22,6 +23,7 @@ let writing = 0;
 export async function openSession(place, session, start = {}) {
   const overview = await api.get(api.pathIn({ place, session }, 'overview'));
   const { near = null, at = 0, ...view } = start;
+  if (api.opened) clearToasts(); // they are about the other session
   api.open(place, session);
   forgetVersions();
   app.overview = overview;
@@ -34,13 +36,27 @@ export async function openSession(place, session, start = {}) {
   for (const warning of overview.warnings) toast(warning, { kind: 'warn' });
   api.post('/api/opened', { place, session }).catch(() => {}); // the list of recent ones is a comfort only
   if (!overview.movies.length) {
-    sayEmpty('No movie of this session has images of tracklets. Run the tracking step first.');
+    sayEmpty(`No blob images: ${overview.path}/images has no images_*.mat. Run the tracking step of this session first.`);
     return;
   }
   // What was remembered may be gone: then the first movie, then any.
-  if (await openView({}, near, at)) return;
-  if (await openView({ movie: first, label: '', colony: '' })) return;
-  if (!(await openView({ movie: null, label: '', colony: '' }))) sayEmpty('This session has no tracklets with images.');
+  if (await tryView({}, near, at)) return;
+  if (await tryView({ movie: first, label: '', colony: '' })) return;
+  if (!(await tryView({ movie: null, label: '', colony: '' }))) sayEmpty('This session has no tracklets with images.');
+}
+
+/** As `openView`; a movie that cannot be read is told in the middle of the page, where others can be chosen. */
+async function tryView(change, near, at) {
+  try {
+    return await openView(change, near, at);
+  } catch (error) {
+    const movie = 'movie' in change ? change.movie : browse.view.movie;
+    if (!(error.status >= 400) || error.status === 403 || movie === null) throw error;
+    sayEmpty(`${movieTitle(movie)}: ${error.message}`, {
+      action: { title: 'Other tracklets …', run: () => byId('open-tracklets').click() },
+    });
+    return true;
+  }
 }
 
 function remember() {

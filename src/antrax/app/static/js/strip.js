@@ -2,6 +2,7 @@
 
 import { fill, h } from './dom.js';
 
+const EXPLAIN = 'What the classifier says of single images. The confidence at the top is that of the whole tracklet, calibrated.';
 const LINES = ['--strip-assigned', '--strip-runner-up'];
 
 /**
@@ -66,7 +67,7 @@ export class Strip {
     const i = this.hovered;
     const mean = (of) => of.reduce((sum, value) => sum + value, 0) / of.length;
     fill(this.legend,
-      h('div.strip-title', {}, i === null ? 'Mean of all images' : `Image ${i + 1}`),
+      h('div.strip-title', { title: EXPLAIN }, i === null ? 'Mean of all images' : `Image ${i + 1}`),
       labels.map((label, n) => label && h('div.strip-label', {},
         h('span.swatch', { class: n ? 'runner-up' : 'assigned' }),
         h('span.name', { title: label }, label),

@@ -2,10 +2,24 @@
 
 import { UNWANTED } from './api.js';
 import { byId, h } from './dom.js';
+import { registerKey } from './keys.js';
 
 const TOLD = new Set([0, 403, UNWANTED]);
 const LIFE = { info: 4000, ok: 4000, warn: 8000, error: 12_000 };
 const MOST = 4;
+
+/** Takes all messages away: they are about something that is not open any more. */
+export function clearToasts() {
+  byId('toasts').replaceChildren();
+}
+
+/** Sets their key up. Called once. */
+export function initToasts() {
+  const offer = () => [...byId('toasts').querySelectorAll('.toast .link')].at(-1);
+  registerKey({
+    key: 'Shift+Enter', title: 'What the newest message offers', group: 'Panels and menus', when: () => Boolean(offer()), run: () => offer().click(),
+  });
+}
 
 /**
  * Shows a message for some seconds.
@@ -28,7 +42,7 @@ export function toast(message, { kind = 'info', action, sticky = false } = {}) {
   });
   const item = h('div.toast', { class: kind, data: { message }, role: kind === 'error' ? 'alert' : null },
     h('span.toast-text', {}, message),
-    action && h('button.link', { type: 'button', onclick: run }, action.title),
+    action && h('button.link', { type: 'button', title: 'Shift+Enter', onclick: run }, action.title),
     h('button.close', { type: 'button', 'aria-label': 'Close this message', onclick: close }, '×'));
   list.append(item);
   while (list.children.length > MOST) list.firstElementChild.remove();

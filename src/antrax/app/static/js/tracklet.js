@@ -35,7 +35,7 @@ export function initTracklet() {
     label: 'Images of the tracklet',
     onActivate: (i) => openFrames(i),
     onHover: (i) => strip.setHover(i),
-    onProblem: toastError,
+    onProblem: renderUnread,
   });
   strip = new Strip(byId('strip'), {
     onHover: (i) => (frames.isOpen ? null : montage.setHighlight(i)),
@@ -92,7 +92,7 @@ const chance = (p) => (Number.isFinite(p) ? ` ${percent(p)}` : '');
 
 function scoreTitle(info) {
   const score = info.score ? `, score ${Number(info.score).toFixed(1)}` : '';
-  return `Current label${score}`;
+  return info.confidence ? `Current label${score}; confidence of the whole tracklet, calibrated` : `Current label${score}`;
 }
 
 /** What else it could be: for one without an ID the most probable label, for others the second most probable. */
@@ -128,7 +128,8 @@ function facts(info) {
     info.fps ? h('span', {}, `${(span / info.fps).toFixed(span / info.fps < 10 ? 2 : 1)} s`) : null,
     info.colony && h('span', {}, `Colony ${info.colony}`),
     examples.length
-      ? h('span.head-examples', {}, 'In the training set: ', examples.map(([label, n]) => h('span.chip', { class: app.categoryOf(label) ?? 'none' }, label, h('b', {}, count(n)))))
+      ? h('span.head-examples', {}, 'In the training set: ', examples.map(([label, n]) =>
+        h('span.chip', { class: app.categoryOf(label) ?? 'none' }, label, h('b', {}, count(n)))))
       : h('span.faint', {}, 'Not in the training set'));
 }
 
@@ -147,12 +148,13 @@ function showImages(info) {
   const images = visible(info);
   const which = `${info.tracklet} ${info.stamp} ${images}`;
   byId('empty').hidden = images > 0;
-  if (!images) showEmpty(info.problem ?? 'This tracklet has no images.');
+  if (!images) showEmpty(info.problem ? `${movieTitle(info.movie)}: ${info.problem}` : 'This tracklet has no images.');
   montage.setBackground(background());
   const content = { marks: marksOf(info), scale: preference('showAll') ? preference('scale') : 'fit' };
   if (which !== shownImages) {
     shownImages = which;
-    Object.assign(content, { count: images, size: Math.max(1, info.size ?? 1), url: (start) => sheetUrl(info, start, images === 1 ? 1 : info.images) });
+    const url = (start) => sheetUrl(info, start, images === 1 ? 1 : info.images);
+    Object.assign(content, { count: images, size: Math.max(1, info.size ?? 1), url });
   }
   montage.show(content);
   byId('montage').dataset.tracklet = info.tracklet; // whose images are painted, or are being fetched while it is busy
@@ -168,7 +170,30 @@ function renderMissing(error) {
   clearTimeout(waiting);
   // While the server does not answer the banner says so, and the tracklet comes when it does.
   if (error.status === 0) showEmpty('Waiting for the server …', { busy: true });
+  else if (error.status === 403) showEmpty(error.message); // and that comes by itself too
   else showEmpty(error.message, { action: { title: 'Try again', run: () => goToIndex(browse.index) } });
+}
+
+/** Images that cannot be read are told where they would be. */
+function renderUnread(error) {
+  toastError(error);
+  const { current } = browse;
+  if (!current || !(error.status >= 400)) return;
+  const again = () => {
+    byId('empty').hidden = true;
+    montage.retry();
+  };
+  showEmpty(`${movieTitle(current.movie)}: ${error.message}`, { action: { title: 'Try again', run: again } });
+}
+
+/**
+ * A movie by its number and name.
+ * @param {number} movie
+ * @returns {string}
+ */
+export function movieTitle(movie) {
+  const name = app.overview?.movies.find((one) => one.movie === movie)?.name;
+  return name ? `Movie ${movie} (${name})` : `Movie ${movie}`;
 }
 
 /**
@@ -193,7 +218,7 @@ function makeBar() {
   const button = (title, hint, run, props = {}) => h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
   const made = {
     back: button('← Back', 'Back (← or ,)', () => go(-1)),
-    where: button('', 'Go to a tracklet by its number (Shift+G)', askNumber, { class: 'quiet where' }),
+    where: button('', 'Go to… (Shift+G)', askNumber, { class: 'where' }),
     next: button('Next →', 'Next (→ or .)', () => go(1), { class: 'strong' }),
     all: h('input', { type: 'checkbox', checked: preference('showAll'), onchange: toggleAll }),
     white: button('White', 'White background (Shift+B)', () => setBackground('white')),
@@ -215,6 +240,7 @@ function renderBar() {
   const total = browse.count;
   const at = browse.index;
   fill(bar.where, browse.isInView ? [h('b', {}, total ? count(at + 1) : '–'), ` of ${count(total)}`] : 'not in this list');
+  bar.where.disabled = !total;
   bar.back.disabled = !total || (at === 0 && browse.isInView);
   bar.next.disabled = !total || (at >= total - 1 && browse.isInView);
   bar.all.checked = preference('showAll');
@@ -280,7 +306,8 @@ function registerKeys() {
   registerKey({ key: ['ArrowLeft', ',', 'PageUp'], title: 'Back', group, when: isMain, repeat: true, run: () => go(-1) });
   registerKey({ key: 'Shift+G', title: 'Go to a tracklet by number or name', group, when: isMain, run: askNumber });
   registerKey({ key: 'Shift+F', title: 'All frames, or the first one', group: 'Images', when: isMain, run: toggleAll });
-  registerKey({ key: 'Shift+B', title: 'White or black background', group: 'Images', run: () => setBackground(background() === 'white' ? 'black' : 'white') });
+  const switchBackground = () => setBackground(background() === 'white' ? 'black' : 'white');
+  registerKey({ key: 'Shift+B', title: 'White or black background', group: 'Images', run: switchBackground });
   registerKey({ key: '+', title: 'Larger', group: 'Images', when: isMain, repeat: true, run: () => zoom(1) });
   registerKey({ key: ['-', '−'], shown: '−', title: 'Smaller', group: 'Images', when: isMain, repeat: true, run: () => zoom(-1) });
   registerKey({ key: '=', title: 'Fit all', group: 'Images', when: isMain, run: () => setScale('fit') });

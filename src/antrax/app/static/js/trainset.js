@@ -6,11 +6,15 @@ import { api } from './api.js';
 import { app } from './app.js';
 import { on } from './bus.js';
 import { byId, count, fill, h, plural } from './dom.js';
+import { frames } from './frames.js';
 import { initGallery, openGallery } from './gallery.js';
 import { registerKey } from './keys.js';
 import { openLabels } from './labels.js';
 import { meter } from './plots.js';
+import { shownPanel } from './side.js';
+import { toast } from './toast.js';
 
+const TITLE = 'Panel Training set';
 const SORTS = [
   { value: 'order', title: 'Listed' },
   { value: 'fewest', title: 'Fewest first' },
@@ -29,6 +33,7 @@ let asked = 0;
 export function init() {
   panel = byId('panel-trainset');
   panel.addEventListener('keydown', stepThroughRows);
+  panel.addEventListener('focusin', (event) => reach(event.target.closest('.set-row')));
   on('session', () => {
     fill(panel);
     outdated();
@@ -45,8 +50,19 @@ export function init() {
     key: 'Shift+X',
     title: 'Examples of the chosen label',
     group: 'Panels and menus',
-    when: () => Boolean(app.selectedLabel),
-    run: () => openGallery(app.selectedLabel),
+    run: () => (app.selectedLabel ? openGallery(app.selectedLabel) : toast('Choose a label first: this shows its examples.')),
+  });
+  const isShown = () => shownPanel() === 'trainset';
+  registerKey({ key: 'Shift+S', title: 'Labels as listed, or fewest first', group: TITLE, when: isShown, run: () => {
+    sort = sort === 'order' ? 'fewest' : 'order';
+    if (set) draw();
+  } });
+  registerKey({
+    key: ['ArrowUp', 'ArrowDown'],
+    title: 'To its labels; Enter shows the examples of one',
+    group: TITLE,
+    when: () => isShown() && !frames.isOpen,
+    run: () => (panel.querySelector('.set-row[tabindex="0"]') ?? panel.querySelector('.set-row:enabled'))?.focus(),
   });
 }
 
@@ -89,9 +105,11 @@ function draw() {
     set.examples === 0 && beginning(),
     remarks(),
     set.labels.length > 0 &&
-      h('div.set-head-line', {}, segments(), ['examples', 'tracklets'].map((title) => h('span.set-column', { 'aria-hidden': 'true' }, title))),
+      h('div.set-head-line', {}, segments(), ['examples', 'tracklets'].map((title) =>
+        h('span.set-column', { 'aria-hidden': 'true' }, title))),
     h('ul.set-list', {}, sorted().map((row) => h('li', {}, rowButton(row, most)))),
   );
+  reach(panel.querySelector('.set-row:enabled'));
   if (focused) [...panel.querySelectorAll('.set-row')].find((row) => row.dataset.label === focused)?.focus();
 }
 
@@ -109,7 +127,9 @@ function beginning() {
 function remarks() {
   const { imbalance, hints } = set;
   const lines = [...hints];
-  if (imbalance?.ratio >= WORTH_SAYING) lines.push(`${imbalance.largest} has ${count(Math.round(imbalance.ratio))} times as many examples as ${imbalance.smallest}.`);
+  if (imbalance?.ratio >= WORTH_SAYING) {
+    lines.push(`${imbalance.largest} has ${count(Math.round(imbalance.ratio))} times as many examples as ${imbalance.smallest}.`);
+  }
   return lines.length > 0 && h('ul.notes', {}, lines.map((line) => h('li', {}, line)));
 }
 
@@ -120,6 +140,7 @@ function segments() {
       {
         type: 'button',
         'aria-pressed': String(value === sort),
+        title: 'Shift+S',
         onclick: () => {
           sort = value;
           draw();
@@ -151,6 +172,11 @@ function rowButton({ label, category, listed, examples, tracklets }, most) {
     h('span.set-number', {}, isEmpty ? 'none' : count(examples)),
     h('span.set-number.minor', {}, isEmpty ? '' : count(tracklets)),
   );
+}
+
+/** One row at a time can be reached with Tab; ↑ and ↓ go to the others. */
+function reach(reached) {
+  if (reached) for (const row of panel.querySelectorAll('.set-row')) row.tabIndex = row === reached ? 0 : -1;
 }
 
 function stepThroughRows(event) {

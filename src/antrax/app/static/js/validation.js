@@ -6,10 +6,10 @@ import { api, who } from './api.js';
 import { app, noteVersions } from './app.js';
 import { patch } from './browse.js';
 import { on } from './bus.js';
-import { byId, fill, h } from './dom.js';
+import { byId, fill, h, sentence } from './dom.js';
 import { registerKey } from './keys.js';
 import { prefer, preference } from './prefs.js';
-import { forgetRates, ratesView, refreshRates } from './rates.js';
+import { forgetRates, ratesView, refreshRates, registerRateKeys } from './rates.js';
 import { toast } from './toast.js';
 import { go } from './tracklet.js';
 import { labelField } from './typeahead.js';
@@ -17,6 +17,11 @@ import { labelField } from './typeahead.js';
 // After these the person may say which label it should have been.
 const ASK_TRUTH = new Set(['wrong', 'identifiable']);
 const HISTORY_SHOWN = 4;
+const MARKS = [
+  'First mark: Correct, Not an ant, Rightly unknown',
+  'Second mark: Wrong, Is an ant, Identifiable',
+  'Third mark: Should not have an ID',
+];
 
 let panel;
 let target;
@@ -25,9 +30,13 @@ let prompt;
 let history;
 let statistics;
 let options;
+let next;
 let name;
 let askedFor = null;
 let ratesStale = true;
+// The marks made in this tab, the last one last: {tracklet, label}. Ctrl+Z takes them back.
+let made = [];
+let said = null; // the message about the last one
 // Marks go to the server one after another, so that the last one pressed is the last one written.
 let sending = Promise.resolve();
 
@@ -51,6 +60,7 @@ export function init() {
     // Who sits here is known once the server has answered.
     name.value = who.name;
     ratesStale = true;
+    made = [];
     forgetRates();
     catchUp();
   });
@@ -69,7 +79,7 @@ export function init() {
   for (const [i, key] of ['1', '2', '3'].entries()) {
     registerKey({
       key,
-      title: ['First mark: Correct, Not an ant, Rightly unknown', 'Second mark: Wrong, Is an ant, Identifiable', 'Third mark: Should not have an ID'][i],
+      title: MARKS[i],
       group: 'Check',
       // A digit pressed by mistake while labelling must not become a check: marks need the panel in sight.
       when: () => isOpen() && Boolean(app.tracklet?.verdicts?.[i]),
@@ -77,6 +87,12 @@ export function init() {
     });
   }
   registerKey({ key: '0', title: 'Take the mark back', group: 'Check', when: () => isOpen() && Boolean(app.tracklet?.mark), run: () => mark(null) });
+  registerKey({ key: 'Ctrl+Z', title: 'Take your last mark back, wherever it was', group: 'Check', when: isOpen, run: takeLastBack });
+  registerKey({ key: 'Shift+N', title: 'Next after a mark, or not', group: 'Check', when: isOpen, run: () => {
+    next.checked = !next.checked;
+    prefer('nextAfterMark', next.checked);
+  } });
+  registerRateKeys(isOpen);
 }
 
 function isOpen() {
@@ -127,7 +143,7 @@ function verdictButton({ verdict, title, key }, chosen) {
 }
 
 function choices() {
-  const next = h('input', {
+  next = h('input', {
     type: 'checkbox',
     checked: preference('nextAfterMark'),
     onchange: () => prefer('nextAfterMark', next.checked),
@@ -143,7 +159,7 @@ function choices() {
   return h(
     'div',
     { class: 'check-choices' },
-    h('label.check', {}, next, 'Next after a mark'),
+    h('label.check', { title: 'Shift+N' }, next, 'Next after a mark'),
     h('label.check-who', { title: 'Your name is written beside each mark' }, 'by', name),
   );
 }
@@ -152,6 +168,8 @@ function choices() {
 function mark(verdict) {
   const info = app.tracklet;
   closePrompt();
+  made = made.filter((one) => one.tracklet !== info.tracklet);
+  if (verdict !== null) made.push({ tracklet: info.tracklet, label: info.label });
   write(info, verdict, '');
   if (ASK_TRUTH.has(verdict)) askTruth(info, verdict);
   else if (verdict !== null) goOn();
@@ -167,11 +185,39 @@ function write({ tracklet, label, mark: before }, verdict, trueLabel) {
       const answer = await api.post(path, body);
       patch(tracklet, { mark: answer.mark, history: answer.history });
       noteVersions(answer.versions);
+      // What is not on the screen any more is told, and can be taken back from here.
+      if (verdict !== null && app.tracklet?.tracklet !== tracklet) tell(tracklet, answer.message);
     } catch (error) {
       patch(tracklet, { mark: before });
+      made = made.filter((one) => one.tracklet !== tracklet);
       toast(`The mark of ${tracklet} was not written: ${error.message}`, { kind: 'error', sticky: true });
     }
   });
+}
+
+function tell(tracklet, message) {
+  said?.close();
+  said = toast(sentence(message), { kind: 'ok', action: { title: 'Take back', run: () => takeBack(tracklet) } });
+}
+
+function takeLastBack() {
+  const last = made.at(-1);
+  if (last) takeBack(last.tracklet);
+  else toast('There is no mark of this tab to take back.');
+}
+
+/** Takes a mark of this tab back and shows its tracklet, to be marked better. */
+async function takeBack(tracklet) {
+  const one = made.find((other) => other.tracklet === tracklet);
+  if (!one) return;
+  said?.close();
+  closePrompt();
+  made = made.filter((other) => other !== one);
+  const isHere = app.tracklet?.tracklet === tracklet;
+  write({ ...one, mark: isHere ? app.tracklet.mark : null }, null, '');
+  await sending; // or what comes with the tracklet would still have the mark
+  if (app.tracklet?.tracklet !== tracklet) await app.goTo(tracklet);
+  toast(`The mark of ${tracklet} is taken back.`);
 }
 
 function askTruth(info, verdict) {
@@ -229,7 +275,8 @@ function drawHistory(marks) {
 function withoutSteps(marks) {
   return marks.filter((mark, i) => {
     const later = marks[i - 1];
-    return !(later?.true_label && !mark.true_label && later.verdict === mark.verdict && later.who === mark.who && later.current === mark.current);
+    const isSame = ['verdict', 'who', 'current'].every((key) => later?.[key] === mark[key]);
+    return !(later?.true_label && !mark.true_label && isSame);
   });
 }
 
@@ -245,5 +292,6 @@ function historyRow({ title, verdict, true_label: trueLabel, label, who: person,
 function age(time) {
   const date = new Date(time);
   const today = date.toDateString() === new Date().toDateString();
-  return today ? date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' }) : date.toLocaleDateString('en', { day: 'numeric', month: 'short' });
+  if (today) return date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  return date.toLocaleDateString('en', { day: 'numeric', month: 'short' });
 }
