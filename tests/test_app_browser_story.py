@@ -166,7 +166,7 @@ def check_two_tracklets(session: Session, tab: Tab) -> dict[str, str]:
     tab.press("Enter")
     tab.other_than(second)
     tab.checked(2)
-    rows = marks_file(session)
-    assert {row["tracklet"] for row in rows} == {first, second}
-    assert rows[-1]["true_label"] == truth
+    # the mark is kept at once, and again with the true label when that is given
+    tab.until(lambda: marks_file(session)[-1]["true_label"] == truth)
+    assert {row["tracklet"] for row in marks_file(session)} == {first, second}
     return {first: title, second: other}
