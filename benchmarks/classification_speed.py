@@ -24,7 +24,8 @@ import antrax
 from antrax.classifier import Classifier, write_classifier
 from antrax.demo import generate_experiment
 from antrax.devices import choose_device, processors
-from antrax.engine import BATCH, Model, make_model, make_predictor
+from antrax.engine import Model, make_model, make_predictor
+from antrax.images import Preparation
 from antrax.labels import guess_category
 from antrax.network.graph import build
 from antrax.network.torch_network import Network, get_weights
@@ -47,7 +48,8 @@ def main() -> None:
     graph = build(args.arch, 48, len(session.labels.all), "white")
     weights = get_weights(Network(graph))
     labels = session.labels.all
-    classifier = Classifier(graph, weights, labels, {label: guess_category(label) for label in labels})
+    categories = {label: guess_category(label) for label in labels}
+    classifier = Classifier(graph, weights, labels, categories, Preparation(graph.size, "white"))
     write_classifier(classifier, session.classifier_dir / "classifier.h5")
     bare, whole = [], []
     for _ in range(args.rounds):
@@ -101,8 +103,8 @@ def bare_rate(model: Model) -> float:
 
 def _bare(model: Model, seconds: float = 5.0) -> float:
     predictor = make_predictor(model)
-    batch = BATCH if model.device == "cpu" else 1024
-    images = np.random.default_rng(0).integers(0, 256, (batch, 3, model.size, model.size), np.uint8)
+    batch, size = model.batch, model.preparation.size
+    images = np.random.default_rng(0).integers(0, 256, (batch, 3, size, size), np.uint8)
     images = images.transpose(0, 3, 2, 1)
     for _ in range(5):
         predictor(images)

@@ -114,7 +114,7 @@ def test_probabilities_are_those_of_the_network_on_prepared_images(session):
     predictor = make_predictor(make_model(classifier, "cpu"))
     with open_stack(stack_of(session, 2)) as stack:
         name = max((n.name for n in stack.tracklets()), key=stack.count)
-        images = prepare(stack.read(name), classifier.size, classifier.background)
+        images = prepare(stack.read(name), classifier.preparation)
     index, turned = views(len(images))
     shown = images[index]
     shown[turned] = shown[turned][:, ::-1, ::-1]

@@ -35,8 +35,19 @@ from antrax.engine import Batcher
 from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.evaluation import Evaluation, Prediction, evaluate
 from antrax.files import check_writable
+from antrax.images import Preparation
 from antrax.labels import UNKNOWN, Category
-from antrax.network.graph import ARCHITECTURES, LARGEST, NOT_YET, SMALLEST, Graph, Weights, build, with_outputs
+from antrax.network.graph import (
+    ARCHITECTURES,
+    LARGEST,
+    NOT_YET,
+    SMALLEST,
+    Graph,
+    Weights,
+    build,
+    grown_weights,
+    with_outputs,
+)
 from antrax.records import describe_run, write_record
 from antrax.reporting import Reporter
 from antrax.trainset import ClassDir, Trainset, label_categories, load_trainset, open_classdir
@@ -153,15 +164,19 @@ def train(
     device = choose_device(options.device)
     check_writable(file, _ROOM)
 
-    size = existing.size if existing else options.target_size
+    preparation = existing.preparation if existing else options.target_size
     with reporter.bar("reading examples", None, "images") as update:
-        trainset = load_trainset(classdir, size, progress=lambda done, total: update(done, total=total))
+        trainset = load_trainset(classdir, preparation, progress=lambda done, total: update(done, total=total))
     for problem in trainset.problems:
         reporter.warn(problem)
     if existing and existing.background != trainset.background:
         raise TrainsetError(
             f"{classdir.examples_dir} has examples on {trainset.background} ground, but {file} was trained on "
             f"{existing.background} ground; start a new classifier with --scratch"
+        )
+    if existing:
+        existing = existing.with_labels_of(
+            (*trainset.labels, *(classdir.session.labels.all if classdir.session else ()))
         )
     labels = _output_labels(trainset, classdir, existing, reporter)
     categories = label_categories(labels, classdir.session)
@@ -273,6 +288,7 @@ class _Plan:
         self.labels, self.categories, self.existing = labels, categories, existing
         self.graph, self.start = _starting_point(options, trainset, labels, existing)
         self.hsymmetry = existing.hsymmetry if existing else bool(options.hsymmetry)
+        self.preparation = existing.preparation if existing else Preparation(self.graph.size, trainset.background)
         output = np.array([labels.index(label) for label in trainset.labels])
         self.targets = output[trainset.label_index]
         self.held_out, self.measurable = _split(trainset, existing)
@@ -332,7 +348,7 @@ class _Plan:
             weights=weights,
             labels=self.labels,
             categories=self.categories,
-            background=self.trainset.background,
+            preparation=self.preparation,
             hsymmetry=self.hsymmetry,
             calibration=calibration,
             measured_weights=measured,
@@ -438,15 +454,8 @@ def _starting_point(
     if not existing:
         size = trainset.images.shape[1]
         return build(options.arch or "small", size, len(labels), trainset.background), None
-    graph = with_outputs(existing.graph, len(labels))
-    weights = dict(existing.measured_weights or existing.weights)
-    new = len(labels) - len(existing.labels)
-    if new:
-        kernel, bias = (f"{graph.layers[-1].name}/{variable}" for variable in ("kernel", "bias"))
-        weights[kernel] = np.pad(weights[kernel], ((0, 0), (0, new)))
-        # a new label starts as improbable as the least probable one, so nothing is forgotten at the first step
-        weights[bias] = np.pad(weights[bias], (0, new), constant_values=float(weights[bias].min()))
-    return graph, weights
+    weights = existing.measured_weights or existing.weights
+    return with_outputs(existing.graph, len(labels)), grown_weights(existing.graph, weights, len(labels))
 
 
 def _split(trainset: Trainset, existing: Classifier | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
