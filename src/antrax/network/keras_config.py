@@ -34,7 +34,8 @@ _TAKEN_FOR_GRANTED: dict[str, tuple[Any, ...]] = {
     "data_format": (None, "channels_last"),
     "activation": (None, "linear"),
     "dilation_rate": (1, [1, 1]),
-    "renorm": (False,),
+    "groups": (None, 1),
+    "renorm": (None, False),
 }
 
 _RELUS: dict[str, tuple[str, dict[str, float]]] = {

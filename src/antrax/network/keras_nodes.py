@@ -126,13 +126,18 @@ class _Flattener:
             if name in names:
                 raise ClassifierError(f"two layers are called {_short(name)!r}")
             names.add(name)
+            if entry["class_name"] in MODELS and len(entry["inbound_nodes"]) > 1:
+                raise ClassifierError(f"the model {_short(name)!r} within it is used more than once")
             waiting += [(entry, name, use, _sources(node)) for use, node in enumerate(entry["inbound_nodes"])]
         while waiting:
             later = []
             for entry, name, use, sources in waiting:
                 if all(source in made for source in sources):
                     inputs = tuple(made[source] for source in sources)
-                    made[name, use] = self._add_layer(entry, inputs, replace(place, again=place.again or use > 0))
+                    output = self._add_layer(entry, inputs, replace(place, again=place.again or use > 0))
+                    made[name, use] = output
+                    if entry["class_name"] in MODELS:
+                        made[name, 1] = output  # to Keras, how it was made was its first use
                 else:
                     later.append((entry, name, use, sources))
             if len(later) == len(waiting):
