@@ -51,9 +51,7 @@ def _as_tensorflow_1(model: dict[str, Any], outermost: bool) -> dict[str, Any]:
         layers.append(entry)
     model["class_name"] = "Model" if model["class_name"] == "Functional" else "Sequential"
     model["config"] = {
-        key: value
-        for key, value in model["config"].items()
-        if key in ("name", "input_layers", "output_layers")
+        key: value for key, value in model["config"].items() if key in ("name", "input_layers", "output_layers")
     } | {"layers": layers}
     return {key: model[key] for key in ("class_name", "config")}
 

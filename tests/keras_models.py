@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras
 from keras import layers as kl
 
@@ -58,12 +56,16 @@ def every_kind() -> Model:
 def nested() -> Model:
     """Models in models, layers of the same names in both, a layer without weights used twice."""
     inner = keras.Sequential(
-        [kl.Input((SIZE - 2, SIZE - 2, 4)), kl.Conv2D(6, 3, strides=2, name="conv"), kl.BatchNormalization(name="norm")],
+        [
+            kl.Input((SIZE - 2, SIZE - 2, 4)),
+            kl.Conv2D(6, 3, strides=2, name="conv"),
+            kl.BatchNormalization(name="norm"),
+        ],
         name="block",
     )
     image = kl.Input((SIZE, SIZE, 3))
     relu = kl.ReLU()
-    x = relu(kl.Conv2D(4, 3, name="conv")(image))
+    x = relu(kl.Conv2D(4, 3, name="conv")(kl.Rescaling(1 / 255)(image)))
     x = kl.BatchNormalization(name="norm")(x)
     x = relu(inner(x))
     features = keras.Model(image, x, name="features")
@@ -77,6 +79,7 @@ def fully_convolutional() -> Model:
     return keras.Sequential(
         [
             kl.Input((SIZE, SIZE, 1)),
+            kl.Rescaling(1 / 60, -2.0),
             kl.Conv2D(8, 5, strides=3, activation="elu"),
             kl.AveragePooling2D(2),
             kl.Conv2D(7, 1),
@@ -88,7 +91,7 @@ def fully_convolutional() -> Model:
 def softmax_before_flatten() -> Model:
     """A softmax over labels of a map of one place."""
     image = kl.Input((SIZE, SIZE, 3))
-    x = kl.Conv2D(8, SIZE, activation="tanh")(image)
+    x = kl.Conv2D(8, SIZE, activation="tanh")(kl.Rescaling(1 / 20)(image))
     return keras.Model(image, kl.Flatten()(kl.Conv2D(6, 1, activation="softmax")(x)))
 
 
@@ -107,7 +110,9 @@ def with_random_weights(model: Model, seed: int = 0) -> Model:
         if weight.name in ("gamma", "moving_variance"):
             value = rng.uniform(0.5, 1.5, shape)
         elif "kernel" in weight.name:
-            value = rng.normal(0, 1, shape) / np.sqrt(max(1, np.prod(shape) / max(shape[-1], 1)))
+            one_by_one = "depthwise" in weight.path and weight.name != "pointwise_kernel"
+            inputs = np.prod(shape[:2] if one_by_one else shape[:-1])
+            value = rng.normal(0, np.sqrt(2 / inputs), shape)
         elif "seed" in weight.name:
             continue
         else:

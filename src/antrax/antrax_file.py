@@ -16,6 +16,7 @@ from antrax.network.graph import LARGEST, Graph
 _CUT = 10
 _LONGEST = 2**20
 _LARGEST_SCALE = 8
+_IN_JSON = {"None": "null", "True": "true", "False": "false", "nan": "NaN"}
 _MODELS = ("small", "wide", "large", "MobileNetV2")
 
 
@@ -107,8 +108,7 @@ def _parse(text: str) -> dict[str, Any]:
     """The parameters as JSON, or as Python writes a dictionary."""
     if len(text) > _LONGEST:
         raise ClassifierError("its prmtrs are too long")
-    words = {"None": "null", "True": "true", "False": "false"}
-    python = re.sub(r"\b(None|True|False)\b", lambda found: words[found[0]], text.replace("'", '"'))
+    python = re.sub(r"\b(None|True|False|nan)\b", lambda found: _IN_JSON[found[0]], text.replace("'", '"'))
     for candidate in (text, python):
         try:
             parameters = json.loads(candidate)

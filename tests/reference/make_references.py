@@ -100,7 +100,14 @@ def reference(model: keras.Model, size: int, gain: float) -> dict[str, object]:
             stored = {key: file.attrs[key] for key in ("model_config", "keras_version", "backend")}
         model = keras.models.load_model(path)
     answers = model.predict(seeded_images(IMAGES, size).astype(np.float32), verbose=0)
-    return {**stored, "json": model.to_json(), "groups": groups, "size": size, "gain": gain, "answers": answers.tolist()}
+    return {
+        **stored,
+        "json": model.to_json(),
+        "groups": groups,
+        "size": size,
+        "gain": gain,
+        "answers": answers.tolist(),
+    }
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ Shape = tuple[int, ...]
 Options = Mapping[str, Any]
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
-LONGEST_SIDE = 2**20
+_LARGEST_COUNT = 2**20
 # What a batch of images then takes stays in a few GB; VGG16 on 512 pixels is just allowed.
 LARGEST_MAP = 2**24
 _DEEPEST_PADDING = 2**12
@@ -94,7 +94,7 @@ def output_shape(layer: Layer, inputs: list[Shape]) -> Shape:
         shape = tuple(index(length) for length in KINDS[layer.kind].shape(layer.options, inputs))
     except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError):
         raise ClassifierError(f"layer {layer.name!r} ({layer.kind}) does not fit the layers before it") from None
-    if not shape or min(shape) < 1 or max(shape) > LONGEST_SIDE or math.prod(shape) > LARGEST_MAP:
+    if not shape or min(shape) < 1 or math.prod(shape) > LARGEST_MAP:
         raise ClassifierError(f"layer {layer.name!r} ({layer.kind}) would be of shape {shape}")
     return shape
 
@@ -135,7 +135,7 @@ def _require(condition: bool) -> None:
 
 def _count(value: Any) -> int:
     number = index(value)
-    _require(not isinstance(value, bool) and 1 <= number <= LONGEST_SIDE)
+    _require(not isinstance(value, bool) and 1 <= number <= _LARGEST_COUNT)
     return number
 
 
