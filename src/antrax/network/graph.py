@@ -18,8 +18,7 @@ from antrax.network.layers import KINDS, NOISE, Layer, Shape, make_layer, output
 Weights = dict[str, NDArray[np.float32]]
 
 FILTERS = {"small": (32, 64, 128), "wide": (64, 128, 192), "large": (32, 64, 128, 128)}
-NOT_YET = ("MobileNetV2", "custom")
-ARCHITECTURES = (*FILTERS, *NOT_YET)
+ARCHITECTURES = (*FILTERS, "MobileNetV2", "custom")
 SMALLEST, LARGEST = 24, 512
 
 # What a network may take: more than any of Keras's applications in use on such images, far less than a machine has.

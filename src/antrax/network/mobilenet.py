@@ -14,7 +14,7 @@ from antrax.network.keras_weights import read_weights_in_order
 from antrax.network.layers import Layer, make_layer
 
 NAME = "MobileNetV2"
-_SMALLEST = 32
+SMALLEST = 32
 # Filters, stride and expansion of the blocks.
 _BLOCKS = (
     (16, 1, 1),
@@ -38,8 +38,8 @@ def build_mobilenet(size: int, outputs: int) -> Graph:
     outputs : int
         Number of labels.
     """
-    if not _SMALLEST <= size <= LARGEST:
-        raise OptionError(f"images of {size} pixels: {NAME} takes {_SMALLEST} to {LARGEST}; set --target-size")
+    if not SMALLEST <= size <= LARGEST:
+        raise OptionError(f"images of {size} pixels: {NAME} takes {SMALLEST} to {LARGEST}; set --target-size")
     layers = [make_layer("InputLayer", "image", batch_shape=(None, size, size, 3))]
 
     def add(kind: str, name: str, **options: Any) -> None:
