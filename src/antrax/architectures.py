@@ -47,9 +47,9 @@ class Rates:
     finishing: float
 
 
-_OURS = Rates(4e-3, 2e-3, 1.5e-3)
-# Networks that we do not know may have no normalisation, or many layers, and then learn nothing at the rates of ours.
-_ANY = Rates(1e-3, 5e-4, 4e-4)
+_NORMALISED = Rates(4e-3, 2e-3, 1.5e-3)
+# Deep networks without normalisation learn nothing at the rates of those with it.
+_PLAIN = Rates(1e-3, 5e-4, 4e-4)
 # What was learned from photographs is to be kept.
 _FINE_TUNING = Rates(5e-4, 3e-4, 2e-4)
 
@@ -169,7 +169,8 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
         The network has another number of outputs, or takes no images of that size.
     """
     if choice.name in FILTERS:
-        return Start(build(choice.name, size, len(labels), background), None, _OURS.new, _OURS.finishing)
+        graph = build(choice.name, size, len(labels), background)
+        return Start(graph, None, _NORMALISED.new, _NORMALISED.finishing)
     if choice.model:
         graph = choice.model
         if graph.outputs != len(labels):
@@ -177,11 +178,12 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
                 f"--modelfile {choice.modelfile}: the network has {graph.outputs} outputs, but there are {len(labels)} "
                 f"labels ({', '.join(labels)}); its last layer needs one output a label"
             )
-        return Start(graph, initial_weights(graph, seed), _ANY.new, _ANY.finishing)
+        rates = _rates(graph)
+        return Start(graph, initial_weights(graph, background, seed), rates.new, rates.finishing)
     graph = build_mobilenet(size, len(labels))
-    weights = initial_weights(graph, seed)
+    weights = initial_weights(graph, background, seed)
     if choice.features is None:
-        return Start(graph, weights, _ANY.new, _ANY.finishing)
+        return Start(graph, weights, _NORMALISED.new, _NORMALISED.finishing)
     head = tuple(layer.name for layer in graph.layers if is_head(layer))
     return Start(graph, weights | choice.features, _FINE_TUNING.new, _FINE_TUNING.finishing, head)
 
@@ -201,8 +203,13 @@ def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start
     except ClassifierError as error:
         new = ", ".join(labels[len(existing.labels) :])
         raise ClassifierError(f"{file} cannot learn {new}: {error}; start a new one with --scratch") from None
-    rates = _OURS if graph.name in FILTERS else _FINE_TUNING if graph.name == MOBILENET else _ANY
+    rates = _FINE_TUNING if graph.name == MOBILENET else _rates(graph)
     return Start(graph, weights, rates.on, rates.finishing)
+
+
+def _rates(graph: Graph) -> Rates:
+    normalised = any(layer.kind in ("BatchNormalization", "LayerNormalization") for layer in graph.layers)
+    return _NORMALISED if normalised else _PLAIN
 
 
 def check_unchanged(existing: Classifier, options: TrainOptions, file: Path) -> None:
