@@ -94,3 +94,4 @@ def real_session() -> Path:
 
 
 from .trained import trained  # noqa: E402, F401  # a fixture
+from .training_tools import short_training  # noqa: E402, F401  # a fixture

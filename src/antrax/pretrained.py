@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from antrax.errors import ClassifierError, DownloadError
 from antrax.files import make_folder, replacing, user_cache
@@ -58,6 +59,8 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
         try:
             _fetch(url, path, reporter)
         except (OSError, HTTPException, ValueError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it is an answer too, and holds the connection
             reason = getattr(error, "reason", None) or error
             raise DownloadError(
                 f"the pre-trained weights cannot be fetched ({' '.join(str(reason).split())[:200]}); fetch {url} on "
@@ -69,11 +72,19 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
         raise ClassifierError(f"{error}; delete it, and it is fetched again") from None
 
 
+class _SameProtocol(urllib.request.HTTPRedirectHandler):
+    """Follows no server to where the connection is not as safe."""
+
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
+        if newurl.partition(":")[0] != req.type:
+            fp.close()
+            raise ValueError(f"it leads to {newurl[:200]}, which is not followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _fetch(url: str, path: Path, reporter: Reporter) -> None:
     """Put what a server gives into a file, if it is what it should be."""
-    with urllib.request.urlopen(url, timeout=_PATIENCE_S) as response:
-        if response.url.partition(":")[0] != url.partition(":")[0]:
-            raise ValueError(f"it leads to {response.url[:200]}, which is not followed")
+    with urllib.request.build_opener(_SameProtocol).open(url, timeout=_PATIENCE_S) as response:
         content = _read(response, int(response.headers.get("Content-Length") or 0), reporter)
     make_folder(path.parent)
     with replacing(path) as temporary:
