@@ -74,7 +74,7 @@ def test_written_again_it_answers_the_same_and_still_knows_its_images(file, tmp_
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["small", "MobileNetV2", "custom"])
+@pytest.mark.parametrize("name", ["small", "MobileNetV2"])
 def test_written_again_plain_keras_opens_it(name, tmp_path):
     keras = pytest.importorskip("keras")
     old = read_classifier(write_antrax_file(tmp_path / "old.h5", name))
@@ -82,8 +82,8 @@ def test_written_again_plain_keras_opens_it(name, tmp_path):
     images = seeded_images(6, old.size)
     theirs = keras.models.load_model(tmp_path / "new.h5").predict(images.astype(np.float32), verbose=0)
     mine = np.exp(TorchPredictor(old.graph, old.weights, "cpu")(images))
-    # Keras on torch pads means that are not of whole windows with the map's edge, TensorFlow and we do not
-    assert theirs == pytest.approx(mine, abs=1e-5 if name != "custom" else 1)
+    # not "custom": where windows reach over the edge, Keras on torch averages otherwise than TensorFlow and we do
+    assert theirs == pytest.approx(mine, abs=1e-5)
 
 
 # --- its images --------------------------------------------------------------------------------------------------

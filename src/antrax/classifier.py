@@ -24,7 +24,7 @@ from antrax.labels import Category
 from antrax.network.graph import Graph, Weights
 from antrax.network.keras_config import Description, describe, to_keras_config
 from antrax.network.keras_weights import KERAS_VERSION, read_weights, write_weights
-from antrax.strangers import dataset, member, open_stranger, text_attribute, text_dataset, texts
+from antrax.strangers import dataset, member, number_attribute, open_stranger, text_attribute, text_dataset, texts
 
 if TYPE_CHECKING:
     import h5py
@@ -177,7 +177,7 @@ def _read(file: h5py.File) -> Classifier:
 
 def _from_own_file(file: h5py.File, description: Description, text: str, labels: tuple[str, ...]) -> Classifier:
     own = member(file, "antrax")
-    if int(own.attrs["format"]) > _FORMAT:
+    if number_attribute(own, "format") > _FORMAT:
         raise ClassifierError("it was written by a newer version of antrax; update this one")
     parameters = json.loads(text)
     graph, groups = description.graph, description.groups

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import mmap
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,25 +113,19 @@ def dataset(
 def text_dataset(group: h5py.Group, name: str) -> str:
     """The one text of a dataset."""
     place = dataset(group, name, shape=())
-    if place.dtype.itemsize > _LONGEST_TEXT:
-        raise ClassifierError(f"its {name} are too long")
+    _check_lengths(place, name, _LONGEST_TEXT)
     return _text(place[()], name)
 
 
 def texts(group: h5py.Group, name: str) -> tuple[str, ...]:
     """The texts of a dataset of any shape, in order."""
     place = dataset(group, name)
-    if place.size > _MOST_TEXTS or place.dtype.itemsize > _LONGEST_ITEM:
+    if place.size > _MOST_TEXTS:
         raise ClassifierError(f"{name} is too large ({place.size} texts)")
-    found = []
-    # one at a time: all of them may name the same long text, which would be read as often
-    for index in np.ndindex(*place.shape):
-        value = place[index]
-        # a letter of several bytes may have been cut in two
-        found.append(_text(value.decode(errors="ignore") if isinstance(value, bytes) else value, name))
-        if len(found[-1]) > _LONGEST_ITEM:
-            raise ClassifierError(f"{name} holds a text of {len(found[-1]):,} letters")
-    return tuple(found)
+    _check_lengths(place, name, _LONGEST_ITEM)
+    values = np.ravel(place[()])
+    # a letter of several bytes may have been cut in two
+    return tuple(_text(v.decode(errors="ignore") if isinstance(v, bytes) else v, name) for v in values)
 
 
 def text_attribute(place: h5py.Group, name: str) -> str:
@@ -137,10 +133,58 @@ def text_attribute(place: h5py.Group, name: str) -> str:
     if name not in place.attrs:
         return ""
     attribute = place.attrs.get_id(name)
-    if attribute.shape not in ((), (1,)) or attribute.dtype.itemsize > _LONGEST_TEXT:
+    if attribute.shape not in ((), (1,)) or attribute.dtype.kind not in "OS":
         raise ClassifierError(f"its {name} is no text")
+    if attribute.dtype.itemsize > _LONGEST_TEXT or _attribute_length(place.file, name) > _LONGEST_TEXT:
+        raise ClassifierError(f"its {name} is too long, or damaged")
     value = place.attrs[name]
     return _text(value[0] if isinstance(value, np.ndarray) else value, name)
+
+
+def number_attribute(place: h5py.Group, name: str) -> int:
+    """The one whole number of an attribute."""
+    attribute = place.attrs.get_id(name)
+    if attribute.shape != () or attribute.dtype.kind not in "iu":
+        raise ClassifierError(f"its {name} is no number")
+    return int(place.attrs[name])
+
+
+# HDF5 keeps a text of any length elsewhere, and where it is named says how long it is: 4 bytes, which HDF5 believes. A
+# damaged file would have it fill 4 GB of memory, and a text that is named often be read as often. So these are looked
+# at before HDF5 reads them.
+
+
+def _check_lengths(place: h5py.Dataset, name: str, most: int) -> None:
+    """Raise ClassifierError if one of the texts of a dataset is longer than `most`."""
+    longest = place.dtype.itemsize
+    if place.dtype.kind == "O" and place.size:
+        offset = place.id.get_offset()
+        if offset is None:
+            raise ClassifierError(f"{name} is stored in a way that this version does not read")
+        with Path(place.file.filename).open("rb") as file:
+            file.seek(offset)
+            longest = max(length for length, _, _ in struct.iter_unpack("<IQI", file.read(16 * place.size)))
+    if longest > most:
+        raise ClassifierError(f"{name} is too long, or damaged")
+
+
+def _attribute_length(file: h5py.File, name: str) -> int:
+    """The longest that a text of an attribute of that name, anywhere in the file, is said to be."""
+    sought = name.encode() + b"\0"
+    longest = 0
+    with Path(file.filename).open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = content.find(sought)
+        while at >= 9:
+            # versions 1 and 2 of what HDF5 writes before the name of an attribute, then version 3
+            for header, version, padded in ((8, 1, True), (8, 2, False), (9, 3, False)):
+                found, _, *sizes = struct.unpack_from("<BBHHH", content, at - header)
+                if found != version:
+                    continue
+                start = at + sum(-(-size // 8) * 8 if padded else size for size in sizes)
+                if start + 4 <= len(content):
+                    longest = max(longest, *struct.unpack_from("<I", content, start))
+            at = content.find(sought, at + 1)
+    return longest
 
 
 def short_texts_attribute(place: h5py.Group, name: str) -> list[str]:

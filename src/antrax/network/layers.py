@@ -1,4 +1,4 @@
-"""The kinds of layers that a network may have: their options, their shapes and their weights.
+"""The kinds of layers that a network may have: which options they have, their shapes and their weights.
 
 `KINDS` is the list of what is allowed. `torch_layers` and `onnx_layers` compute the same kinds; names, options,
 defaults and weights are Keras's.
@@ -13,16 +13,31 @@ from operator import index
 from typing import Any
 
 from antrax.errors import ClassifierError
+from antrax.network.options import (
+    Padding,
+    axes,
+    axis,
+    batch_shape,
+    count,
+    flag,
+    margin,
+    number,
+    numbers,
+    one_of,
+    or_none,
+    pair,
+    positive,
+    require,
+    share,
+    target_shape,
+)
 
 # Without the batch: (rows, columns, channels) or (features,).
 Shape = tuple[int, ...]
 Options = Mapping[str, Any]
-Padding = tuple[tuple[int, int], tuple[int, int]]
 
-_LARGEST_COUNT = 2**20
 # What a batch of images then takes stays in a few GB; VGG16 on 512 pixels is just allowed.
 LARGEST_MAP = 2**24
-_DEEPEST_PADDING = 2**12
 
 
 @dataclass(frozen=True)
@@ -124,106 +139,6 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-# --- what options may be
-# -------------------------------------------------------------------------------------------------
-
-
-def _require(condition: bool) -> None:
-    if not condition:
-        raise ValueError
-
-
-def _count(value: Any) -> int:
-    number = index(value)
-    _require(not isinstance(value, bool) and 1 <= number <= _LARGEST_COUNT)
-    return number
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = value if isinstance(value, list | tuple) else (value, value)
-    return _count(first), _count(second)
-
-
-def _flag(value: Any) -> bool:
-    _require(isinstance(value, bool))
-    return bool(value)
-
-
-def _number(value: Any) -> float:
-    _require(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value))
-    return value  # type: ignore[no-any-return]
-
-
-def _positive(value: Any) -> float:
-    _require(_number(value) > 0)
-    return value  # type: ignore[no-any-return]
-
-
-def _share(value: Any) -> float:
-    _require(0 <= _number(value) < 1)
-    return value  # type: ignore[no-any-return]
-
-
-def _numbers(value: Any) -> float | tuple[float, ...]:
-    """One number, or one a channel."""
-    if isinstance(value, list | tuple):
-        _require(1 <= len(value) <= 4096)
-        return tuple(_number(item) for item in value)
-    return _number(value)
-
-
-def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
-
-
-def _one_of(*values: Any) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        _require(value in values)
-        return value
-
-    return read
-
-
-def _axis(value: Any) -> int:
-    """One axis, which older versions of Keras put into a list."""
-    if isinstance(value, list | tuple):
-        (value,) = value
-    _require(not isinstance(value, bool))
-    return index(value)
-
-
-def _margin(value: Any) -> Padding:
-    """As rows and columns are padded or cropped: one number, two, or ((top, bottom), (left, right))."""
-    if not isinstance(value, list | tuple):
-        value = (value, value)
-    sides = []
-    for side in value:
-        first, second = side if isinstance(side, list | tuple) else (side, side)
-        _require(0 <= index(first) <= _DEEPEST_PADDING and 0 <= index(second) <= _DEEPEST_PADDING)
-        sides.append((index(first), index(second)))
-    rows, columns = sides
-    return rows, columns
-
-
-def _batch_shape(value: Any) -> tuple[int | None, ...]:
-    batch, *image = value
-    if None in image:
-        raise ClassifierError("the model does not say the size of the images it takes; give its input a fixed shape")
-    return (None if batch is None else index(batch), *(_count(length) for length in image))
-
-
-def _target_shape(value: Any) -> tuple[int, ...]:
-    shape = tuple(index(length) for length in value)
-    _require(len(shape) in (1, 3) and shape.count(-1) <= 1 and all(length >= 1 or length == -1 for length in shape))
-    return shape
-
-
-def _axes(value: Any) -> tuple[int, ...]:
-    axes = tuple(index(axis) for axis in (value if isinstance(value, list | tuple) else [value]))
-    _require(all(1 <= axis <= 3 for axis in axes))
-    return axes
-
-
 # --- shapes
 # -------------------------------------------------------------------------------------------------
 
@@ -235,14 +150,14 @@ def _same(options: Options, inputs: list[Shape]) -> Shape:
 
 def _on_last_axis(options: Options, inputs: list[Shape]) -> Shape:
     (shape,) = inputs
-    _require(options["axis"] in (-1, len(shape)))
+    require(options["axis"] in (-1, len(shape)))
     return shape
 
 
 def _rescaling(options: Options, inputs: list[Shape]) -> Shape:
     (shape,) = inputs
     for values in options.values():
-        _require(not isinstance(values, tuple) or len(values) == shape[-1])
+        require(not isinstance(values, tuple) or len(values) == shape[-1])
     return shape
 
 
@@ -260,7 +175,7 @@ def _windows(options: Options, shape: Shape) -> tuple[int, int]:
     rows, columns, _ = shape
     window = options.get("kernel_size") or options["pool_size"]
     dilation = options.get("dilation_rate", (1, 1))
-    _require(max(dilation) == 1 or max(options["strides"]) == 1)  # so does Keras
+    require(max(dilation) == 1 or max(options["strides"]) == 1)  # so does Keras
     sides = zip((rows, columns), window, options["strides"], dilation, strict=True)
     if options["padding"] == "same":
         first, second = (-(-length // stride) for length, _, stride, _ in sides)
@@ -271,7 +186,7 @@ def _windows(options: Options, shape: Shape) -> tuple[int, int]:
 
 def _convolution(options: Options, inputs: list[Shape]) -> Shape:
     (shape,) = inputs
-    _require(shape[2] % options["groups"] == 0 and options["filters"] % options["groups"] == 0)
+    require(shape[2] % options["groups"] == 0 and options["filters"] % options["groups"] == 0)
     return (*_windows(options, shape), options["filters"])
 
 
@@ -301,25 +216,25 @@ def _reshape(options: Options, inputs: list[Shape]) -> Shape:
     if -1 in target:
         rest = math.prod(length for length in target if length != -1)
         target = tuple(math.prod(shape) // rest if length == -1 else length for length in target)
-    _require(math.prod(target) == math.prod(shape))
+    require(math.prod(target) == math.prod(shape))
     return target
 
 
 def _concatenate(options: Options, inputs: list[Shape]) -> Shape:
     first = inputs[0]
-    _require(options["axis"] in (-1, len(first)) and all(shape[:-1] == first[:-1] for shape in inputs))
+    require(options["axis"] in (-1, len(first)) and all(shape[:-1] == first[:-1] for shape in inputs))
     return (*first[:-1], sum(shape[-1] for shape in inputs))
 
 
 def _merged(options: Options, inputs: list[Shape]) -> Shape:
-    _require(len(inputs) >= 2)
+    require(len(inputs) >= 2)
     lengths = [set(side) - {1} for side in zip(*inputs, strict=True)]
-    _require(all(len(side) <= 1 for side in lengths))
+    require(all(len(side) <= 1 for side in lengths))
     return tuple(side.pop() if side else 1 for side in lengths)
 
 
 def _difference(options: Options, inputs: list[Shape]) -> Shape:
-    _require(len(inputs) == 2)
+    require(len(inputs) == 2)
     return _merged(options, inputs)
 
 
@@ -383,52 +298,52 @@ ACTIVATIONS = (
 )
 
 _WINDOW = {
-    "strides": (_pair, (1, 1)),
-    "padding": (_one_of("valid", "same"), "valid"),
-    "dilation_rate": (_pair, (1, 1)),
-    "use_bias": (_flag, True),
+    "strides": (pair, (1, 1)),
+    "padding": (one_of("valid", "same"), "valid"),
+    "dilation_rate": (pair, (1, 1)),
+    "use_bias": (flag, True),
 }
 _POOL = {
-    "pool_size": (_pair, (2, 2)),
-    "strides": (_or_none(_pair), None),
-    "padding": (_one_of("valid", "same"), "valid"),
+    "pool_size": (pair, (2, 2)),
+    "strides": (or_none(pair), None),
+    "padding": (one_of("valid", "same"), "valid"),
 }
-_AFFINE = {"center": (_flag, True), "scale": (_flag, True)}
+_AFFINE = {"center": (flag, True), "scale": (flag, True)}
 
 KINDS: Mapping[str, Kind] = {
-    "InputLayer": Kind({"batch_shape": (_batch_shape, None)}, lambda options, _: options["batch_shape"][1:]),
-    "Rescaling": Kind({"scale": (_numbers, None), "offset": (_numbers, 0.0)}, _rescaling),
-    "ZeroPadding2D": Kind({"padding": (_margin, 1)}, _resized(1)),
-    "Cropping2D": Kind({"cropping": (_margin, 0)}, _resized(-1)),
+    "InputLayer": Kind({"batch_shape": (batch_shape, None)}, lambda options, _: options["batch_shape"][1:]),
+    "Rescaling": Kind({"scale": (numbers, None), "offset": (numbers, 0.0)}, _rescaling),
+    "ZeroPadding2D": Kind({"padding": (margin, 1)}, _resized(1)),
+    "Cropping2D": Kind({"cropping": (margin, 0)}, _resized(-1)),
     "Conv2D": Kind(
-        {"filters": (_count, None), "kernel_size": (_pair, None), **_WINDOW, "groups": (_count, 1)},
+        {"filters": (count, None), "kernel_size": (pair, None), **_WINDOW, "groups": (count, 1)},
         _convolution,
         _convolution_weights,
     ),
     "DepthwiseConv2D": Kind(
-        {"kernel_size": (_pair, None), "depth_multiplier": (_count, 1), **_WINDOW}, _depthwise, _depthwise_weights
+        {"kernel_size": (pair, None), "depth_multiplier": (count, 1), **_WINDOW}, _depthwise, _depthwise_weights
     ),
-    "Dense": Kind({"units": (_count, None), "use_bias": (_flag, True)}, _dense, _dense_weights),
+    "Dense": Kind({"units": (count, None), "use_bias": (flag, True)}, _dense, _dense_weights),
     "BatchNormalization": Kind(
-        {"axis": (_axis, -1), "epsilon": (_positive, 1e-3), **_AFFINE}, _on_last_axis, _batch_norm_weights
+        {"axis": (axis, -1), "epsilon": (positive, 1e-3), **_AFFINE}, _on_last_axis, _batch_norm_weights
     ),
     "LayerNormalization": Kind(
-        {"axis": (_axis, -1), "epsilon": (_positive, 1e-3), **_AFFINE}, _on_last_axis, _affine_weights
+        {"axis": (axis, -1), "epsilon": (positive, 1e-3), **_AFFINE}, _on_last_axis, _affine_weights
     ),
     "ReLU": Kind(
-        {"max_value": (_or_none(_positive), None), "negative_slope": (_number, 0.0), "threshold": (_number, 0.0)}, _same
+        {"max_value": (or_none(positive), None), "negative_slope": (number, 0.0), "threshold": (number, 0.0)}, _same
     ),
-    "ELU": Kind({"alpha": (_number, 1.0)}, _same),
-    "PReLU": Kind({"shared_axes": (_or_none(_axes), None)}, _same, _prelu_weights),
-    "Softmax": Kind({"axis": (_axis, -1)}, _on_last_axis),
-    "Activation": Kind({"activation": (_one_of(*ACTIVATIONS), None)}, _same),
+    "ELU": Kind({"alpha": (number, 1.0)}, _same),
+    "PReLU": Kind({"shared_axes": (or_none(axes), None)}, _same, _prelu_weights),
+    "Softmax": Kind({"axis": (axis, -1)}, _on_last_axis),
+    "Activation": Kind({"activation": (one_of(*ACTIVATIONS), None)}, _same),
     "MaxPooling2D": Kind(_POOL, _pooling),
     "AveragePooling2D": Kind(_POOL, _pooling),
-    "GlobalAveragePooling2D": Kind({"keepdims": (_flag, False)}, _global_pooling),
-    "GlobalMaxPooling2D": Kind({"keepdims": (_flag, False)}, _global_pooling),
+    "GlobalAveragePooling2D": Kind({"keepdims": (flag, False)}, _global_pooling),
+    "GlobalMaxPooling2D": Kind({"keepdims": (flag, False)}, _global_pooling),
     "Flatten": Kind({}, _flatten),
-    "Reshape": Kind({"target_shape": (_target_shape, None)}, _reshape),
-    "Concatenate": Kind({"axis": (_axis, -1)}, _concatenate),
+    "Reshape": Kind({"target_shape": (target_shape, None)}, _reshape),
+    "Concatenate": Kind({"axis": (axis, -1)}, _concatenate),
     "Add": Kind({}, _merged),
     "Subtract": Kind({}, _difference),
     "Multiply": Kind({}, _merged),
@@ -436,10 +351,10 @@ KINDS: Mapping[str, Kind] = {
     "Maximum": Kind({}, _merged),
     "Minimum": Kind({}, _merged),
     # these change nothing in prediction
-    "Dropout": Kind({"rate": (_share, None)}, _same),
-    "SpatialDropout2D": Kind({"rate": (_share, None)}, _same),
-    "GaussianDropout": Kind({"rate": (_share, None)}, _same),
-    "GaussianNoise": Kind({"stddev": (_number, None)}, _same),
+    "Dropout": Kind({"rate": (share, None)}, _same),
+    "SpatialDropout2D": Kind({"rate": (share, None)}, _same),
+    "GaussianDropout": Kind({"rate": (share, None)}, _same),
+    "GaussianNoise": Kind({"stddev": (number, None)}, _same),
 }
 # Kinds that take several inputs.
 MERGING = ("Concatenate", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.network.layers import Layer, Padding, Shape, padding_of
+from antrax.network.layers import Layer, Shape, padding_of
+from antrax.network.options import Padding
 
 _ONE_NODE: dict[str, tuple[str, dict[str, float]]] = {
     "exponential": ("Exp", {}),

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from antrax.network.layers import Layer, Options, Padding, Shape, padding_of, sum_of_paddings
+from antrax.network.layers import Layer, Options, Shape, padding_of, sum_of_paddings
+from antrax.network.options import Padding
 
 # A module, or a function without weights, that takes the tensors of a layer's inputs.
 Step = Callable[..., Tensor]

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from antrax.images import GREY
 from antrax.network.graph import Graph, Weights
-from antrax.network.layers import Padding
+from antrax.network.options import Padding
 from antrax.network.torch_layers import Step, make_step
 
 _NO_PADDING: Padding = ((0, 0), (0, 0))
