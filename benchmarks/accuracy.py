@@ -56,11 +56,7 @@ def main() -> None:
 
 def run_fold(args: argparse.Namespace, fold: int) -> Figures:
     """Train on one fold's training set, classify its experiments, and compare with the truth."""
-    folder: Path = args.work / f"fold{fold}"
-    if not folder.is_dir():
-        tool = args.shared / "tools" / "real_experiments.py"
-        command = [sys.executable, str(tool), str(folder), "--fold", str(fold), "--folds", str(FOLDS)]
-        subprocess.run(command, check=True)
+    folder = make_fold(args, fold)
     antrax_command = [sys.executable, "-m", "antrax"]
     started = time.monotonic()
     subprocess.run([*antrax_command, "train", str(folder / "classdir"), "--scratch", *args.train_options], check=True)
@@ -69,6 +65,16 @@ def run_fold(args: argparse.Namespace, fold: int) -> Figures:
     command = [*antrax_command, "classify", str(folder / "experiments"), "--classifier", classifier]
     subprocess.run([*command, "--max-error", args.max_error], check=True)
     return compare(folder, fold, seconds)
+
+
+def make_fold(args: argparse.Namespace, fold: int) -> Path:
+    """The folder of a fold, made where it is not there yet."""
+    folder: Path = args.work / f"fold{fold}"
+    if not folder.is_dir():
+        tool = args.shared / "tools" / "real_experiments.py"
+        command = [sys.executable, str(tool), str(folder), "--fold", str(fold), "--folds", str(FOLDS)]
+        subprocess.run(command, check=True)
+    return folder
 
 
 def compare(folder: Path, fold: int, seconds: float) -> Figures:

@@ -1,6 +1,7 @@
 """Speed of `antrax classify`, end to end, against the bare network on images that lie in memory.
 
     python benchmarks/classification_speed.py [--images 120000] [--size 48] [--rounds 5] [--work DIR]
+        [--arch NAME [--target-size 48] | --modelfile MODEL.json | --classifier FILE.h5]
 
 Writes an experiment of made-up stacks (compressed as trackers do), then measures in turn, round by round: the bare
 network, in as many processes with one thread each as `antrax classify` uses, and `antrax.classify` as a whole (start of
@@ -13,6 +14,7 @@ import argparse
 import shutil
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +23,18 @@ from rich.console import Console
 from rich.table import Table
 
 import antrax
-from antrax.classifier import Classifier, write_classifier
+from antrax.architectures import read_modelfile
+from antrax.classifier import Classifier, read_classifier, write_classifier
 from antrax.demo import generate_experiment
 from antrax.devices import choose_device, processors
-from antrax.engine import BATCH, Model, make_model, make_predictor
+from antrax.engine import Model, make_model, make_predictor
+from antrax.images import Preparation
 from antrax.labels import guess_category
-from antrax.network.graph import build
-from antrax.network.torch_network import Network, get_weights
+from antrax.network.graph import FILTERS, build, with_outputs
+from antrax.network.initial import initial_weights
+from antrax.network.mobilenet import NAME as MOBILENET
+from antrax.network.mobilenet import build_mobilenet
+from antrax.pretrained import SIZES
 from antrax.stacks import open_stack, write_stacks
 
 
@@ -35,8 +42,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=120_000)
-    parser.add_argument("--size", type=int, default=48, help="size of the blob images; the network takes 48 pixels")
-    parser.add_argument("--arch", default="small")
+    parser.add_argument("--size", type=int, default=48, help="size of the blob images")
+    parser.add_argument("--arch", choices=(*FILTERS, MOBILENET), default="small", help="with random weights")
+    parser.add_argument("--target-size", type=int, help="what an --arch takes; 48 pixels, 96 for MobileNetV2")
+    parser.add_argument("--modelfile", type=Path, help="a network of Keras's model.to_json(), with random weights")
+    parser.add_argument("--classifier", type=Path, help="a classifier of antrax or anTraX, whatever its labels")
     parser.add_argument("--frames", type=int, default=60, help="images of a tracklet")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
@@ -44,18 +54,13 @@ def main() -> None:
     args = parser.parse_args()
     device = choose_device(args.device)
     session = make_experiment(args.work, args.images, args.size, args.frames)
-    graph = build(args.arch, 48, len(session.labels.all), "white")
-    weights = get_weights(Network(graph))
-    labels = session.labels.all
-    classifier = Classifier(graph, weights, labels, {label: guess_category(label) for label in labels})
+    name, classifier = choose_classifier(args, session.labels.all)
     write_classifier(classifier, session.classifier_dir / "classifier.h5")
     bare, whole = [], []
     for _ in range(args.rounds):
         bare.append(bare_rate(make_model(classifier, device)))
         whole.append(end_to_end_rate(session, device))
-    table = Table(
-        title=f"{args.images:,} images of {args.size} pixels in tracklets of {args.frames}, {args.arch}, {device}"
-    )
+    table = Table(title=f"{args.images:,} images of {args.size} pixels in tracklets of {args.frames}, {name}, {device}")
     for column in ("", "images/s, median", "lowest", "highest"):
         table.add_column(column, justify="right")
     for name, rates in (("bare network", bare), ("antrax classify", whole)):
@@ -63,6 +68,23 @@ def main() -> None:
     ratios = [w / b for w, b in zip(whole, bare, strict=True)]
     table.add_row("ratio", *(f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))))
     Console().print(table)
+
+
+def choose_classifier(args: argparse.Namespace, labels: tuple[str, ...]) -> tuple[str, Classifier]:
+    """The classifier to measure, and what to call it. The labels of a given one are renamed to the experiment's."""
+    categories = {label: guess_category(label) for label in labels}
+    if args.classifier:
+        given = read_classifier(args.classifier)
+        kept = labels[: given.graph.outputs] + tuple(f"X{i}" for i in range(given.graph.outputs - len(labels)))
+        return str(args.classifier), replace(given, labels=kept, categories={}, labels_cut=False, calibration=None)
+    if args.modelfile:
+        graph, name = with_outputs(read_modelfile(args.modelfile), len(labels)), str(args.modelfile)
+    elif args.arch == MOBILENET:
+        graph, name = build_mobilenet(args.target_size or SIZES[0], len(labels)), args.arch
+    else:
+        graph, name = build(args.arch, args.target_size or 48, len(labels), "white"), args.arch
+    weights = initial_weights(graph, "white", 0)
+    return name, Classifier(graph, weights, labels, categories, Preparation(graph.size, "white"))
 
 
 def make_experiment(work: Path, images: int, size: int, frames: int) -> antrax.Session:
@@ -101,8 +123,8 @@ def bare_rate(model: Model) -> float:
 
 def _bare(model: Model, seconds: float = 5.0) -> float:
     predictor = make_predictor(model)
-    batch = BATCH if model.device == "cpu" else 1024
-    images = np.random.default_rng(0).integers(0, 256, (batch, 3, model.size, model.size), np.uint8)
+    batch, size = model.batch, model.preparation.size
+    images = np.random.default_rng(0).integers(0, 256, (batch, 3, size, size), np.uint8)
     images = images.transpose(0, 3, 2, 1)
     for _ in range(5):
         predictor(images)

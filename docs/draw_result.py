@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import antrax
-from antrax.images import prepare
+from antrax.images import Preparation, prepare
 
 COLUMNS, SCALE, TEXT = 10, 2, 190
 WANTED = ("BG", "GO", "OP", "PB", "OO", "Unknown", "Unknown", "Multi", "NoAnt")
@@ -32,7 +32,7 @@ def main() -> None:
     picture = Image.new("RGB", (TEXT + COLUMNS * side, len(chosen) * side), "white")
     draw = ImageDraw.Draw(picture)
     for row, name in enumerate(chosen):
-        images = prepare(by_name[name].images(), side // SCALE, "white")
+        images = prepare(by_name[name].images(), Preparation(side // SCALE, "white"))
         for column, index in enumerate(np.linspace(0, len(images) - 1, COLUMNS).astype(int)):
             image = Image.fromarray(np.ascontiguousarray(images[index])).resize((side, side), Image.Resampling.NEAREST)
             picture.paste(image, (TEXT + column * side, row * side))

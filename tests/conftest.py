@@ -17,6 +17,8 @@ from antrax.demo import DemoExperiment, generate_experiment
 # No deadline: how long a test takes on a busy machine says nothing about what it tests.
 settings.register_profile("antrax", deadline=None, database=None)
 settings.load_profile("antrax")
+# Keras is only the judge of the files that we read and write; which backend it has is decided when it is imported.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 LABELS = (
     "AB\tant_labels\nCD\tant_labels\nNoAnt\tnoant_labels\nMulti\tother_labels\nUnknown\tother_labels\nB\ttagcolors\n"
@@ -92,3 +94,4 @@ def real_session() -> Path:
 
 
 from .trained import trained  # noqa: E402, F401  # a fixture
+from .training_tools import short_training  # noqa: E402, F401  # a fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import antrax.app.places
-from antrax.app.places import Places, user_folder
+from antrax.app.places import Places
 from antrax.errors import ExperimentError
 
 
@@ -200,10 +200,3 @@ def test_a_memory_that_cannot_be_written_is_done_without(make_session, tmp_path)
     places = Places([tmp_path / "exp"], None, tmp_path / "file" / "memory")
     places.opened(*places.start)
     assert places.recent() == ()
-
-
-def test_the_memory_lies_in_the_users_cache_unless_said_otherwise(monkeypatch, tmp_path):
-    monkeypatch.setenv("ANTRAX_CACHE", str(tmp_path))
-    assert user_folder() == tmp_path
-    monkeypatch.delenv("ANTRAX_CACHE")
-    assert user_folder().name.lower() in ("antrax", "cache")

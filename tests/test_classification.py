@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +22,11 @@ from antrax.engine import Job, Worker, make_model, make_predictor
 from antrax.errors import ClassificationError, ExperimentError, OptionError
 from antrax.experiment import Session, open_session
 from antrax.images import prepare
+from antrax.labels import to_labels_file
 from antrax.stacks import open_stack, write_stacks
 
-from .test_training import Listener
+from .antrax_files import write_antrax_file
+from .training_tools import Listener
 
 HERE = ClassifyOptions(workers=1, device="cpu")
 
@@ -114,7 +117,7 @@ def test_probabilities_are_those_of_the_network_on_prepared_images(session):
     predictor = make_predictor(make_model(classifier, "cpu"))
     with open_stack(stack_of(session, 2)) as stack:
         name = max((n.name for n in stack.tracklets()), key=stack.count)
-        images = prepare(stack.read(name), classifier.size, classifier.background)
+        images = prepare(stack.read(name), classifier.preparation)
     index, turned = views(len(images))
     shown = images[index]
     shown[turned] = shown[turned][:, ::-1, ::-1]
@@ -357,3 +360,27 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         peaks.append(int(subprocess.run(run, check=True, capture_output=True, text=True, env=os.environ).stdout))
     in_memory = 9_000 * 64 * 64 * 3 / 1024
     assert peaks[1] - peaks[0] < 0.3 * in_memory
+
+
+@pytest.mark.parametrize("style", ["2", "1.15"])
+def test_a_classifier_of_antrax_classifies_an_experiment(small_demo, tmp_path, style):
+    """The whole command: labels matched that were cut, a cautious rule for want of a calibration, results as usual."""
+    shutil.copytree(small_demo.directory, tmp_path / "some.ants")
+    session = open_session(tmp_path / "some.ants")
+    ants = [*session.labels.ants, "a_label_of_many_letters"]
+    labels = type(session.labels)(tuple(ants), session.labels.nonants, session.labels.others)
+    to_labels_file(labels, session.path / "parameters" / "labels.csv")
+    classes = ("BP", "a_label_of", "NoAnt", "GG", "Unknown")
+    file = write_antrax_file(tmp_path / "old.h5", "small", style, classes=classes)
+    listener = Listener()
+    options = ClassifyOptions(classifier=str(file), workers=1, device="cpu")
+    report = classify(session.experiment, options, reporter=listener)
+    assert not report.failures
+    assert any("a fixed cautious rule is used" in warning for warning in listener.warned)
+    assert not any("a_label_of" in warning.partition("the classifier knows")[2] for warning in listener.warned)
+    table = antrax.read_results(open_session(session.experiment))
+    assert len(table) == sum(1 for _ in antrax.iter_tracklets(session))
+    assert set(table.label) <= set(labels.all)
+    name = table.tracklet.iloc[0] if "tracklet" in table else table.index[0]
+    probabilities = antrax.read_frame_probabilities(session, sorted(session.stacks)[0], name)
+    assert list(probabilities.columns) == ["BP", "a_label_of_many_letters", "NoAnt", "GG", "Unknown"]

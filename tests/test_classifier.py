@@ -11,6 +11,7 @@ import pytest
 from antrax.calibration import Calibration
 from antrax.classifier import Classifier, find_classifier, read_classifier, write_classifier
 from antrax.errors import ClassifierError
+from antrax.images import Preparation
 from antrax.labels import Category
 from antrax.network.graph import FILTERS, build
 from antrax.network.torch_network import TorchPredictor
@@ -30,6 +31,7 @@ def made(name: str = "small", size: int = 24) -> Classifier:
         weights=random_weights(graph),
         labels=LABELS,
         categories=CATEGORIES,
+        preparation=Preparation(size, "white"),
         hsymmetry=True,
         calibration=Calibration(0.8, 0.0, (0.9, 0.5), (1.0, 0.5), 3),
         measured_weights=random_weights(graph, seed=1),
@@ -154,17 +156,18 @@ def virtual(opened: h5py.File) -> None:
     [
         (lambda f: f.attrs.pop("model_config"), "no Keras model"),
         (lambda f: f.pop("classes"), "another program"),
-        (lambda f: f.pop("antrax"), "written by anTraX"),
         (lambda f: f["antrax"].attrs.modify("format", 99), "newer version"),
         (lambda f: f.attrs.modify("model_config", "{"), "description is broken"),
         (replace("prmtrs", "not json"), "damaged"),
         (replace("prmtrs", "[]"), "damaged"),
-        (replace("prmtrs", 3), "damaged"),
+        (replace("prmtrs", 3), "prmtrs is no text"),
         (replace("classes", ["a", "b"]), "do not match"),
         (replace("classes", ["a", "a", "b", "c", "d"]), "do not match"),
         (replace("model_weights/labels/labels/bias", np.zeros(7, np.float32)), "not as the model describes"),
-        (replace("model_weights/labels/labels/bias", np.zeros(5)), "not as the model describes"),
+        (replace("model_weights/labels/labels/bias", np.zeros(5, int)), "not as the model describes"),
+        (replace("model_weights/labels/labels/bias", np.full(5, np.nan)), "no numbers"),
         (lambda f: f["model_weights"].pop("conv_2"), "missing"),
+        (lambda f: f["model_weights/labels/labels"].pop("bias"), "are missing"),
         (external_link, "link"),
         (soft_link, "link"),
         (virtual, "does not lie in the file"),

@@ -17,6 +17,8 @@ import antrax.devices
 from antrax.cli import cli
 from antrax.network.graph import ARCHITECTURES
 
+from .antrax_files import write_antrax_file
+
 
 def antrax_command(*arguments: object, **options) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "antrax", *map(str, arguments)]
@@ -33,7 +35,7 @@ def one_line_error(*arguments: object) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("command", ["extract-trainset", "train", "classify", "merge-trainset", "demo"])
+@pytest.mark.parametrize("command", ["extract-trainset", "train", "classify", "info", "merge-trainset", "demo"])
 def test_every_command_explains_itself(command):
     answer = CliRunner().invoke(cli, [command, "--help"])
     assert answer.exit_code == 0
@@ -50,6 +52,13 @@ def test_every_option_has_a_help_text():
 def test_help_says_what_an_epoch_is():
     answer = CliRunner().invoke(cli, ["train", "--help"])
     assert "An epoch is a pass over the examples, but at least 200 steps" in re.sub(r"\s+", " ", answer.output)
+
+
+def test_help_promises_nothing_that_is_not_there():
+    answer = CliRunner().invoke(cli, ["train", "--help"])
+    assert "not there yet" not in answer.output
+    for option in ("--arch", "MobileNetV2", "custom", "--modelfile", "--no-pretrained"):
+        assert option in answer.output
 
 
 def test_help_loads_no_heavy_library():
@@ -102,6 +111,24 @@ def test_errors_are_one_line_and_exit_with_1(tmp_path):
     assert "holds no examples" in one_line_error("train", tmp_path)
     assert "--aug-options" in one_line_error("train", tmp_path, "--aug-options", "hue=1")
     assert "--device mps" in one_line_error("train", tmp_path, "--device", "mps")
+
+
+def test_a_model_file_that_is_none_is_one_line_and_exit_status_1(small_demo, tmp_path):
+    (tmp_path / "model.json").write_text("{")
+    complaint = one_line_error(
+        "train", small_demo.directory, "--arch", "custom", "--modelfile", tmp_path / "model.json"
+    )
+    assert f"{tmp_path / 'model.json'} cannot be used as a model" in complaint
+    assert "--modelfile MODEL.json" in one_line_error("train", small_demo.directory, "--arch", "custom")
+
+
+def test_a_classifier_is_described_and_a_file_that_is_none_is_one_line_and_exit_status_1(tmp_path):
+    done = antrax_command("info", write_antrax_file(tmp_path / "old.h5", "small"))
+    assert done.returncode == 0, done.stderr
+    assert "anTraX, with Keras 2" in done.stdout
+    (tmp_path / "old.h5").write_bytes((tmp_path / "old.h5").read_bytes()[:5000])
+    assert f"{tmp_path / 'old.h5'} is no classifier" in one_line_error("info", tmp_path / "old.h5")
+    assert "does not exist" in one_line_error("info", tmp_path / "nothing.h5")
 
 
 def test_an_experiment_without_classifier_says_how_to_train_one(trained, tmp_path):

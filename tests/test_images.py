@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from antrax.demo import DemoExperiment
-from antrax.images import BadImageError, detect_background, prepare, read_example
+from antrax.images import BadImageError, Preparation, detect_background, prepare, read_example
 from antrax.stacks import open_stack
 
 Images = NDArray[np.uint8]
@@ -43,14 +43,14 @@ def path(tmp_path: Path) -> Path:
 
 def test_on_white_ground_pixels_that_are_0_in_all_channels_become_white() -> None:
     images = np.array([[[[0, 0, 0], [0, 0, 1]], [[0, 9, 0], [7, 0, 0]]]], np.uint8)
-    prepared = prepare(images, 2, "white")
+    prepared = prepare(images, Preparation(2, "white"))
     assert prepared.tolist() == [[[[255, 255, 255], [0, 0, 1]], [[0, 9, 0], [7, 0, 0]]]]
 
 
 def test_on_black_ground_nothing_changes() -> None:
     images = blobs(2, 12)
     images[0, 0, 0] = 255
-    assert (prepare(images, 12, "black") == images).all()
+    assert (prepare(images, Preparation(12, "black")) == images).all()
 
 
 @pytest.mark.parametrize("background", ["white", "black"])
@@ -58,20 +58,20 @@ def test_on_black_ground_nothing_changes() -> None:
 def test_the_images_given_are_left_as_they_are(background, size: int) -> None:
     images = blobs(2, 20)
     before = images.copy()
-    prepare(images, size, background)
+    prepare(images, Preparation(size, background))
     assert (images == before).all()
 
 
 @given(hnp.arrays(np.uint8, (2, 7, 7, 3), elements=st.integers(0, 3)), st.sampled_from(["white", "black"]))
 def test_preparing_what_is_prepared_changes_nothing(images: Images, background) -> None:
-    once = prepare(images, 7, background)
-    assert (prepare(once, 7, background) == once).all()
+    once = prepare(images, Preparation(7, background))
+    assert (prepare(once, Preparation(7, background)) == once).all()
 
 
 @pytest.mark.parametrize("size", [10, 20, 33])
 def test_images_come_out_in_the_size_asked_for_and_the_same_each_time(size: int) -> None:
     images = blobs(3, 20)
-    first, second = prepare(images, size, "white"), prepare(images, size, "white")
+    first, second = prepare(images, Preparation(size, "white")), prepare(images, Preparation(size, "white"))
     assert first.shape == (3, size, size, 3)
     assert first.dtype == np.uint8
     assert (first == second).all()
@@ -79,14 +79,14 @@ def test_images_come_out_in_the_size_asked_for_and_the_same_each_time(size: int)
 
 def test_an_image_is_prepared_alike_alone_and_among_others() -> None:
     images = blobs(5, 20)
-    together = prepare(images, 15, "white")
-    assert (np.concatenate([prepare(image[None], 15, "white") for image in images]) == together).all()
+    together = prepare(images, Preparation(15, "white"))
+    assert (np.concatenate([prepare(image[None], Preparation(15, "white")) for image in images]) == together).all()
 
 
 def test_resizing_keeps_rows_rows_and_channels_channels() -> None:
     images = np.zeros((1, 20, 20, 3), np.uint8)
     images[0, :10, :, 0] = 200  # the upper half is red
-    resized = prepare(images, 8, "black")[0]
+    resized = prepare(images, Preparation(8, "black"))[0]
     assert (resized[:3, :, 0] == 200).all()
     assert (resized[5:] == 0).all()
     assert (resized[..., 1:] == 0).all()
@@ -95,20 +95,20 @@ def test_resizing_keeps_rows_rows_and_channels_channels() -> None:
 def test_white_ground_is_set_before_resizing_so_that_no_dark_rim_appears() -> None:
     images = np.zeros((1, 20, 20, 3), np.uint8)
     images[0, 5:15, 5:15] = 250
-    assert prepare(images, 13, "white").min() >= 250
+    assert prepare(images, Preparation(13, "white")).min() >= 250
 
 
 @pytest.mark.parametrize("column", [8, 9, 10, 11])
 def test_a_leg_one_pixel_wide_does_not_vanish_when_images_shrink(column: int) -> None:
     images = np.zeros((1, 20, 20, 3), np.uint8)
     images[0, :, column] = 200
-    shrunk = prepare(images, 7, "black")[0, 3, :, 0]
+    shrunk = prepare(images, Preparation(7, "black"))[0, 3, :, 0]
     assert shrunk.sum() == pytest.approx(200 * 7 / 20, rel=0.15)
 
 
 def test_no_images_stay_none() -> None:
-    assert prepare(np.zeros((0, 20, 20, 3), np.uint8), 20, "white").shape == (0, 20, 20, 3)
-    assert prepare(np.zeros((0, 20, 20, 3), np.uint8), 10, "white").shape == (0, 10, 10, 3)
+    assert prepare(np.zeros((0, 20, 20, 3), np.uint8), Preparation(20, "white")).shape == (0, 20, 20, 3)
+    assert prepare(np.zeros((0, 20, 20, 3), np.uint8), Preparation(10, "white")).shape == (0, 10, 10, 3)
 
 
 @pytest.mark.parametrize("size", [20, 14, 31])
@@ -116,7 +116,9 @@ def test_an_example_and_the_image_it_was_made_from_give_the_network_the_same(pat
     images = blobs(1, 20)
     exported = np.where(images[0].any(-1, keepdims=True), images[0], np.uint8(255))
     Image.fromarray(exported).save(path)
-    assert (prepare(read_example(path)[None], size, "white") == prepare(images, size, "white")).all()
+    assert (
+        prepare(read_example(path)[None], Preparation(size, "white")) == prepare(images, Preparation(size, "white"))
+    ).all()
 
 
 def test_a_generated_experiments_examples_are_the_images_of_its_stacks(small_demo: DemoExperiment) -> None:
@@ -128,7 +130,9 @@ def test_a_generated_experiments_examples_are_the_images_of_its_stacks(small_dem
         assert movie == 1  # so that absolute frames are the movie's
         with open_stack(small_demo.session / "images" / f"images_{movie}.mat") as stack:
             image = stack.read(tracklet, int(frame) - first, int(frame) - first + 1)
-        assert (prepare(read_example(path)[None], 40, "white") == prepare(image, 40, "white")).all()
+        assert (
+            prepare(read_example(path)[None], Preparation(40, "white")) == prepare(image, Preparation(40, "white"))
+        ).all()
 
 
 # --- reading examples -------------------------------------------------------------------------------------------
@@ -251,7 +255,7 @@ def test_no_damage_gives_anything_but_pixels_or_the_reason(
 
 def test_the_background_is_told_by_the_outermost_pixels() -> None:
     on_black = list(blobs(3, 20))
-    on_white = list(prepare(blobs(3, 20), 20, "white"))
+    on_white = list(prepare(blobs(3, 20), Preparation(20, "white")))
     assert detect_background(on_black) == "black"
     assert detect_background(on_white) == "white"
     assert detect_background([*on_white, on_black[0]]) == "white"

@@ -20,26 +20,7 @@ from antrax.reporting import Reporter
 from antrax.training import TrainOptions, train
 from antrax.trainset import load_trainset, open_classdir
 
-
-class Listener(Reporter):
-    """Remembers what it hears."""
-
-    def __init__(self):
-        self.said, self.warned = [], []
-
-    def say(self, message):
-        self.said.append(message)
-
-    def warn(self, message):
-        self.warned.append(message)
-
-
-@pytest.fixture
-def short_training(monkeypatch):
-    """An epoch of four steps: enough to see what is done, not how well."""
-    monkeypatch.setattr("antrax.optimization.LEAST_STEPS", 4)
-    monkeypatch.setattr("antrax.optimization.BATCH", 16)
-    monkeypatch.setattr("antrax.trainset.IMAGES_PER_TRACKLET", 2)
+from .training_tools import Counting, Listener, StopAfter
 
 
 def examples_of(session: Session, label: str) -> list[Path]:
@@ -212,9 +193,12 @@ def test_an_option_for_new_classifiers_that_asks_for_the_same_is_fine(trained, t
         ({"name": "../x"}, "--name"),
         ({"name": "x.h5"}, "--name"),
         ({"arch": "huge"}, "small, wide, large"),
-        ({"arch": "MobileNetV2"}, "not there yet"),
-        ({"arch": "custom", "modelfile": "m.json"}, "not there yet"),
-        ({"modelfile": "m.json"}, "--modelfile"),
+        ({"arch": "custom"}, "--modelfile MODEL.json"),
+        ({"modelfile": "m.json"}, "--modelfile m.json goes with --arch custom"),
+        ({"arch": "small", "modelfile": "m.json"}, "goes with --arch custom"),
+        ({"arch": "MobileNetV2", "target_size": 31}, "32 to 512"),
+        ({"pretrained": False}, "--no-pretrained goes with --arch MobileNetV2"),
+        ({"arch": "wide", "pretrained": False}, "goes with --arch MobileNetV2"),
         ({"target_size": 5}, "--target-size"),
         ({"aug_options": "hue=3"}, "no 'hue'"),
         ({"aug_options": "zoom_range"}, "zoom_range"),
@@ -253,7 +237,7 @@ def test_training_that_is_interrupted_leaves_the_old_classifier_and_goes_on_when
 
     class Interrupting(Listener):
         def bar(self, title, total, unit):
-            return _StopAfter(3 if title == "training" else None)
+            return StopAfter(3 if title == "training" else None)
 
     with pytest.raises(KeyboardInterrupt):
         train(folder, TrainOptions(epochs=2, scratch=True), reporter=Interrupting())
@@ -265,44 +249,13 @@ def test_training_that_is_interrupted_leaves_the_old_classifier_and_goes_on_when
     assert not list(folder.glob(".*"))
 
 
-class _StopAfter:
-    """Presses Ctrl-C at the n-th update."""
-
-    def __init__(self, updates):
-        self.left = updates
-
-    def __enter__(self):
-        return self.update
-
-    def __exit__(self, *_):
-        return False
-
-    def update(self, done, note="", total=None):
-        if self.left is not None:
-            self.left -= 1
-            if self.left == 0:
-                raise KeyboardInterrupt
-
-
-class Counting(Reporter):
-    """Counts the updates of each bar."""
-
-    def __init__(self):
-        self.steps = {}
-
-    def bar(self, title, total, unit):
-        stop = _StopAfter(None)
-        stop.update = lambda *a, **k: self.steps.__setitem__(title, self.steps.get(title, 0) + 1)
-        return stop
-
-
 def test_another_command_does_not_take_up_an_interrupted_one(make_labelled, short_training, monkeypatch):
     monkeypatch.setattr("antrax.optimization._SAVE_EVERY_S", 0.0)
     folder = make_labelled()
 
     class Interrupting(Reporter):
         def bar(self, title, total, unit):
-            return _StopAfter(3 if title == "training" else None)
+            return StopAfter(3 if title == "training" else None)
 
     with pytest.raises(KeyboardInterrupt):
         train(folder, TrainOptions(epochs=2), reporter=Interrupting())

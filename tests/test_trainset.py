@@ -17,7 +17,7 @@ from PIL import Image
 from antrax.demo import DemoExperiment
 from antrax.errors import ExperimentError, LabelsError, TrainsetError
 from antrax.experiment import open_session
-from antrax.images import prepare, read_example
+from antrax.images import Preparation, prepare, read_example
 from antrax.labels import Category
 from antrax.trainset import (
     ClassDir,
@@ -74,7 +74,7 @@ def test_images_of_mixed_sizes_are_brought_to_that_of_the_first_in_sorted_order(
     trainset = load(tmp_path)
     assert trainset.images.shape == (3, 60, 60, 3)
     assert (trainset.images[0] == blob_image(3, 60)).all()
-    assert (trainset.images[2] == prepare(blob_image(1, 38)[None], 60, "white")[0]).all()
+    assert (trainset.images[2] == prepare(blob_image(1, 38)[None], Preparation(60, "white"))[0]).all()
 
 
 def test_a_damaged_first_image_does_not_decide_the_size(make_examples, tmp_path: Path) -> None:

@@ -185,6 +185,7 @@ class _Movie:
     report: ExperimentReport
     session: Session
     classifier: Path
+    labels: tuple[str, ...]
     categories: tuple[Category | None, ...]
     rule: Rule
     attributes: dict[str, Any]
@@ -205,8 +206,8 @@ def _plan(
     path = find_classifier(session.classifier_dir, options.classifier)
     if is_new := path not in classifiers:
         classifiers[path] = read_classifier(path)
-    classifier = classifiers[path]
     labels = session.labels
+    classifier = classifiers[path].with_labels_of(labels.all)
     _compare_labels(session, classifier, reporter)
     if session.inverted != (classifier.background == "black"):
         animals = "light animals on dark ground" if session.inverted else "dark animals on light ground"
@@ -223,7 +224,7 @@ def _plan(
     rule = rule_for(calibration, options.max_error)
     attributes = {
         "classifier": str(path),
-        "classifier_digest": classifier.digest(),
+        "classifier_digest": classifiers[path].digest(),
         "max_error": options.max_error if calibration and calibration.sufficient else None,
         "temperature": rule.temperature,
         "exponent": rule.exponent,
@@ -234,7 +235,15 @@ def _plan(
     categories = tuple(labels.category(label) for label in classifier.labels)
     return [
         _Movie(
-            number, report, session, path, categories, rule, attributes, sum(_size(p) for p in session.stacks[number])
+            number,
+            report,
+            session,
+            path,
+            classifier.labels,
+            categories,
+            rule,
+            attributes,
+            sum(_size(p) for p in session.stacks[number]),
         )
         for number in numbers
     ]
@@ -302,7 +311,7 @@ def _run(
             for movie, share, outcome in pool.map_ordered(_jobs(movies)):
                 if isinstance(outcome, list):
                     images += sum(len(result.probabilities) for result in outcome)
-                    _take(movie, outcome, classifiers)
+                    _take(movie, outcome)
                 elif isinstance(outcome, BaseException):
                     _fail(movie, outcome)
                 else:
@@ -341,7 +350,7 @@ def _jobs(movies: list[_Movie]) -> Iterator[_Step]:
                 if movie.failed:
                     break
                 chosen = tuple(tracklets[start : start + _TRACKLETS_PER_JOB])
-                job = Job(path, passed, chosen, str(movie.classifier), movie.categories, movie.rule)
+                job = Job(path, passed, chosen, str(movie.classifier), movie.categories, movie.rule, movie.labels)
                 yield movie, size * len(chosen) / len(tracklets), job
         yield movie, 0.0, None
 
@@ -405,14 +414,13 @@ def _answer(
         return movie, share, error
 
 
-def _take(movie: _Movie, results: list[Classified], classifiers: dict[Path, Classifier]) -> None:
+def _take(movie: _Movie, results: list[Classified]) -> None:
     """Write some results of a movie and count them."""
     if movie.failed:
         return
     try:
         if movie.writer is None:
-            labels = classifiers[movie.classifier].labels
-            movie.writer = MovieWriter(movie.session, movie.number, labels, movie.attributes)
+            movie.writer = MovieWriter(movie.session, movie.number, movie.labels, movie.attributes)
         for result in results:
             movie.writer.add(result)
     except AntraxError as error:

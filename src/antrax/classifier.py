@@ -1,10 +1,13 @@
-"""The classifier and its file: a Keras model with what anTraX and we add, read with h5py alone."""
+"""The classifier and its file: a Keras model with what anTraX and we add, read with h5py alone.
+
+Files that anTraX wrote are read by `antrax_file`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.antrax_file import check_preparation, distinct, match_labels, read_parameters
 from antrax.calibration import Calibration
 from antrax.errors import ClassifierError
 from antrax.files import replacing_hdf5
-from antrax.images import Background
+from antrax.images import Background, Preparation
 from antrax.labels import Category
-from antrax.network.graph import Graph, Shape, Weights
-from antrax.network.keras_config import from_keras_config, to_keras_config
+from antrax.network.graph import Graph, Weights
+from antrax.network.keras_config import Description, describe, to_keras_config
+from antrax.network.keras_weights import KERAS_VERSION, read_weights, write_weights
+from antrax.strangers import dataset, member, number_attribute, open_stranger, text_attribute, text_dataset, texts
 
 if TYPE_CHECKING:
     import h5py
 
 SUFFIX = ".h5"
-_KERAS_VERSION = "3.0.0"
 _FORMAT = 1
-_LONGEST_TEXT = 16 * 2**20
-_MOST_SEEN = 2**24
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ class Classifier:
     labels : tuple of str
         In the order of the outputs.
     categories : mapping of str to Category
-        Kind of each label in the training set.
-    background : {"white", "black"}
+        Kind of each label in the training set; empty where that is not known.
+    preparation : Preparation
+        How the network wants its images.
     hsymmetry : bool
     calibration : Calibration or None
         None where nothing was held out.
@@ -55,23 +59,36 @@ class Classifier:
         Fingerprints of the tracklets that `measured_weights` have seen.
     record : mapping
         How it was trained: options, versions, figures. For people; nothing depends on it.
+    labels_cut : bool
+        Whether labels may lack all after their tenth byte, as in files that anTraX wrote; see
+        `antrax_file.match_labels`.
     """
 
     graph: Graph
     weights: Weights
     labels: tuple[str, ...]
     categories: Mapping[str, Category]
-    background: Background = "white"
+    preparation: Preparation
     hsymmetry: bool = False
     calibration: Calibration | None = None
     measured_weights: Weights | None = None
     seen: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     record: Mapping[str, Any] = field(default_factory=dict)
+    labels_cut: bool = False
 
     @property
     def size(self) -> int:
         """Side length of the images that the network takes, in pixels."""
         return self.graph.size
+
+    @property
+    def background(self) -> Background:
+        """What lies around the animals, white or black."""
+        return self.preparation.background
+
+    def with_labels_of(self, labels: Sequence[str]) -> Classifier:
+        """The same classifier with labels that were cut made whole, where `labels` leave no doubt."""
+        return replace(self, labels=match_labels(self.labels, labels)) if self.labels_cut else self
 
     def digest(self) -> str:
         """Tells this classifier from any other, by what decides its answers."""
@@ -91,8 +108,9 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
         "nclasses": len(classifier.labels),
         "modeltype": classifier.graph.name,
         "target_size": classifier.size,
-        "crop_size": None,
-        "scale": 1,
+        "crop_size": classifier.preparation.crop_size,
+        "scale": classifier.preparation.scale,
+        "prepared": "as anTraX does" if classifier.preparation.antrax else "as antrax does",
         "hsymmetry": classifier.hsymmetry,
         "background": classifier.background,
         "categories": {label: str(category) for label, category in classifier.categories.items()},
@@ -100,34 +118,17 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
         "record": dict(classifier.record),
     }
     with replacing_hdf5(path) as file:
-        file.attrs["keras_version"] = _KERAS_VERSION
+        file.attrs["keras_version"] = KERAS_VERSION
         file.attrs["backend"] = "torch"
         file.attrs["model_config"] = to_keras_config(classifier.graph)
-        _write_weights(file.create_group("model_weights"), classifier.graph, classifier.weights)
+        write_weights(file.create_group("model_weights"), classifier.graph, classifier.weights)
         file.create_dataset("prmtrs", data=json.dumps(parameters), dtype=text)
         file.create_dataset("classes", data=list(classifier.labels), dtype=text)
         own = file.create_group("antrax")
         own.attrs["format"] = _FORMAT
         own.create_dataset("seen", data=classifier.seen)
         if classifier.measured_weights is not None:
-            _write_weights(own.create_group("measured_weights"), classifier.graph, classifier.measured_weights)
-
-
-def _write_weights(group: h5py.Group, graph: Graph, weights: Weights) -> None:
-    """Write weights as Keras lays them out: a group a layer, which lists its weights by name."""
-    import h5py
-
-    text = h5py.string_dtype()
-    group.attrs["layer_names"] = np.array([layer.name for layer in graph.layers], dtype=text)
-    group.attrs["backend"] = "torch"
-    group.attrs["keras_version"] = _KERAS_VERSION
-    for layer in graph.layers:
-        names = [name for name in graph.weight_shapes() if name.startswith(f"{layer.name}/")]
-        folder = group.create_group(layer.name)
-        folder.attrs["weight_names"] = np.array(names, dtype=text)
-        for name in names:
-            folder.create_dataset(name, data=weights[name])
-    group.create_group("top_level_model_weights").attrs["weight_names"] = np.array([], dtype=text)
+            write_weights(own.create_group("measured_weights"), classifier.graph, classifier.measured_weights)
 
 
 def read_classifier(path: Path) -> Classifier:
@@ -138,103 +139,71 @@ def read_classifier(path: Path) -> Classifier:
     ClassifierError
         The file is missing, cut short, damaged, of another program, or of a kind that this version does not read.
     """
-    import h5py
-
-    try:
-        file = h5py.File(path, "r", locking=False)
-    except FileNotFoundError:
-        raise ClassifierError(f"{path} does not exist") from None
-    except OSError:
-        raise ClassifierError(f"{path} is no classifier: it is no HDF5 file, or was cut short; copy it again") from None
-    with file:
-        try:
-            return _read(file)
-        except ClassifierError as error:
-            raise ClassifierError(f"{path} cannot be used as a classifier: {error}") from None
-        except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, RecursionError) as error:
-            raise ClassifierError(f"{path} cannot be used as a classifier: it is damaged ({error})") from None
+    with open_stranger(path, "a classifier") as file:
+        return _read(file)
 
 
 def _read(file: h5py.File) -> Classifier:
     if "model_config" not in file.attrs:
-        raise ClassifierError("it holds no Keras model")
-    if "classes" not in file or "prmtrs" not in file:
+        weights = "layer_names" in file.attrs
+        raise ClassifierError("it holds weights alone, and no Keras model" if weights else "it holds no Keras model")
+    if "prmtrs" not in file:
         raise ClassifierError("it is a Keras model of another program (no labels in it)")
+    if "classes" not in file:
+        raise ClassifierError("it holds no labels: it was never trained, or is of another program")
+    parameters, labels = text_dataset(file, "prmtrs"), texts(file, "classes")
+    description = describe(text_attribute(file, "model_config"), text_attribute(file, "keras_version"))
     if "antrax" not in file:
+        labels = distinct(labels)
+    if len(labels) != description.graph.outputs or len(set(labels)) != len(labels):
         raise ClassifierError(
-            "it was written by anTraX, whose classifiers this version does not read yet; "
-            "train a new one on its examples"
+            f"its {description.graph.outputs} outputs do not match its {len(labels)} labels ({', '.join(labels)[:200]})"
         )
-    if int(file["antrax"].attrs["format"]) > _FORMAT:
-        raise ClassifierError("it was written by a newer version of antrax; update this one")
-    config = file.attrs["model_config"]
-    graph = from_keras_config(config if isinstance(config, str) else bytes(config).decode())
-    parameters = json.loads(_text(file, "prmtrs"))
-    labels = _labels(file)
-    if len(labels) != graph.outputs or len(set(labels)) != len(labels):
-        raise ClassifierError(f"its {graph.outputs} outputs do not match its {len(labels)} labels")
-    background = parameters["background"]
-    if background not in ("white", "black"):
-        raise ClassifierError(f"its background is {background!r}")
-    calibration = parameters.get("calibration")
-    own = file["antrax"]
-    measured = _read_weights(own, "measured_weights", graph) if "measured_weights" in own else None
+    if "antrax" in file:
+        return _from_own_file(file, description, parameters, labels)
+    preparation, hsymmetry, name = read_parameters(parameters, description.graph)
+    graph = Graph(name, description.graph.layers)
     return Classifier(
         graph=graph,
-        weights=_read_weights(file, "model_weights", graph),
+        weights=read_weights(member(file, "model_weights"), graph, description.groups),
         labels=labels,
-        categories={label: Category(parameters["categories"][label]) for label in labels},
-        background=background,
-        hsymmetry=bool(parameters["hsymmetry"]),
-        calibration=Calibration.from_json(calibration) if calibration else None,
-        measured_weights=measured,
-        seen=np.asarray(_dataset(own, "seen", np.dtype(np.uint64), None)[()]),
-        record=dict(parameters.get("record") or {}),
+        categories={},
+        preparation=preparation,
+        hsymmetry=hsymmetry,
+        record={"written_by": "anTraX"},
+        labels_cut=True,
     )
 
 
-def _labels(file: h5py.File) -> tuple[str, ...]:
-    dataset = _dataset(file, "classes", None, None)
-    if dataset.size > 10_000:
-        raise ClassifierError(f"it has {dataset.size} labels")
-    return tuple(value.decode() if isinstance(value, bytes) else str(value) for value in np.ravel(dataset[()]))
-
-
-def _text(file: h5py.File, name: str) -> str:
-    dataset = _dataset(file, name, None, ())
-    value = dataset[()]
-    if len(value) > _LONGEST_TEXT:
-        raise ClassifierError(f"its {name} are too long")
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _read_weights(group: h5py.Group, name: str, graph: Graph) -> Weights:
-    return {
-        weight: np.asarray(
-            _dataset(group, f"{name}/{weight.partition('/')[0]}/{weight}", np.dtype(np.float32), shape)[()], np.float32
-        )
-        for weight, shape in graph.weight_shapes().items()
-    }
-
-
-def _dataset(group: h5py.Group, name: str, dtype: np.dtype[Any] | None, shape: Shape | None) -> h5py.Dataset:
-    """A dataset that lies in the file itself and has the shape expected of it, looked at before anything is read."""
-    import h5py
-
-    place: Any = group
-    for part in name.split("/"):
-        if not isinstance(place, h5py.Group) or part not in place:
-            raise ClassifierError(f"{name} is missing")
-        if not isinstance(place.get(part, getlink=True), h5py.HardLink):
-            raise ClassifierError(f"{name} is a link")
-        place = place[part]
-    if not isinstance(place, h5py.Dataset) or place.is_virtual or place.external:
-        raise ClassifierError(f"{name} does not lie in the file")
-    if (dtype is not None and place.dtype != dtype) or (shape is not None and place.shape != shape):
-        raise ClassifierError(f"{name} is {place.dtype} of shape {place.shape}, not as the model describes it")
-    if place.size > _MOST_SEEN:
-        raise ClassifierError(f"{name} is too large")
-    return place
+def _from_own_file(file: h5py.File, description: Description, text: str, labels: tuple[str, ...]) -> Classifier:
+    own = member(file, "antrax")
+    if number_attribute(own, "format") > _FORMAT:
+        raise ClassifierError("it was written by a newer version of antrax; update this one")
+    parameters = json.loads(text)
+    graph, groups = description.graph, description.groups
+    preparation = Preparation(
+        graph.size,
+        parameters["background"],
+        parameters.get("prepared") == "as anTraX does",
+        parameters.get("crop_size"),
+        parameters.get("scale", 1),
+    )
+    check_preparation(preparation)
+    categories = parameters["categories"]
+    calibration = parameters.get("calibration")
+    measured = read_weights(member(own, "measured_weights"), graph, groups) if "measured_weights" in own else None
+    return Classifier(
+        graph=graph,
+        weights=read_weights(member(file, "model_weights"), graph, groups),
+        labels=labels,
+        categories={label: Category(categories[label]) for label in labels} if categories else {},
+        preparation=preparation,
+        hsymmetry=bool(parameters["hsymmetry"]),
+        calibration=Calibration.from_json(calibration) if calibration else None,
+        measured_weights=measured,
+        seen=np.asarray(dataset(own, "seen", dtype=np.uint64)[()]),
+        record=dict(parameters.get("record") or {}),
+    )
 
 
 def find_classifier(classifier_dir: Path, choice: str | None) -> Path:

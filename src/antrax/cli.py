@@ -102,12 +102,26 @@ def extract_trainset(
 @click.option("--name", default="classifier", show_default=True, help="Name of the classifier: NAME.h5.")
 @click.option("--arch", type=click.Choice(ARCHITECTURES), help="Architecture of a new classifier; small by default.")
 @click.option(
-    "--target-size", type=int, metavar="PIXELS", help="Size to which images are brought; that of the first by default."
+    "--target-size",
+    type=int,
+    metavar="PIXELS",
+    help="Size to which images are brought; that of the first by default (MobileNetV2: 96).",
 )
 @click.option(
     "--hsymmetry/--no-hsymmetry", default=None, help="Mirror images left to right too, for animals whose tags allow it."
 )
-@click.option("--modelfile", type=click.Path(path_type=Path), help="With --arch custom (not there yet).")
+@click.option(
+    "--modelfile",
+    type=click.Path(path_type=Path),
+    metavar="MODEL.json",
+    help="With --arch custom: the network, as Keras describes it by model.to_json().",
+)
+@click.option(
+    "--pretrained/--no-pretrained",
+    default=True,
+    show_default=True,
+    help="With --arch MobileNetV2: start from weights trained on ImageNet (9 MB, fetched once and kept).",
+)
 @click.option(
     "--aug-options",
     default="",
@@ -127,6 +141,7 @@ def train(
     target_size: int | None,
     hsymmetry: bool | None,
     modelfile: Path | None,
+    pretrained: bool,
     aug_options: str,
     session: str | None,
     device: str,
@@ -149,7 +164,9 @@ def train(
     from antrax.training import train as run
 
     reporter = ConsoleReporter()
-    options = TrainOptions(epochs, scratch, name, arch, target_size, hsymmetry, modelfile, aug_options, device, seed)
+    options = TrainOptions(
+        epochs, scratch, name, arch, target_size, hsymmetry, modelfile, aug_options, device, seed, pretrained
+    )
     result = run(classdir, options, session=session, reporter=reporter)
     if result.evaluation:
         show_evaluation(_output(), result.evaluation)
@@ -208,6 +225,27 @@ def classify(
             _complain(failure)
         raise AntraxError(failed.failures[-1]) from None
     show_report(_output(), report)
+
+
+@cli.command(context_settings=_CONTEXT)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+def info(file: Path, as_json: bool) -> None:
+    """Show what the classifier in FILE is: its labels, its network, how it was trained and how good it is.
+
+    FILE is a classifier that antrax or anTraX wrote.
+    """
+    from antrax.info import describe_classifier
+
+    description = describe_classifier(file)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(description, indent=1))
+        return
+    from antrax.console import show_classifier
+
+    show_classifier(_output(), description)
 
 
 @cli.command("merge-trainset", context_settings=_CONTEXT)

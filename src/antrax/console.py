@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -21,6 +23,8 @@ from antrax.reporting import Reporter, Update
 
 _PLAIN_EVERY_S = 20.0
 _WORST_LABELS = 6
+_WIDTH, _MARGIN = 80, 16
+_KINDS = {"ant": "IDs", "nonant": "non-ant", "multi": "several", "unknown": "unknown"}
 
 
 class ConsoleReporter(Reporter):
@@ -170,3 +174,100 @@ def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:
         f"{result.present:,} were there already; {result.renamed:,} of the added ones got another name, because theirs "
         f"was taken by another image; {len(result.corrupt):,} left out as damaged"
     )
+
+
+def show_classifier(console: Console, description: Mapping[str, Any]) -> None:
+    """What `antrax.info.describe_classifier` gives, in lines of at most 80 letters (but for a long path)."""
+    labels = description["labels"]
+    console.print(_printable(description["file"]), markup=False, soft_wrap=True)
+    lines = [("written by", _author(description)), ("size", f"{description['bytes'] / 1e6:,.1f} MB")]
+    for kind, title in _KINDS.items():
+        if labels[kind]:
+            lines.append((f"{title} ({len(labels[kind])})", ", ".join(labels[kind])))
+    if labels["cut"] and any(len(label.encode()) >= 9 for kind in _KINDS for label in labels[kind]):
+        lines.append(("", "Labels of ten letters may be the beginning of longer ones: labels.csv tells."))
+    lines += [("network", _network(description)), ("images", _pictures(description["images"]))]
+    lines += [("" if row else "training", text) for row, text in enumerate(_training(description["training"]))]
+    lines += [("held out", _held_out(description)), ("calibration", _calibration(description["calibration"]))]
+    lines.append(("digest", description["digest"]))
+    for title, text in lines:
+        for line in textwrap.wrap(
+            _printable(text),
+            _WIDTH,
+            initial_indent=f"  {title:<{_MARGIN - 2}}",
+            subsequent_indent=" " * _MARGIN,
+            break_on_hyphens=False,
+        ):
+            console.print(line, markup=False, soft_wrap=True)
+
+
+def _author(description: Mapping[str, Any]) -> str:
+    author = description["written_by"]
+    if author["program"] == "anTraX":
+        return f"anTraX, with Keras {author['keras'] or 'of unknown version'}"
+    return f"antrax {author['version'] or ''}".strip()
+
+
+def _network(description: Mapping[str, Any]) -> str:
+    network = description["architecture"]
+    layers = ", ".join(f"{count}×{kind}" for kind, count in network["layers"].items())
+    work = f"{network['parameters']:,} parameters, {network['multiplications']:,} multiplications an image"
+    return f"{network['name']}: {work}; {layers}"
+
+
+def _pictures(images: Mapping[str, Any]) -> str:
+    colour = "colour" if images["channels"] == 3 else "grey"
+    text = f"{images['size']} x {images['size']} pixels, {colour}, {images['background']} background"
+    if images["prepared_as_antrax_did"]:
+        crop = f"cut to the {images['crop_size']} pixels in the middle, " if images["crop_size"] else ""
+        scale = f", {images['scale']} times and cut" if images["scale"] != 1 else ""
+        text += f", {crop}resized as anTraX does{scale}"
+    return f"{text}{', mirrored left to right too' if images['hsymmetry'] else ''}"
+
+
+def _training(training: Mapping[str, Any] | None) -> list[str]:
+    if not training:
+        return ["by anTraX, which notes nothing about it"]
+
+    def told(key: str, form: str) -> list[str]:
+        return [] if training[key] is None else [form.format(training[key])]
+
+    when = [
+        *told("time", "{}"),
+        *told("epochs", "{} epoch(s)"),
+        *told("seconds", "{:,.0f} s"),
+        *told("device", "on {}"),
+    ]
+    what = [*told("images", "{:,} images"), *told("tracklets", "of {:,} tracklets")]
+    what = [" ".join(what)] if what else []
+    what += told("held_out_tracklets", "{:,} of these held out")
+    how = told("trained_on", "trained on from {}") + told("modelfile", "network from {}")
+    how += ["from weights pre-trained on ImageNet"] if training["pretrained"] else []
+    return [", ".join(part) for part in (when, what, how) if part]
+
+
+def _held_out(description: Mapping[str, Any]) -> str:
+    found = description["held_out"]
+    if not found:
+        return "nothing was measured"
+    shares = [
+        f"{found[f'{what}_accuracy']:.1%} of {what}s right"
+        for what in ("image", "tracklet")
+        if found[f"{what}_accuracy"] is not None
+    ]
+    return f"{found['tracklets'] or 'some'} tracklets: {', '.join(shares)}"
+
+
+def _calibration(found: Mapping[str, Any] | None) -> str:
+    if not found or not found["sufficient"]:
+        had = f" ({found['with_id']} held-out tracklets with an ID; {found['needed']} are needed)" if found else ""
+        return f"none{had}: a fixed cautious rule decides, and --max-error has no effect"
+    return (
+        f"on {found['with_id']} held-out tracklets with an ID; --max-error {found['max_error']} asks for a confidence "
+        f"of {found['threshold']:.3f}, which {found['above_threshold']} of them have"
+    )
+
+
+def _printable(text: str) -> str:
+    """A text of a file, which may hold what would move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from antrax.classifier import Classifier
 from antrax.decision import Decision, Rule, decide, merge_views, views
-from antrax.images import Background, prepare
+from antrax.images import Preparation, prepare
 from antrax.labels import Category
 from antrax.network.graph import Graph, Weights
 from antrax.stacks import Stack, open_stack, read_frame_passed
@@ -20,6 +21,8 @@ from antrax.stacks import Stack, open_stack, read_frame_passed
 # Large enough that the cost of a call is nothing, small enough that the network's maps stay in the processor's cache.
 BATCH = 128
 _GPU_BATCH = 1024
+# Floats of one map that an image may take before batches become smaller; a batch of such maps is half a GB.
+_MAP_FLOATS = 2**20
 
 
 class Predictor(Protocol):
@@ -36,21 +39,29 @@ class Model:
 
     Parameters
     ----------
-    size : int
-        Side length of the images that the network takes, in pixels.
+    preparation : Preparation
+        How the network wants its images.
     labels : tuple of str
-    background : {"white", "black"}
     device : str
         As torch names it.
     network : bytes or (Graph, Weights)
         For processors, an ONNX model; it is built once, not in every worker.
+    batch : int
+        Number of images that it is given at a time.
     """
 
-    size: int
+    preparation: Preparation
     labels: tuple[str, ...]
-    background: Background
     device: str
     network: bytes | tuple[Graph, Weights]
+    batch: int = BATCH
+
+
+def batch_size(graph: Graph, device: str) -> int:
+    """How many images a network is given at a time: fewer where its maps would fill the memory."""
+    largest = max(math.prod(shape) for shape in graph.shapes().values())
+    most = BATCH if device == "cpu" else _GPU_BATCH
+    return max(1, min(most, most * _MAP_FLOATS // (BATCH * largest)))
 
 
 def make_model(classifier: Classifier, device: str) -> Model:
@@ -60,7 +71,7 @@ def make_model(classifier: Classifier, device: str) -> Model:
         from antrax.network.onnx_network import build_onnx
 
         network = build_onnx(classifier.graph, classifier.weights)
-    return Model(classifier.size, classifier.labels, classifier.background, device, network)
+    return Model(classifier.preparation, classifier.labels, device, network, batch_size(classifier.graph, device))
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,8 @@ class Job:
     categories : tuple of Category or None
         Kind of each of the model's labels in the experiment.
     rule : Rule
+    labels : tuple of str, optional
+        What the experiment calls the model's labels; as the model does by default.
     """
 
     stack: Path
@@ -84,6 +97,7 @@ class Job:
     model: str
     categories: tuple[Category | None, ...]
     rule: Rule
+    labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +216,7 @@ class Worker:
         model = self._models[job.model]
         if job.model not in self._predictors:
             self._predictors[job.model] = make_predictor(model, self._threads)
-        batcher = Batcher(self._predictors[job.model], BATCH if model.device == "cpu" else _GPU_BATCH, model.size)
+        batcher = Batcher(self._predictors[job.model], model.batch, model.preparation.size)
         with open_stack(job.stack) as stack:
             counts = {name: count for name in job.tracklets if (count := stack.count(name))}
             if not counts:
@@ -220,7 +234,7 @@ def _show(stack: Stack, name: str, count: int, model: Model, batcher: Batcher) -
     """Queue a tracklet's images as the network is to see them; returns how many views these are."""
     start = shown = 0
     for piece in stack.pieces(name):
-        images = prepare(piece, model.size, model.background)
+        images = prepare(piece, model.preparation)
         index, turned = views(len(images), start, count)
         start += len(images)
         shown += len(index)
@@ -235,7 +249,7 @@ def _classified(
     job: Job,
     passed: NDArray[np.bool_] | None,
 ) -> Classified:
-    decision = decide(probabilities, model.labels, job.categories, job.rule, passed)
+    decision = decide(probabilities, job.labels or model.labels, job.categories, job.rule, passed)
     known = passed is not None and len(passed) == len(probabilities)
     return Classified(
         name, decision, probabilities.astype(np.float16), int(passed.sum()) if known and passed is not None else -1

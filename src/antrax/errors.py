@@ -52,6 +52,10 @@ class DeviceError(AntraxError):
     """The device that was asked for is not on this machine."""
 
 
+class DownloadError(AntraxError):
+    """Something that is fetched once could not be fetched."""
+
+
 class ClassificationError(AntraxError):
     """Some movies or experiments could not be classified; the others were.
 

@@ -143,6 +143,15 @@ def only_writer(lock: Path, patience: float = 10.0) -> Iterator[None]:
             holder.release()
 
 
+def user_cache() -> Path:
+    """Where what is kept for a user between runs lies; the variable ANTRAX_CACHE says otherwise. It may not exist."""
+    if folder := os.environ.get("ANTRAX_CACHE"):
+        return Path(folder)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("antrax", appauthor=False))
+
+
 def check_writable(path: Path, room: int) -> None:
     """Find out before long work whether `room` bytes could be written to `path`; leaves nothing behind.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,13 +12,42 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 Background = Literal["white", "black"]
+# What Pillow makes grey of red, green and blue, in 65536ths.
+GREY = (19595, 38470, 7471)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a network wants its images.
+
+    Parameters
+    ----------
+    size : int
+        Side length, in pixels.
+    background : {"white", "black"}
+        With ``white``, pixels that are 0 in all channels become 255. With ``black``, for light animals on dark
+        ground, they stay.
+    antrax : bool
+        As anTraX did it, which is how the networks that it trained know animals: with ``black``, pixels that are 255
+        in all channels become 0; larger images are cut to their centre; Pillow resizes (bicubic).
+    crop_size : int or None
+        Only with `antrax`: side length of the centre that larger images are cut to.
+    scale : float
+        Only with `antrax`: images are resized to so many times `size`, of which the centre is taken; at least 1.
+    """
+
+    size: int
+    background: Background
+    antrax: bool = False
+    crop_size: int | None = None
+    scale: float = 1
 
 
 class BadImageError(Exception):
     """An example file that cannot be used; the message says why, the caller names the file."""
 
 
-def prepare(images: NDArray[np.uint8], size: int, background: Background) -> NDArray[np.uint8]:
+def prepare(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
     """Make images what a network takes: background set, size right.
 
     Every image passes here and nowhere else, in training and in classification alike.
@@ -26,21 +56,20 @@ def prepare(images: NDArray[np.uint8], size: int, background: Background) -> NDA
     ----------
     images : NDArray[np.uint8]
         Shape (N, H, W, 3), rgb. The background is 0 (from stacks) or already set (from examples).
-    size : int
-        Side length that the network takes, in pixels.
-    background : {"white", "black"}
-        ``white`` turns pixels that are 0 in all channels to 255; ``black``, for light animals on dark ground,
-        leaves them.
+    preparation : Preparation
 
     Returns
     -------
     NDArray[np.uint8]
         Shape (N, size, size, 3).
     """
+    size, background = preparation.size, preparation.background
     if background == "white" and len(images):
         empty = (images[..., 0] | images[..., 1] | images[..., 2]) == 0
         # All ones where empty, zeros elsewhere. Unlike `where`, this keeps the order in which stacks hold pixels.
         images = images | -empty.view(np.uint8)[..., None]
+    if preparation.antrax:
+        return _as_antrax_did(images, preparation)
     if images.shape[1:3] == (size, size):
         return images
     import cv2
@@ -50,6 +79,26 @@ def prepare(images: NDArray[np.uint8], size: int, background: Background) -> NDA
         # averages over all pixels when it shrinks, so thin legs do not flicker; ten times as fast as Pillow
         cv2.resize(source, (size, size), target, interpolation=cv2.INTER_AREA)
     return resized
+
+
+def _as_antrax_did(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
+    """What is left to do to images whose white background is set."""
+    size, crop, scale = preparation.size, preparation.crop_size, preparation.scale
+    if preparation.background == "black" and len(images):
+        images = np.where((images == 255).all(-1, keepdims=True), np.uint8(0), images)
+    if crop and images.shape[1] > crop:
+        images = _centre(images, (images.shape[1] - crop) // 2, crop)
+    if images.shape[1:3] == (size, size) and scale == 1:
+        return images
+    large = int(size * scale)
+    resized = np.empty((len(images), large, large, 3), np.uint8)
+    for source, target in zip(np.ascontiguousarray(images), resized, strict=True):
+        target[:] = np.asarray(Image.fromarray(source).resize((large, large), Image.Resampling.BICUBIC))
+    return _centre(resized, int((large - size) / 2), size)
+
+
+def _centre(images: NDArray[np.uint8], start: int, size: int) -> NDArray[np.uint8]:
+    return images[:, start : start + size, start : start + size]
 
 
 def read_example(path: Path, background: Background | None = None) -> NDArray[np.uint8]:

@@ -21,6 +21,7 @@ from antrax.files import replacing
 from antrax.images import Background
 from antrax.labels import Category
 from antrax.network.graph import Graph, Weights
+from antrax.network.initial import rate_factors
 from antrax.network.torch_network import Network, get_weights, set_weights
 
 BATCH = 128
@@ -36,6 +37,8 @@ _WARM_UP = 0.2
 _CLASS_POWER, _TRACKLET_POWER = 0.5, 0.5
 _BROOD = 0.15
 _SAVE_EVERY_S = 15.0
+# Floats of all maps of a batch together; one that would take more goes through the network in pieces.
+_MAPS_AT_ONCE = 2**28
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class Schedule:
     negatives : float
         Share of the ants in a batch that are made negatives.
     seed : int
+    only : tuple of str
+        Layers that are trained, the others staying as they are, batch statistics included; all layers if empty.
     """
 
     steps: int
@@ -83,6 +88,7 @@ class Schedule:
     peak_rate: float
     negatives: float
     seed: int
+    only: tuple[str, ...] = ()
 
 
 def steps_per_epoch(examples: int) -> int:
@@ -144,14 +150,12 @@ def optimize(
         set_weights(network, start)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network).eval()
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": _WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    )
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, schedule.peak_rate, total_steps=schedule.steps, pct_start=_WARM_UP
-    )
+    network.train(not schedule.only)
+    if schedule.only:
+        for name, tensor in network.variables():
+            if name.rpartition("/")[0] not in schedule.only:
+                tensor.requires_grad_(False)
+    optimizer, cycle = _optimizer(network, start, schedule)
     generator = torch.Generator().manual_seed(schedule.seed)
     parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer, "cycle": cycle}
     first, loss_average, history = 0, math.nan, []
@@ -159,26 +163,32 @@ def optimize(
         for name, part in parts.items():
             part.load_state_dict(state[name])
         generator.set_state(state["generator"])
+        _set_chance(device, state["chance"])
         first, loss_average, history = state["step"], state["loss"], state["history"]
 
     def save(step: int) -> None:
         states = {name: part.state_dict() for name, part in parts.items()}
         states |= {"step": step, "loss": loss_average, "history": history, "generator": generator.get_state()}
+        states["chance"] = _chance(device)
         with replacing(checkpoint) as temporary:
             torch.save({"key": key, **states}, temporary)
 
     batches = _Batches(material, schedule, augmentation, device, generator)
     saved = time.monotonic()
-    network.train()
+    pieces = -(-BATCH * sum(math.prod(shape) for shape in graph.shapes().values()) // _MAPS_AT_ONCE)
     for step in range(first, schedule.steps):
         images, targets = batches.draw()
-        loss = batches.loss(network(images), targets)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        value = 0.0
+        for some, theirs in zip(images.tensor_split(pieces), targets.tensor_split(pieces), strict=True):
+            if not len(some):
+                continue
+            loss = batches.loss(network(some), theirs) * (len(some) / len(images))
+            loss.backward()  # type: ignore[no-untyped-call]
+            value += float(loss.detach())
         optimizer.step()
         cycle.step()
         _move_average(average, network, step)
-        value = float(loss.detach())
         loss_average = value if math.isnan(loss_average) else loss_average + 0.02 * (value - loss_average)
         done = step + 1
         on_step(done, loss_average)
@@ -189,6 +199,38 @@ def optimize(
             save(done)
             saved = time.monotonic()
     return get_weights(average), history
+
+
+def _optimizer(
+    network: Network, start: Weights | None, schedule: Schedule
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    factors = rate_factors(network.graph, start) if start is not None else {}
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, tensor in network.variables():
+        if tensor.requires_grad:
+            factor = factors.get(name, 1.0)
+            # AdamW multiplies both, and by what share a weight decays does not depend on how large it is
+            decay = _WEIGHT_DECAY / factor if tensor.ndim > 1 else 0.0
+            groups.setdefault((factor, decay), []).append(tensor)
+    optimizer = torch.optim.AdamW(
+        [{"params": tensors, "weight_decay": decay} for (_, decay), tensors in groups.items()]
+    )
+    rates = [schedule.peak_rate * factor for factor, _ in groups]
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rates, total_steps=schedule.steps, pct_start=_WARM_UP
+    )
+
+
+def _chance(device: str) -> Tensor:
+    """The state of chance that layers such as dropout draw from."""
+    return torch.cuda.get_rng_state() if device.startswith("cuda") else torch.get_rng_state()
+
+
+def _set_chance(device: str, state: Tensor) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.set_rng_state(state)
+    else:
+        torch.set_rng_state(state)
 
 
 def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:

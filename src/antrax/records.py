@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from antrax.evaluation import Evaluation
 from antrax.files import make_folder, write_atomically
@@ -81,6 +82,7 @@ def write_record(
     name: str,
     record: Mapping[str, Any],
     trainset: Trainset,
+    held_out: NDArray[np.bool_],
     evaluation: Evaluation | None,
     history: list[dict[str, float]],
 ) -> Path:
@@ -88,7 +90,7 @@ def write_record(
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     folder = make_folder(parent / f"{name}_{stamp}")
     write_atomically(folder / "record.json", json.dumps(record, indent=1) + "\n")
-    write_atomically(folder / "examples.csv", _examples_table(trainset))
+    write_atomically(folder / "examples.csv", _examples_table(trainset, held_out))
     write_atomically(folder / "left_out.txt", "".join(f"{problem}\n" for problem in trainset.problems))
     from antrax.pictures import draw_confusion, draw_learning_curve
 
@@ -98,13 +100,13 @@ def write_record(
     return folder
 
 
-def _examples_table(trainset: Trainset) -> str:
+def _examples_table(trainset: Trainset, held_out: NDArray[np.bool_]) -> str:
     """Which tracklets were used, how many images of each label, and whether they were held out."""
-    held_out = np.where(trainset.held_out(), "yes", "no")
+    answers = np.where(held_out, "yes", "no")
     pairs, counts = np.unique(np.stack([trainset.tracklet_index, trainset.label_index]), axis=1, return_counts=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("experiment", "tracklet", "label", "images", "held_out"))
     for (tracklet, label), count in zip(pairs.T, counts, strict=True):
-        writer.writerow((*trainset.tracklets[tracklet], trainset.labels[label], count, held_out[tracklet]))
+        writer.writerow((*trainset.tracklets[tracklet], trainset.labels[label], count, answers[tracklet]))
     return text.getvalue()

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,68 +27,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.architectures import Start, check_unchanged, choose_architecture, start_new, start_on
 from antrax.calibration import ENOUGH_TRACKLETS, calibrate
 from antrax.classifier import Classifier, read_classifier, write_classifier
 from antrax.decision import merge_views, views
 from antrax.devices import choose_device
-from antrax.engine import Batcher
-from antrax.errors import ClassifierError, OptionError, TrainsetError
+from antrax.engine import Batcher, batch_size
+from antrax.errors import ClassifierError, TrainsetError
 from antrax.evaluation import Evaluation, Prediction, evaluate
 from antrax.files import check_writable
+from antrax.images import Preparation
 from antrax.labels import UNKNOWN, Category
-from antrax.network.graph import ARCHITECTURES, LARGEST, NOT_YET, SMALLEST, Graph, Weights, build, with_outputs
+from antrax.network.graph import Weights
+from antrax.network.keras_config import to_keras_config
 from antrax.records import describe_run, write_record
 from antrax.reporting import Reporter
+from antrax.train_options import TrainOptions, check_options
 from antrax.trainset import ClassDir, Trainset, label_categories, load_trainset, open_classdir
+
+__all__ = ["TrainOptions", "TrainingResult", "train"]
 
 # Steps on all examples after those on the training share, as a share of them.
 _FINISHING = 0.3
 _NEGATIVES = 0.1
-_RATE_NEW, _RATE_ON, _RATE_FINISHING = 4e-3, 2e-3, 1.5e-3
+# Steps in which the labels of a pre-trained network are learned while the rest stays, as a share of the epochs'.
+_HEAD = 0.2
+_RATE_HEAD = 2e-3
 # Accuracy is shown after each epoch, on so many images a held-out tracklet.
 _GLANCE = 40
-_AT_ONCE = 512
-# What a run writes at most, checkpoints included, for the small architecture: bytes that must be free when it starts.
-_ROOM = 8 * 2**20
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How to train. None leaves the choice to an existing classifier, or to the default for a new one.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the examples, of at least 200 steps of 128 images each.
-    scratch : bool
-        Start a new classifier where one exists.
-    name : str
-        Of the classifier: `NAME.h5`.
-    arch : str, optional
-        small (default), wide, large.
-    target_size : int, optional
-        Side length to which images are resized, in pixels; that of the first image by default.
-    hsymmetry : bool, optional
-        Mirror images left to right too; False by default.
-    modelfile : path, optional
-        For `arch="custom"`, which is not there yet.
-    aug_options : str
-        `k=v,…`, see `antrax.augmentation.Augmentation`.
-    device : str
-        auto, cpu, cuda or mps.
-    seed : int
-    """
-
-    epochs: int = 5
-    scratch: bool = False
-    name: str = "classifier"
-    arch: str | None = None
-    target_size: int | None = None
-    hsymmetry: bool | None = None
-    modelfile: str | os.PathLike[str] | None = None
-    aug_options: str = ""
-    device: str = "auto"
-    seed: int = 0
+# What a run writes at most, checkpoints included: bytes that must be free when it starts, in all and for each weight.
+# To write more just to try it would take too long.
+_ROOM, _ROOM_A_WEIGHT, _LARGEST_TRIAL = 8 * 2**20, 64, 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -142,20 +111,21 @@ def train(
     options = options or TrainOptions()
     reporter = reporter or Reporter()
     started = time.monotonic()
-    _check_options(options)
+    check_options(options)
     classdir = open_classdir(path, session)
     file = classdir.classifier_file(options.name)
     existing = None if options.scratch or not file.exists() else _existing(file)
     if existing:
-        _check_unchanged(existing, options, file)
+        check_unchanged(existing, options, file)
     if classdir.session:
         _ = classdir.session.labels  # a broken labels.csv is to be told before an hour's images are read
     device = choose_device(options.device)
     check_writable(file, _ROOM)
 
-    size = existing.size if existing else options.target_size
+    choice = None if existing else choose_architecture(options, reporter)
+    preparation = existing.preparation if existing else choice.size if choice else None
     with reporter.bar("reading examples", None, "images") as update:
-        trainset = load_trainset(classdir, size, progress=lambda done, total: update(done, total=total))
+        trainset = load_trainset(classdir, preparation, progress=lambda done, total: update(done, total=total))
     for problem in trainset.problems:
         reporter.warn(problem)
     if existing and existing.background != trainset.background:
@@ -163,9 +133,20 @@ def train(
             f"{classdir.examples_dir} has examples on {trainset.background} ground, but {file} was trained on "
             f"{existing.background} ground; start a new classifier with --scratch"
         )
+    if existing:
+        existing = existing.with_labels_of(
+            (*trainset.labels, *(classdir.session.labels.all if classdir.session else ()))
+        )
     labels = _output_labels(trainset, classdir, existing, reporter)
     categories = label_categories(labels, classdir.session)
-    plan = _Plan(options, device, trainset, labels, categories, existing, file)
+    if choice:
+        start = start_new(choice, trainset.images.shape[1], labels, trainset.background, options.seed)
+    else:
+        assert existing is not None
+        start = start_on(existing, labels, file)
+    weights = sum(math.prod(shape) for shape in start.graph.weight_shapes().values())
+    check_writable(file, min(max(_ROOM, _ROOM_A_WEIGHT * weights), _LARGEST_TRIAL))
+    plan = _Plan(options, device, trainset, labels, categories, existing, start, file)
     reporter.say(
         f"{len(trainset.images):,} images of {len(trainset.tracklets):,} tracklets, {len(trainset.labels)} labels, "
         f"{plan.graph.size} pixels, {trainset.background} background; "
@@ -184,30 +165,12 @@ def train(
     )
     classifier = dataclasses.replace(classifier, record=record)
     write_classifier(classifier, file)
-    folder = write_record(classdir.path / "training", options.name, record, trainset, evaluation, history)
-    for checkpoint in plan.checkpoints:
+    folder = write_record(
+        classdir.path / "training", options.name, record, trainset, plan.held_out, evaluation, history
+    )
+    for checkpoint in plan.checkpoints.values():
         checkpoint.unlink(missing_ok=True)
     return TrainingResult(file, classifier, evaluation, folder, trainset.problems)
-
-
-def _check_options(options: TrainOptions) -> None:
-    if options.epochs < 1:
-        raise OptionError(f"--ne {options.epochs}: train for at least one epoch")
-    if not re.fullmatch(r"[^/\\.][^/\\]*", options.name) or options.name.endswith(".h5"):
-        raise OptionError(f"--name {options.name}: give a plain name, without folder and ending")
-    if options.arch is not None and options.arch not in ARCHITECTURES:
-        raise OptionError(f"--arch {options.arch}: there are {', '.join(ARCHITECTURES)}")
-    if options.arch in NOT_YET:
-        raise OptionError(f"--arch {options.arch} is not there yet; use small, wide or large")
-    if options.modelfile is not None:
-        raise OptionError(
-            "--modelfile goes with --arch custom, which is not there yet; use --arch small, wide or large"
-        )
-    if options.target_size is not None and not SMALLEST <= options.target_size <= LARGEST:
-        raise OptionError(f"--target-size {options.target_size}: sizes from {SMALLEST} to {LARGEST} pixels can be used")
-    from antrax.augmentation import parse_augmentation
-
-    parse_augmentation(options.aug_options)
 
 
 def _existing(file: Path) -> Classifier:
@@ -215,22 +178,6 @@ def _existing(file: Path) -> Classifier:
         return read_classifier(file)
     except ClassifierError as error:
         raise ClassifierError(f"{error} (start a new one with --scratch, or choose another with --name)") from None
-
-
-def _check_unchanged(existing: Classifier, options: TrainOptions, file: Path) -> None:
-    """What an existing classifier is cannot be changed by training on; an option that asks for it is an error."""
-    for option, wanted, has in (
-        ("--arch", options.arch, existing.graph.name),
-        ("--target-size", options.target_size, existing.size),
-        ("--hsymmetry", options.hsymmetry, existing.hsymmetry),
-    ):
-        if wanted is not None and wanted != has:
-            shown = f"{option} {wanted}" if not isinstance(wanted, bool) else option if wanted else f"--no-{option[2:]}"
-            without = has if not isinstance(has, bool) else "with it" if has else "without it"
-            raise OptionError(
-                f"{shown}: {file} was made {'' if isinstance(has, bool) else 'with '}{without}; "
-                "start a new classifier with --scratch, or leave the option away"
-            )
 
 
 def _output_labels(
@@ -249,11 +196,19 @@ def _output_labels(
     if not existing:
         return tuple(wanted)
     if gone := [label for label in existing.labels if label not in wanted]:
+        cut = " (anTraX cut labels after ten bytes, and these cannot be told whole)" if existing.labels_cut else ""
         raise TrainsetError(
-            f"{classdir.examples_dir} has no examples of {', '.join(gone)}, which the existing classifier knows; "
+            f"{classdir.examples_dir} has no examples of {', '.join(gone)}, which the existing classifier knows{cut}; "
             "put them back, or start a new classifier with --scratch"
         )
     return existing.labels + tuple(label for label in wanted if label not in existing.labels)
+
+
+_TITLES = {
+    "head": "training the labels of a pre-trained network",
+    "measured": "training",
+    "finished": "finishing on all examples",
+}
 
 
 class _Plan:
@@ -267,17 +222,21 @@ class _Plan:
         labels: tuple[str, ...],
         categories: Mapping[str, Category],
         existing: Classifier | None,
+        start: Start,
         file: Path,
     ) -> None:
         self.options, self.device, self.trainset = options, device, trainset
         self.labels, self.categories, self.existing = labels, categories, existing
-        self.graph, self.start = _starting_point(options, trainset, labels, existing)
+        self.graph, self.start, self.file = start.graph, start, file
         self.hsymmetry = existing.hsymmetry if existing else bool(options.hsymmetry)
+        self.preparation = existing.preparation if existing else Preparation(self.graph.size, trainset.background)
         output = np.array([labels.index(label) for label in trainset.labels])
         self.targets = output[trainset.label_index]
         self.held_out, self.measurable = _split(trainset, existing)
-        self.key = _key(options, trainset, labels, existing)
-        self.checkpoints = [file.with_name(f".{file.name}.{phase}.checkpoint") for phase in ("measured", "finished")]
+        self.key = _key(options, trainset, labels, existing, start)
+        self.checkpoints = {
+            phase: file.with_name(f".{file.name}.{phase}.checkpoint") for phase in ("head", "measured", "finished")
+        }
 
     def settings(self) -> dict[str, Any]:
         """The options that this run has, those that were left open filled in."""
@@ -292,6 +251,8 @@ class _Plan:
             "augmentation": describe(parse_augmentation(self.options.aug_options, hsymmetry=self.hsymmetry)),
             "device": self.device,
             "seed": self.options.seed,
+            "modelfile": None if self.options.modelfile is None else os.fspath(self.options.modelfile),
+            "pretrained": bool(self.start.head),
         }
 
     @property
@@ -307,13 +268,18 @@ class _Plan:
         training = ~self.held_out[self.trainset.tracklet_index]
         an_epoch, all_in_one = steps_per_epoch(int(training.sum())), steps_per_epoch(len(training))
         epochs, seed = self.options.epochs, self.options.seed
-        schedule = Schedule(epochs * an_epoch, an_epoch, _RATE_ON if self.existing else _RATE_NEW, _NEGATIVES, seed)
-        measured, history = self._optimize("training", self.start, training, schedule, reporter, show=True)
+        start = self.start.weights
+        if self.start.head:
+            steps = max(1, round(_HEAD * epochs * an_epoch))
+            schedule = Schedule(steps, steps, _RATE_HEAD, _NEGATIVES, seed + 2, self.start.head)
+            start, _ = self._optimize("head", start, training, schedule, reporter)
+        schedule = Schedule(epochs * an_epoch, an_epoch, self.start.rate, _NEGATIVES, seed)
+        measured, history = self._optimize("measured", start, training, schedule, reporter)
         weights = measured
         if self.held_out.any():
             steps = max(1, round(_FINISHING * epochs * all_in_one))
-            schedule = Schedule(steps, all_in_one, _RATE_FINISHING, _NEGATIVES, seed + 1)
-            weights, _ = self._optimize("finishing on all examples", measured, training | True, schedule, reporter)
+            schedule = Schedule(steps, all_in_one, self.start.finishing_rate, _NEGATIVES, seed + 1)
+            weights, _ = self._optimize("finished", measured, training | True, schedule, reporter)
         evaluation = calibration = None
         predictions = self._predictions(measured)
         if predictions:
@@ -324,7 +290,10 @@ class _Plan:
         if not calibration or not calibration.sufficient:
             count = len(calibration.confidences) if calibration else 0
             reporter.warn(
-                f"too few held-out tracklets to calibrate on ({count} with an ID; {ENOUGH_TRACKLETS} are needed): "
+                f"{self.file.name} may have seen any of these tracklets, so that none can show how good it is: "
+                "classify will use a fixed cautious rule; --scratch starts a classifier that is measured"
+                if self.existing and self.existing.measured_weights is None
+                else f"too few held-out tracklets to calibrate on ({count} with an ID; {ENOUGH_TRACKLETS} are needed): "
                 "classify will use a fixed cautious rule"
             )
         classifier = Classifier(
@@ -332,7 +301,7 @@ class _Plan:
             weights=weights,
             labels=self.labels,
             categories=self.categories,
-            background=self.trainset.background,
+            preparation=self.preparation,
             hsymmetry=self.hsymmetry,
             calibration=calibration,
             measured_weights=measured,
@@ -353,12 +322,11 @@ class _Plan:
 
     def _optimize(
         self,
-        title: str,
+        phase: str,
         start: Weights | None,
         chosen: NDArray[np.bool_],
         schedule: Any,
         reporter: Reporter,
-        show: bool = False,
     ) -> tuple[Weights, list[dict[str, float]]]:
         from antrax.augmentation import parse_augmentation
         from antrax.optimization import BATCH, Material, optimize
@@ -372,16 +340,15 @@ class _Plan:
             tuple(self.categories[label] for label in self.labels),
             self.trainset.background,
         )
-        phase = "measured" if show else "finished"
         epochs = -(-schedule.steps // schedule.steps_an_epoch)
-        with reporter.bar(title, schedule.steps * BATCH, "images") as update:
+        with reporter.bar(_TITLES[phase], schedule.steps * BATCH, "images") as update:
 
             def on_step(step: int, loss: float) -> None:
                 update(step * BATCH, f"loss {loss:.3f}")
 
             def on_epoch(epoch: int, loss: float, weights: Weights) -> dict[str, float]:
                 row = {"epoch": float(epoch), "loss": loss}
-                if show:
+                if phase == "measured":
                     predictions = self._predictions(weights, _GLANCE)
                     text = ""
                     if predictions:
@@ -404,7 +371,7 @@ class _Plan:
                 schedule,
                 parse_augmentation(self.options.aug_options, hsymmetry=self.hsymmetry),
                 self.device,
-                checkpoint=self.checkpoints[0 if show else 1],
+                checkpoint=self.checkpoints[phase],
                 key=f"{self.key} {phase}",
                 on_step=on_step,
                 on_epoch=on_epoch,
@@ -414,7 +381,8 @@ class _Plan:
         """What a network says of the held-out tracklets, at most so many images of each, seen as in classification."""
         from antrax.network.torch_network import TorchPredictor
 
-        batcher = Batcher(TorchPredictor(self.graph, weights, self.device), _AT_ONCE, self.graph.size)
+        predictor = TorchPredictor(self.graph, weights, self.device)
+        batcher = Batcher(predictor, batch_size(self.graph, self.device), self.graph.size)
         places = []
         for tracklet in np.flatnonzero(self.measurable):
             chosen = np.flatnonzero(self.trainset.tracklet_index == tracklet)
@@ -431,44 +399,30 @@ class _Plan:
         ]
 
 
-def _starting_point(
-    options: TrainOptions, trainset: Trainset, labels: tuple[str, ...], existing: Classifier | None
-) -> tuple[Graph, Weights | None]:
-    """The architecture, and the weights to start from: grown where there are new labels, None for new ones."""
-    if not existing:
-        size = trainset.images.shape[1]
-        return build(options.arch or "small", size, len(labels), trainset.background), None
-    graph = with_outputs(existing.graph, len(labels))
-    weights = dict(existing.measured_weights or existing.weights)
-    new = len(labels) - len(existing.labels)
-    if new:
-        kernel, bias = (f"{graph.layers[-1].name}/{variable}" for variable in ("kernel", "bias"))
-        weights[kernel] = np.pad(weights[kernel], ((0, 0), (0, new)))
-        # a new label starts as improbable as the least probable one, so nothing is forgotten at the first step
-        weights[bias] = np.pad(weights[bias], (0, new), constant_values=float(weights[bias].min()))
-    return graph, weights
-
-
 def _split(trainset: Trainset, existing: Classifier | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which tracklets are held out, and which of these can be measured on; each of shape (tracklets,).
 
-    Nothing is held out of a set so small that the rest would lack all but one label.
+    Nothing is held out of a set so small that the rest would lack all but one label; nor where training goes on from
+    weights that may have seen all of it, as those of anTraX.
     """
     held_out = trainset.held_out()
     rest = trainset.label_index[~held_out[trainset.tracklet_index]]
-    if len(np.unique(rest)) < 2:
+    if len(np.unique(rest)) < 2 or (existing and existing.measured_weights is None):
         held_out[:] = False
     measurable = held_out.copy()
     if existing:
         measurable &= ~np.isin(trainset.fingerprints(), existing.seen)
-        if existing.measured_weights is None:
-            measurable[:] = False
     return held_out, measurable
 
 
-def _key(options: TrainOptions, trainset: Trainset, labels: tuple[str, ...], existing: Classifier | None) -> str:
-    """Identifies a run: the same command on the same examples and the same old classifier."""
-    relevant = {k: v for k, v in dataclasses.asdict(options).items() if k not in ("device", "scratch", "name")}
-    basis = [version("antrax"), trainset.digest, existing.digest() if existing else None]
-    text = json.dumps([relevant, labels, basis], default=str)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+def _key(
+    options: TrainOptions, trainset: Trainset, labels: tuple[str, ...], existing: Classifier | None, start: Start
+) -> str:
+    """Identifies a run: the same command on the same examples, the same network and the same old classifier."""
+    left_out = ("device", "scratch", "name", "modelfile")
+    relevant = {k: v for k, v in dataclasses.asdict(options).items() if k not in left_out}
+    basis = [version("antrax"), trainset.digest, existing.digest() if existing else None, to_keras_config(start.graph)]
+    state = blake2b(json.dumps([relevant, labels, basis], default=str).encode(), digest_size=16)
+    for name, value in (start.weights or {}).items():
+        state.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    return state.hexdigest()

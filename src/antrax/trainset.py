@@ -7,7 +7,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, TrainsetError
 from antrax.experiment import Session, is_experiment, open_session
-from antrax.images import Background, BadImageError, detect_background, prepare, read_example
+from antrax.images import Background, BadImageError, Preparation, detect_background, prepare, read_example
 from antrax.labels import Category, guess_category
 from antrax.names import parse_example_name
 
@@ -188,7 +188,9 @@ def list_examples(examples_dir: Path) -> list[ExampleFile]:
     return found
 
 
-def load_trainset(classdir: ClassDir, size: int | None = None, *, progress: Progress | None = None) -> Trainset:
+def load_trainset(
+    classdir: ClassDir, preparation: Preparation | int | None = None, *, progress: Progress | None = None
+) -> Trainset:
     """Read a training set.
 
     Damaged files, exact duplicates and images that lie under two labels are left out and listed in `problems`.
@@ -196,8 +198,9 @@ def load_trainset(classdir: ClassDir, size: int | None = None, *, progress: Prog
     Parameters
     ----------
     classdir : ClassDir
-    size : int, optional
-        Side length, in pixels; that of the first image in sorted order by default.
+    preparation : Preparation or int, optional
+        How an existing network wants its images; or their side length in pixels, that of the first image in sorted
+        order by default. The background is always the one that the examples have.
     progress : callable, optional
         Called with the number of files read and of all files.
 
@@ -213,8 +216,10 @@ def load_trainset(classdir: ClassDir, size: int | None = None, *, progress: Prog
         )
     files = _thin(found)
     background, first_size = _look_ahead(files)
-    size = size or first_size
-    images = np.empty((len(files), size, size, 3), np.uint8)
+    if not isinstance(preparation, Preparation):
+        preparation = Preparation(preparation or first_size, background)
+    preparation = replace(preparation, background=background)
+    images = np.empty((len(files), preparation.size, preparation.size, 3), np.uint8)
     outcomes: list[bytes | str] = []
 
     def read(index: int) -> bytes | str:
@@ -222,7 +227,7 @@ def load_trainset(classdir: ClassDir, size: int | None = None, *, progress: Prog
             image = read_example(files[index].path, background)
         except BadImageError as error:
             return str(error)
-        images[index] = prepare(image[None], size, background)[0]
+        images[index] = prepare(image[None], preparation)[0]
         return pixel_digest(image)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -249,7 +254,8 @@ def load_trainset(classdir: ClassDir, size: int | None = None, *, progress: Prog
         )
     tracklets = tuple(sorted({(file.experiment, file.tracklet) for file in kept}))
     tracklet_of = {key: index for index, key in enumerate(tracklets)}
-    state = hashlib.blake2b(f"{size} {background}".encode(), digest_size=16)
+    basis = f"{preparation.size} {background}" + (repr(preparation) if preparation.antrax else "")
+    state = hashlib.blake2b(basis.encode(), digest_size=16)
     for file, index in zip(kept, keep, strict=True):
         state.update(f"{file.label}\0{file.experiment}\0{file.tracklet}\0".encode() + digests[index])
     return Trainset(

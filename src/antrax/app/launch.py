@@ -70,9 +70,10 @@ def run_app(
 
     from antrax.app.guard import guarded, is_loopback
     from antrax.app.jobs import Jobs
-    from antrax.app.places import Places, user_folder
+    from antrax.app.places import Places
+    from antrax.files import user_cache
 
-    memory = user_folder()
+    memory = user_cache()
     places = Places(arguments, session, memory)
     for problem in places.problems:
         reporter.warn(problem)

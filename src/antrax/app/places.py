@@ -206,15 +206,6 @@ class Places:
             return []
 
 
-def user_folder() -> Path:
-    """Where what a user's apps remember lies; the variable ANTRAX_CACHE says otherwise. It may not be there yet."""
-    if folder := os.environ.get("ANTRAX_CACHE"):
-        return Path(folder)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("antrax", appauthor=False))
-
-
 def _absolute(path: Path) -> Path:
     # unlike Path.resolve, this leaves links as they are: people know their experiments by these names
     return Path(os.path.normpath(Path(os.path.expanduser(path)).absolute()))  # noqa: PTH111

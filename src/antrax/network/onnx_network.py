@@ -6,11 +6,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from antrax.network.graph import Graph, Layer, Weights
+from antrax.images import GREY
+from antrax.network.graph import Graph, Weights
+from antrax.network.layers import NOISE, Layer, Shape, padding_of, sum_of_paddings
+from antrax.network.onnx_layers import add_layer, affine, pads
 
 _OPSET, _IR_VERSION = 17, 8
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 
 
 def build_onnx(graph: Graph, weights: Weights) -> bytes:
@@ -27,13 +32,11 @@ class _Builder:
 
     def __init__(self, graph: Graph, weights: Weights) -> None:
         self._graph, self._weights = graph, weights
+        self._shapes = graph.shapes()
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._layers = {layer.name: layer for layer in graph.layers}
-        self._users: dict[str, list[Layer]] = {layer.name: [] for layer in graph.layers}
-        for layer in graph.layers:
-            for name in layer.inputs:
-                self._users[name].append(layer)
+        self._users = graph.users()
         # layers that another node has taken over answer to the name of what feeds or follows them
         self._folded: dict[str, str] = {}
 
@@ -41,11 +44,14 @@ class _Builder:
         image, *rest = self._graph.layers
         if self._scaled_by_convolution(image):
             self._folded[image.name] = "images"
+        elif self._graph.channels == 1:
+            self._grey(image.name)
         else:
-            self._node("Cast", ["images"], image.name, to=TensorProto.FLOAT)
+            self.node("Cast", ["images"], image.name, to=TensorProto.FLOAT)
         for layer in rest:
             self._add(layer)
-        self._node("LogSoftmax", [rest[-1].name], "log_probabilities", axis=1)
+        last = self._folded.get(rest[-1].name, rest[-1].name)
+        self.node("LogSoftmax", [last], "log_probabilities", axis=1)
         size = self._graph.size
         inputs = [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", 3, size, size])]
         outputs = [helper.make_tensor_value_info("log_probabilities", TensorProto.FLOAT, ["n", self._graph.outputs])]
@@ -56,98 +62,125 @@ class _Builder:
             producer_name="antrax",
         )
 
-    def _constant(self, name: str, value: Any) -> str:
+    def constant(self, name: str, value: Any) -> str:
         self._constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
-    def _node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def weight(self, layer: Layer, variable: str) -> NDArray[np.float32] | None:
+        return self._weights.get(f"{layer.name}/{variable}")
+
+    def shape(self, name: str) -> Shape:
+        return self._shapes[name]
 
     def _add(self, layer: Layer) -> None:
-        name, options = layer.name, layer.options
+        name = layer.name
         inputs = [self._folded.get(source, source) for source in layer.inputs]
+        if name in self._folded:
+            return
         match layer.kind:
             case "Rescaling" if inputs == ["images"]:
                 self._folded[name] = "images"
-            case "Rescaling":
-                scale = self._constant(f"{name}/scale", np.float32(options["scale"]))
-                offset = self._constant(f"{name}/offset", np.float32(options["offset"]))
-                self._node("Mul", [*inputs, scale], f"{name}:scaled")
-                self._node("Add", [f"{name}:scaled", offset], name)
-            case "ZeroPadding2D" if inputs != ["images"] and _only_user(self._users[name], "Conv2D"):
+            case "ZeroPadding2D" if inputs == ["images"]:
+                self._pad_images(layer)
+            case "ZeroPadding2D" if _only_user(self._users[name], *_CONVOLUTIONS):
                 self._folded[name] = inputs[0]
-            case "ZeroPadding2D":
-                (top, bottom), (left, right) = options["padding"]
-                pads = self._constant(f"{name}/pads", np.array([0, 0, left, top, 0, 0, right, bottom], np.int64))
-                if inputs == ["images"]:  # zero after scaling is this before
-                    scaling = self._layers[layer.inputs[0]].options
-                    zero = np.uint8(round(-scaling["offset"] / scaling["scale"]))
-                    self._node("Pad", [*inputs, pads, self._constant(f"{name}/zero", zero)], f"{name}:uint8")
-                    self._node("Cast", [f"{name}:uint8"], name, to=TensorProto.FLOAT)
-                else:
-                    self._node("Pad", [*inputs, pads], name)
-            case "Conv2D":
+            case "Conv2D" | "DepthwiseConv2D":
                 self._convolution(layer, inputs)
-            case "BatchNormalization":
-                if name not in self._folded:
-                    variables = ("gamma", "beta", "moving_mean", "moving_variance")
-                    arguments = [self._constant(f"{name}/{v}", self._weights[f"{name}/{v}"]) for v in variables]
-                    self._node("BatchNormalization", [*inputs, *arguments], name, epsilon=options["epsilon"])
-            case "ReLU":
-                self._node("Relu", inputs, name)
-            case "MaxPooling2D" | "AveragePooling2D":
-                kind = layer.kind.replace("Pooling2D", "Pool")
-                window, strides = list(options["pool_size"][::-1]), list(options["strides"][::-1])
-                self._node(kind, inputs, name, kernel_shape=window, strides=strides)
-            case "GlobalAveragePooling2D" | "GlobalMaxPooling2D":
-                self._node(layer.kind.replace("Pooling2D", "Pool"), inputs, f"{name}:map")
-                self._node("Flatten", [f"{name}:map"], name)
-            case "Flatten":  # in Keras's order: row, column, channel
-                self._node("Transpose", inputs, f"{name}:last", perm=[0, 3, 2, 1])
-                self._node("Flatten", [f"{name}:last"], name)
-            case "Concatenate":
-                self._node("Concat", inputs, name, axis=1)
             case "Dense":
-                arguments = [self._constant(f"{name}/{v}", self._weights[f"{name}/{v}"]) for v in ("kernel", "bias")]
-                self._node("Gemm", [*inputs, *arguments], name)
+                self._dense(layer, inputs)
+            case kind if kind in NOISE:
+                self._folded[name] = inputs[0]
             case _:
-                raise AssertionError(f"a layer of kind {layer.kind} has no computation")
+                add_layer(self, layer, inputs)
+
+    def _pad_images(self, layer: Layer) -> None:
+        """Pad images before they are scaled, by what the scaling then makes zero."""
+        name = layer.name
+        left, top, right, bottom = pads(layer.options["padding"])
+        widths = self.constant(f"{name}/pads", np.array([0, 0, left, top, 0, 0, right, bottom], np.int64))
+        scaling = self._layers[layer.inputs[0]].options
+        zero = np.uint8(round(-scaling["offset"] / scaling["scale"]))
+        self.node("Pad", ["images", widths, self.constant(f"{name}/zero", zero)], f"{name}:uint8")
+        self.node("Cast", [f"{name}:uint8"], name, to=TensorProto.FLOAT)
 
     def _convolution(self, layer: Layer, inputs: list[str]) -> None:
         """A convolution, with the scaling or padding before it and the normalisation after it folded in."""
-        name = layer.name
-        kernel = self._weights[f"{name}/kernel"].transpose(3, 2, 1, 0)
-        bias = self._weights.get(f"{name}/bias", np.zeros(len(kernel), np.float32))
-        if norm := _only_user(self._users[name], "BatchNormalization"):
-            gamma, beta, mean, variance = (
-                self._weights[f"{norm.name}/{v}"] for v in ("gamma", "beta", "moving_mean", "moving_variance")
-            )
-            gain = gamma / np.sqrt(variance + np.float32(norm.options["epsilon"]))
-            kernel, bias = kernel * gain[:, None, None, None], beta + (bias - mean) * gain
-            self._folded[norm.name] = name
+        name, options = layer.name, layer.options
+        kernel = self._weights[f"{name}/kernel"]
+        groups = options.get("groups", kernel.shape[2])
+        if layer.kind == "DepthwiseConv2D":
+            kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
+        kernel, bias = self._with_normalisation(layer, kernel.transpose(3, 2, 1, 0))
         before = self._layers[layer.inputs[0]]
-        pads = [0, 0, 0, 0]
+        shape, margin = self._shapes[before.name], padding_of(options, self._shapes[before.name])
         if before.kind == "ZeroPadding2D" and before.name in self._folded:
-            (top, bottom), (left, right) = before.options["padding"]
-            pads = [left, top, right, bottom]
+            margin = sum_of_paddings(margin, before.options["padding"])
         image = self._graph.layers[0]
         if image.name in self._folded and before.inputs and self._folded.get(before.inputs[0]) == "images":
             scaling = self._users[image.name][0].options
             bias = bias + np.float32(scaling["offset"]) * kernel.sum((1, 2, 3))
             kernel = kernel * np.float32(scaling["scale"])
-        arguments = [self._constant(f"{name}/kernel", kernel), self._constant(f"{name}/bias", bias)]
-        self._node("Conv", [*inputs, *arguments], name, strides=list(layer.options["strides"][::-1]), pads=pads)
+        arguments = [self.constant(f"{name}/kernel", kernel), self.constant(f"{name}/bias", bias)]
+        assert len(shape) == 3
+        self.node(
+            "Conv",
+            [*inputs, *arguments],
+            name,
+            strides=list(options["strides"][::-1]),
+            dilations=list(options["dilation_rate"][::-1]),
+            group=groups,
+            pads=pads(margin),
+        )
+
+    def _dense(self, layer: Layer, inputs: list[str]) -> None:
+        name = layer.name
+        kernel, bias = self._with_normalisation(layer, self._weights[f"{name}/kernel"].T)
+        if len(self._shapes[name]) == 3:
+            arguments = [self.constant(f"{name}/kernel", kernel[:, :, None, None]), self.constant(f"{name}/bias", bias)]
+            self.node("Conv", [*inputs, *arguments], name)
+        else:
+            arguments = [self.constant(f"{name}/kernel", kernel.T), self.constant(f"{name}/bias", bias)]
+            self.node("Gemm", [*inputs, *arguments], name)
+
+    def _with_normalisation(
+        self, layer: Layer, kernel: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """A kernel (out, …) and its bias, with the batch normalisation after them, where there is one, folded in."""
+        bias = self.weight(layer, "bias")
+        if bias is None:
+            bias = np.zeros(len(kernel), np.float32)
+        if norm := _only_user(self._users[layer.name], "BatchNormalization"):
+            gain, shift = affine(self, norm)
+            kernel, bias = kernel * gain.reshape(-1, *[1] * (kernel.ndim - 1)), bias * gain + shift
+            self._folded[norm.name] = layer.name
+        return kernel, bias
+
+    def _grey(self, output: str) -> None:
+        """The grey value that Pillow gives, exactly: floats hold whole numbers to 2²⁴, and no sum is larger."""
+        self.node("Cast", ["images"], f"{output}:colour", to=TensorProto.FLOAT)
+        kernel = self.constant(f"{output}/grey", np.array(GREY, np.float32).reshape(1, 3, 1, 1))
+        bias = self.constant(f"{output}/half", np.array([2**15], np.float32))
+        self.node("Conv", [f"{output}:colour", kernel, bias], f"{output}:sum")
+        self.node("Mul", [f"{output}:sum", self.constant(f"{output}/unit", np.float32(2.0**-16))], f"{output}:scaled")
+        self.node("Floor", [f"{output}:scaled"], output)
 
     def _scaled_by_convolution(self, image: Layer) -> bool:
         """Whether images are only scaled so that a colour becomes 0, padded, and convolved: then a kernel can scale."""
         scaling = _only_user(self._users[image.name], "Rescaling")
         padding = _only_user(self._users[scaling.name], "ZeroPadding2D") if scaling else None
-        if not scaling or not padding or not _only_user(self._users[padding.name], "Conv2D"):
+        convolution = _only_user(self._users[padding.name], "Conv2D") if padding else None
+        if not scaling or not convolution or convolution.options["padding"] != "valid" or self._graph.channels != 3:
             return False
-        zero = -scaling.options["offset"] / scaling.options["scale"]
-        return bool(0 <= zero <= 255 and abs(zero - round(zero)) < 1e-6)
+        scale, offset = scaling.options["scale"], scaling.options["offset"]
+        if isinstance(scale, tuple) or isinstance(offset, tuple) or not scale:
+            return False
+        return bool(0 <= -offset / scale <= 255 and abs(-offset / scale - round(-offset / scale)) < 1e-6)
 
 
-def _only_user(users: list[Layer], kind: str) -> Layer | None:
-    """The one layer that uses another's output, where it is of that kind."""
-    return users[0] if len(users) == 1 and users[0].kind == kind else None
+def _only_user(users: list[Layer], *kinds: str) -> Layer | None:
+    """The one layer that uses another's output, where it is of one of the kinds."""
+    return users[0] if len(users) == 1 and users[0].kind in kinds else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import cast
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,7 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from antrax.network.graph import Graph, Layer, Weights
+from antrax.images import GREY
+from antrax.network.graph import Graph, Weights
+from antrax.network.options import Padding
+from antrax.network.torch_layers import Step, make_step
+
+_NO_PADDING: Padding = ((0, 0), (0, 0))
+_FOLDING = (["Conv2D"], ["DepthwiseConv2D"])
 
 
 class Network(nn.Module):
@@ -20,74 +25,66 @@ class Network(nn.Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        shapes = graph.shapes()
+        shapes, users = graph.shapes(), graph.users()
+        layers = {layer.name: layer for layer in graph.layers}
+        # paddings that a convolution does itself, which saves a copy of the map; by name, what they pad
+        folded: dict[str, str] = {}
+        # numbered, for the names of layers are not all good names of attributes
         self.steps = nn.ModuleDict()
-        # paddings that a convolution does itself, which saves a copy of the map
-        self._folded: set[str] = set()
-        for before, layer in itertools.pairwise(graph.layers):
-            if layer.kind == "Conv2D":
-                (top, bottom), (left, right) = before.options.get("padding", ((0, 0), (0, 0)))
-                users = [other for other in graph.layers if before.name in other.inputs]
-                if before.kind == "ZeroPadding2D" and users == [layer] and (top, left) == (bottom, right):
-                    self._folded.add(before.name)
-                self.steps[layer.name] = nn.Conv2d(
-                    shapes[layer.inputs[0]][-1],
-                    layer.options["filters"],
-                    layer.options["kernel_size"],
-                    layer.options["strides"],
-                    (top, left) if before.name in self._folded else 0,
-                    bias=layer.options["use_bias"],
-                )
-            elif layer.kind == "BatchNormalization":
-                self.steps[layer.name] = nn.BatchNorm2d(shapes[layer.name][-1], eps=layer.options["epsilon"])
-            elif layer.kind == "Dense":
-                features = shapes[layer.inputs[0]][-1]
-                self.steps[layer.name] = nn.Linear(features, layer.options["units"], bias=layer.options["use_bias"])
+        self._numbers: dict[str, str] = {}
+        self._program: list[tuple[Step, tuple[str, ...], str, tuple[str, ...]]] = []
+        for number, layer in enumerate(graph.layers[1:], 1):
+            if layer.kind == "ZeroPadding2D" and [user.kind for user in users[layer.name]] in _FOLDING:
+                folded[layer.name] = layer.inputs[0]
+                continue
+            padding = layers[layer.inputs[0]].options["padding"] if layer.inputs[0] in folded else _NO_PADDING
+            inputs = tuple(folded.get(name, name) for name in layer.inputs)
+            step = make_step(layer, [shapes[name] for name in inputs], shapes[layer.name], padding)
+            if isinstance(step, nn.Module):
+                self._numbers[layer.name] = str(number)
+                self.steps[str(number)] = step
+            self._program.append((step, inputs, layer.name, ()))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Note after which step each result is not needed any more, so that maps do not pile up."""
+        needed = {self.graph.layers[-1].name}
+        program = []
+        for step, inputs, name, _ in reversed(self._program):
+            done = tuple(source for source in dict.fromkeys(inputs) if source not in needed)
+            needed.update(inputs)
+            program.append((step, inputs, name, done))
+        self._program = program[::-1]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch."""
+        if self.graph.channels == 1:
+            images = to_grey(images)
         values = {self.graph.layers[0].name: images}
-        for layer in self.graph.layers[1:]:
-            values[layer.name] = self._run(layer, [values[name] for name in layer.inputs])
+        for step, inputs, name, done in self._program:
+            values[name] = step(*(values[source] for source in inputs))
+            for source in done:
+                del values[source]
         return values[self.graph.layers[-1].name]
 
-    def _run(self, layer: Layer, inputs: list[Tensor]) -> Tensor:
-        options = layer.options
-        x = inputs[0]
-        if layer.name in self.steps:
-            return cast(Tensor, self.steps[layer.name](x))
-        match layer.kind:
-            case "Rescaling":
-                scaled: Tensor = x * options["scale"] + options["offset"]
-                return scaled
-            case "ZeroPadding2D" if layer.name in self._folded:
-                return x
-            case "ZeroPadding2D":
-                (top, bottom), (left, right) = options["padding"]
-                return functional.pad(x, (left, right, top, bottom))
-            case "ReLU":
-                return functional.relu(x)
-            case "MaxPooling2D":
-                return functional.max_pool2d(x, options["pool_size"], options["strides"])
-            case "AveragePooling2D":
-                window, strides = options["pool_size"], options["strides"]
-                cells = (x.shape[2] // window[0], x.shape[3] // window[1])
-                if window == strides and (cells[0] * window[0], cells[1] * window[1]) == tuple(x.shape[2:]):
-                    return functional.adaptive_avg_pool2d(x, cells)  # the same, and faster
-                return functional.avg_pool2d(x, window, strides)
-            case "GlobalAveragePooling2D":
-                return x.mean((2, 3))
-            case "GlobalMaxPooling2D":
-                return x.amax((2, 3))
-            case "Flatten":  # in Keras's order: row, column, channel
-                return x.permute(0, 2, 3, 1).flatten(1) if x.ndim == 4 else x
-            case "Concatenate":
-                return torch.cat(inputs, 1)
-        raise AssertionError(f"a layer of kind {layer.kind} has no computation")
+    def variables(self) -> Iterator[tuple[str, Tensor]]:
+        """Every weight of the graph by name, as PyTorch keeps it."""
+        for layer, names in self.graph.layer_weights().items():
+            step = self.steps[self._numbers[layer]]
+            module = getattr(step, "convolution", getattr(step, "dense", step))
+            for name in names:
+                yield f"{layer}/{name}", getattr(module, _TORCH_NAMES[name])
+
+
+def to_grey(images: Tensor) -> Tensor:
+    """The grey value of images (N, 3, S, S), as Pillow gives it for whole numbers; shape (N, 1, S, S)."""
+    red, green, blue = (images[:, channel : channel + 1] * factor for channel, factor in enumerate(GREY))
+    return torch.floor((red + green + blue + 2.0**15) * 2.0**-16)
 
 
 _TORCH_NAMES = {
     "kernel": "weight",
+    "alpha": "weight",
     "bias": "bias",
     "gamma": "weight",
     "beta": "bias",
@@ -98,27 +95,34 @@ _TORCH_NAMES = {
 
 def get_weights(network: Network) -> Weights:
     """The weights of a network in Keras's layouts."""
-    state = network.state_dict()
-    weights: Weights = {}
-    for name in network.graph.weight_shapes():
-        layer, variable = name.split("/")
-        value = state[f"steps.{layer}.{_TORCH_NAMES[variable]}"].detach().float().cpu().numpy()
-        if variable == "kernel":
-            value = value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
-        weights[name] = np.array(value, np.float32, order="C")
-    return weights
+    return {
+        name: np.array(_to_keras(name, tensor.detach().float().cpu().numpy(), network), np.float32, order="C")
+        for name, tensor in network.variables()
+    }
 
 
 def set_weights(network: Network, weights: Weights) -> None:
     """Put weights in Keras's layouts into a network."""
-    state = network.state_dict()
-    for name in network.graph.weight_shapes():
-        layer, variable = name.split("/")
-        value = weights[name]
-        if variable == "kernel":
-            value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
-        target = state[f"steps.{layer}.{_TORCH_NAMES[variable]}"]
-        target.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+    with torch.no_grad():
+        for name, tensor in network.variables():
+            value = weights[name]
+            variable = name.rpartition("/")[2]
+            if variable == "kernel" and value.ndim == 4:
+                # depthwise ones have (in, times) where others have (in of a group, out)
+                value = value.reshape(*value.shape[:2], tensor.shape[1], -1).transpose(3, 2, 0, 1)
+            elif variable == "kernel":
+                value = value.T
+            elif variable == "alpha":
+                value = np.moveaxis(value, -1, 0)
+            tensor.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+
+
+def _to_keras(name: str, value: NDArray[np.float32], network: Network) -> NDArray[np.float32]:
+    shape = network.graph.weight_shapes()[name]
+    variable = name.rpartition("/")[2]
+    if variable == "kernel":
+        return value.transpose(2, 3, 1, 0).reshape(shape) if value.ndim == 4 else value.T
+    return np.moveaxis(value, 0, -1) if variable == "alpha" else value
 
 
 class TorchPredictor:
