@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from antrax.errors import ExperimentError, TrainsetError
 from antrax.experiment import Session
 from antrax.files import make_folder, only_writer
-from antrax.images import Background, prepare
+from antrax.images import Background, Preparation, prepare
 from antrax.labels import check_label_name, read_labels
 from antrax.names import TrackletName, parse_tracklet_name
 from antrax.review.example_changes import Plan, images_text, remove, remove_left_over, write_and_move
@@ -180,7 +180,11 @@ class Examples:
 
     def digests(self, images: NDArray[np.uint8]) -> list[bytes]:
         """What tells images of a stack, shape (N, S, S, 3), from others when they are examples."""
-        return list(map(pixel_digest, prepare(images, images.shape[1], self._background)))
+        return list(map(pixel_digest, self._prepared(images)))
+
+    def _prepared(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Images of a stack as examples show them: at their own size, with the session's background."""
+        return prepare(images, Preparation(images.shape[1], self._background))
 
     def of_digests(self, tracklet: TrackletName, digests: Sequence[bytes]) -> dict[int, tuple[str, ...]]:
         """`of_tracklet`, for images of which the `digests` are known."""
@@ -224,9 +228,8 @@ class Examples:
         chosen = sorted(set(frames))
         if not chosen or chosen[0] < 0 or chosen[-1] >= len(images):
             raise TrainsetError(f"{tracklet.name}: choose images of its {len(images)} to export")
-        background = self._background
         # a copy of all would be as large as they are
-        prepared = prepare(images if len(chosen) == len(images) else images[chosen], images.shape[1], background)
+        prepared = self._prepared(images if len(chosen) == len(images) else images[chosen])
         wanted: dict[bytes, int] = {}
         for place, image in enumerate(prepared):
             wanted.setdefault(pixel_digest(image), place)
