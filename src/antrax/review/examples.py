@@ -236,7 +236,7 @@ class Examples:
         key = self._frame_key(tracklet, len(images))
         with self._change() as plan:
             folder = self._folder(label)
-            there = self._files.by_pixels(tracklet.name, background)
+            there = self._files.by_pixels(tracklet.name, self._background)
             for digest, place in wanted.items():
                 if digest in there:
                     plan.settle(there[digest], label, folder)
