@@ -111,6 +111,10 @@ class Labels:
             return Category.NONANT if label in self.nonants else Category.UNKNOWN
         return None
 
+    def likely_category(self, label: str) -> Category:
+        """Category of `label`; what its name says where these labels do not have it."""
+        return self.category(label) or guess_category(label)
+
     @property
     def categories(self) -> dict[str, Category]:
         """Category of every label."""

@@ -363,4 +363,4 @@ def label_categories(labels: Iterable[str], session: Session | None) -> dict[str
         The session's labels.csv is missing or broken.
     """
     known = session.labels if session else None
-    return {label: (known and known.category(label)) or guess_category(label) for label in labels}
+    return {label: known.likely_category(label) if known else guess_category(label) for label in labels}

@@ -10,7 +10,7 @@ from typing import Any
 
 from antrax.errors import ExperimentError, OptionError
 from antrax.experiment import Session
-from antrax.labels import Category, Labels, guess_category
+from antrax.labels import Category, Labels
 from antrax.names import TrackletName, parse_tracklet_name
 from antrax.results import autoids_file
 from antrax.review.assignments import Assignment, Assignments
@@ -145,7 +145,7 @@ class Checking:
 
         def assigned(name: str) -> tuple[str, Category] | None:
             found = self._readable(_movie_of(name)).get(name)
-            return (found.label, labels.category(found.label) or guess_category(found.label)) if found else None
+            return (found.label, labels.likely_category(found.label)) if found else None
 
         every = collect_checks(self._marks, assigned, self._assignments.classification, labels.categories, self._seen)
         checks = [check for check in every if (check.random or not only_random) and not (check.seen and only_unseen)]
@@ -201,7 +201,7 @@ class Checking:
         frames: Counter[Category] = Counter()
         for movie in self._assignments.movies:
             for name, found in self._readable(movie).items():
-                category = labels.category(found.label) or guess_category(found.label)
+                category = labels.likely_category(found.label)
                 tracklets[category] += 1
                 frames[category] += found.images if found.images is not None else _span(name)
         self._counts = (key, (tracklets, frames))

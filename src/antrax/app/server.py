@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from antrax.app.jobs import Jobs
 from antrax.app.places import Places
-from antrax.app.sheets import IMAGES
+from antrax.app.sheets import IMAGES, LARGEST_CELL
 from antrax.app.workbench import Workbench
 from antrax.errors import AntraxError, ConflictError, OptionError, explain_mistake
 from antrax.labels import Category
@@ -36,8 +36,6 @@ STATIC = Path(__file__).parent / "static"
 # Open sessions keep their listings in memory, and what can be undone. Of more than so many, those are closed that no
 # page has asked about for so many seconds: pages in sight ask every few.
 _OPEN_SESSIONS, _IDLE_S = 4, 600.0
-# The largest cell of a gallery, in pixels: a sheet of 256 takes 200 MB while it is made.
-_LARGEST_CELL = 256
 _ONE_DAY = "private, max-age=86400, immutable"
 
 
@@ -321,8 +319,8 @@ def _sheet(desk: _Desk, request: Request, asked: _Asked) -> Response:
 
 def _gallery_sheet(desk: _Desk, request: Request, asked: _Asked) -> Response:
     cell = asked.number("cell")
-    if not 1 <= cell <= _LARGEST_CELL:
-        raise OptionError(f"cell must be between 1 and {_LARGEST_CELL}")
+    if not 1 <= cell <= LARGEST_CELL:
+        raise OptionError(f"cell must be between 1 and {LARGEST_CELL}")
     bench = desk.bench(request)
     sheet = bench.gallery_sheet(asked.text("label"), _start(asked), cell, asked.number("version"))
     return Response(sheet, media_type="image/png")

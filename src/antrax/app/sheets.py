@@ -12,6 +12,8 @@ from PIL import Image
 COLUMNS = 16
 IMAGES = 256
 """Most images on one sheet: 300 kB at 48 pixels, 20 ms to make."""
+LARGEST_CELL = 256
+"""Most pixels to a cell of a gallery: a sheet of such cells takes 200 MB while it is made."""
 
 
 def make_sheet(images: NDArray[np.uint8], background: int = 0) -> bytes:

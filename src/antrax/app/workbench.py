@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.app.checking import Checking
-from antrax.app.sheets import IMAGES, centred, make_sheet
+from antrax.app.sheets import IMAGES, LARGEST_CELL, centred, make_sheet
 from antrax.errors import AntraxError, ConflictError, ExperimentError, LabelsError, OptionError, StackError
 from antrax.experiment import Session
 from antrax.images import BadImageError, read_example
-from antrax.labels import UNKNOWN, Category, Labels, edit_labels, guess_category, labels_digest, read_labels
+from antrax.labels import UNKNOWN, Category, Labels, edit_labels, labels_digest, read_labels
 from antrax.names import TrackletName
 from antrax.review.assignments import Assignment, Assignments
 from antrax.review.catalog import Catalog
@@ -31,7 +31,6 @@ _VIEWS = 32
 # The strip of probabilities is a few hundred pixels wide.
 _STRIP_POINTS = 1500
 _GALLERY_SAMPLE = 64
-_LARGEST_CELL = 256
 # And together of so many tracklets: 100 MB.
 _VIEWED = 1_000_000
 # Tracklets of which it is remembered what tells their images apart, some 50 bytes each.
@@ -138,9 +137,6 @@ class Workbench:
         except LabelsError:
             return "unreadable"
 
-    def _category(self, label: str, labels: Labels) -> Category:
-        return labels.category(label) or guess_category(label)
-
     def _movie_name(self, movie: int) -> str:
         entry = self.session.movies.get(movie)
         return entry.name if entry else ""
@@ -221,7 +217,7 @@ class Workbench:
         conflicts = find_conflicts(self.assignments, tracklet.movie, ants, self.colonies).get(tracklet.name, ())
         return {
             "label": found.label,
-            "category": self._category(found.label, labels),
+            "category": labels.likely_category(found.label),
             "score": found.score,
             "best_frame": found.best_frame,
             "confidence": found.confidence,
@@ -350,7 +346,7 @@ class Workbench:
             rows.append(
                 {
                     "label": label,
-                    "category": self._category(label, labels),
+                    "category": labels.likely_category(label),
                     "listed": label in labels.all,
                     "examples": count.examples if count else 0,
                     "tracklets": count.tracklets if count else 0,
@@ -399,7 +395,7 @@ class Workbench:
         return {
             "label": label,
             "version": version,
-            "cell": min(max(sizes) or 48, _LARGEST_CELL),
+            "cell": min(max(sizes) or 48, LARGEST_CELL),
             "total": len(items),
             "items": items,
         }
@@ -450,7 +446,7 @@ class Workbench:
         labels, _ = self._labels()
         with open_stack(path) as stack:
             images = stack.count(name)
-        category = self._category(found.label, labels)
+        category = labels.likely_category(found.label)
         message = self.checking.mark(tracklet, found, category, images, verdict, true_label, met, who)
         return {
             "message": message,

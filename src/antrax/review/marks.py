@@ -10,7 +10,6 @@ one is worked out in `antrax.review.checks`.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import threading
 from collections import defaultdict
@@ -19,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from antrax.errors import ExperimentError, OptionError, OutputError
-from antrax.files import write_atomically
+from antrax.files import fsync_folder, only_writer, write_atomically
 from antrax.review.checks import Check, collect_checks, last_word, rescore
 from antrax.review.verdicts import (
     COLUMNS,
@@ -49,7 +48,6 @@ __all__ = [
 
 # How much of what is known is compared before only the rest of the file is read.
 _OVERLAP = 2048
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class Marks:
@@ -127,11 +125,13 @@ class Marks:
                 # Not with its parents: where the session's folder is gone, a drive is, and what was written in its
                 # place would not be found again.
                 self.path.parent.mkdir(exist_ok=True)
-                with _only_writer(self.path):
+                with only_writer(self.path.with_suffix(".lock")):
                     self.refresh()
                     if not self._known.columns:
                         write_atomically(self.path, ",".join(COLUMNS) + "\n")
-                        _sync_folders(self.path.parent, self.path.parent.parent)
+                        # a new file is only safe when its name is
+                        fsync_folder(self.path.parent)
+                        fsync_folder(self.path.parent.parent)
                         self.refresh()
                     _append(self.path, mark, self._known.columns)
                     self.refresh()
@@ -219,27 +219,6 @@ class _Known:
         self.last_bytes = (self.last_bytes + done + newline)[-_OVERLAP:]
 
 
-@contextlib.contextmanager
-def _only_writer(path: Path) -> Iterator[None]:
-    """Keep other processes from writing `path`; where the file system knows no locks, go on without."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path.with_suffix(".lock"), timeout=10, poll_interval=0.01)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise OutputError(f"{path} is being written by another process, the mark is not kept; try again") from None
-    except NotImplementedError:
-        pass
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _append(path: Path, mark: Mark, columns: Sequence[str]) -> None:
     # In append mode, so that even without locks nobody's line is written over; never creating: a file needs its header.
     def opener(name: str, flags: int) -> int:
@@ -263,14 +242,3 @@ def _append(path: Path, mark: Mark, columns: Sequence[str]) -> None:
                 if os.fstat(file.fileno()).st_size <= end + len(content):
                     file.truncate(end)
             raise
-
-
-def _sync_folders(*folders: Path) -> None:
-    # A new file is only safe when its name is; Windows neither can nor needs this.
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)

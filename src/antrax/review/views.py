@@ -24,7 +24,7 @@ import hashlib
 import heapq
 import threading
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -106,7 +106,7 @@ def make_view(
     *,
     seed: int = 0,
     examples: Mapping[str, int] = _NO_EXAMPLES,
-    ants: Container[str] = (),
+    ants: Collection[str] = (),
     labelled: Container[str] = (),
 ) -> View:
     """The tracklets that pass a filter, in an order.
@@ -125,7 +125,7 @@ def make_view(
         when the filter changes or movies are added.
     examples : mapping
         Number of examples by label, for `Order.USEFUL`.
-    ants : container of str
+    ants : collection of str
         Labels that are IDs.
     labelled : container of str
         Tracklets that have examples.
@@ -271,7 +271,7 @@ _remembering = threading.Lock()
 
 
 def find_conflicts(
-    assignments: Assignments, movie: int, ants: Container[str], colonies: Colonies | None = None
+    assignments: Assignments, movie: int, ants: Collection[str], colonies: Colonies | None = None
 ) -> Mapping[str, tuple[str, ...]]:
     """Tracklets of a movie that bear an ID that another bears at the same time.
 
@@ -281,7 +281,7 @@ def find_conflicts(
     ----------
     assignments : Assignments
     movie : int
-    ants : container of str
+    ants : collection of str
         Labels that are IDs.
     colonies : Colonies, optional
         Where there are several, each has an animal of its own of that ID, and only tracklets of one colony contradict
@@ -298,13 +298,13 @@ def find_conflicts(
         The movie's results are damaged.
     """
     results = assignments.movie(movie)
-    bearers = [(tracklet, assignment.label) for tracklet, assignment in results.items() if assignment.label in ants]
     several = colonies if colonies and colonies.names and not colonies.problem else None
-    key = (assignments.classification(movie), frozenset(label for _, label in bearers), several is not None)
+    key = (assignments.classification(movie), frozenset(ants), several is not None)
     with _remembering:
         known = _remembered.setdefault(assignments, {})
         if movie in known and known[movie][0] == key:
             return known[movie][1]
+    bearers = [(tracklet, assignment.label) for tracklet, assignment in results.items() if assignment.label in ants]
     groups: dict[tuple[str, str | None], list[TrackletName]] = defaultdict(list)
     belongs = several.of_movie(movie, [tracklet for tracklet, _ in bearers]) if several else {}
     for tracklet, label in bearers:
