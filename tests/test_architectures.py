@@ -364,7 +364,8 @@ def test_mobilenet_is_trained_from_pretrained_weights_labels_first(classdir, cac
         return optimize(graph, start, material, schedule, *args, **kwargs)
 
     monkeypatch.setattr("antrax.optimization.optimize", spy)
-    classifier = train(classdir, mobilenet()).classifier
+    listener = Listener()
+    classifier = train(classdir, mobilenet(), reporter=listener).classifier
     (head, first), (tuning, second), (finishing, _) = calls
     assert head.only == ("labels",)
     assert tuning.only == finishing.only == ()
@@ -372,6 +373,9 @@ def test_mobilenet_is_trained_from_pretrained_weights_labels_first(classdir, cac
     pretrained = seeded_weights(96, 2)
     assert all(np.array_equal(w[name], pretrained[name]) for w in (first, second) for name in w if "labels" not in name)
     assert not np.array_equal(first["labels/kernel"], second["labels/kernel"])
+    # what the pre-trained features are worth by themselves is told, and kept
+    assert [row["epoch"] for row in classifier.record["history"]] == [0, 1]
+    assert [message.partition(":")[0] for message in listener.said][-2:] == ["labels alone", "epoch 1 of 1"]
     assert classifier.graph == build_mobilenet(32, 4)
     assert classifier.record["options"]["pretrained"] is True
     assert read_classifier(classdir / "classifier.h5").digest() == classifier.digest()

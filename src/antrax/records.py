@@ -45,7 +45,7 @@ def describe_run(
     held_out : int
         Number of tracklets that were measured on.
     history : list of dict
-        Figures by epoch.
+        Figures by epoch; epoch 0 is that of pre-trained features of which only the labels were learned.
     evaluation : Evaluation or None
     seconds : float
     """

@@ -268,13 +268,15 @@ class _Plan:
         training = ~self.held_out[self.trainset.tracklet_index]
         an_epoch, all_in_one = steps_per_epoch(int(training.sum())), steps_per_epoch(len(training))
         epochs, seed = self.options.epochs, self.options.seed
-        start = self.start.weights
+        start, history = self.start.weights, list[dict[str, float]]()
         if self.start.head:
             steps = max(1, round(_HEAD * epochs * an_epoch))
             schedule = Schedule(steps, steps, _RATE_HEAD, _NEGATIVES, seed + 2, self.start.head)
-            start, _ = self._optimize("head", start, training, schedule, reporter)
+            start, learned = self._optimize("head", start, training, schedule, reporter)
+            history += learned
         schedule = Schedule(epochs * an_epoch, an_epoch, self.start.rate, _NEGATIVES, seed)
-        measured, history = self._optimize("measured", start, training, schedule, reporter)
+        measured, learned = self._optimize("measured", start, training, schedule, reporter)
+        history += learned
         weights = measured
         if self.held_out.any():
             steps = max(1, round(_FINISHING * epochs * all_in_one))
@@ -347,8 +349,9 @@ class _Plan:
                 update(step * BATCH, f"loss {loss:.3f}")
 
             def on_epoch(epoch: int, loss: float, weights: Weights) -> dict[str, float]:
-                row = {"epoch": float(epoch), "loss": loss}
-                if phase == "measured":
+                # what pre-trained features are worth by themselves is shown before they are changed
+                row = {"epoch": 0.0 if phase == "head" else float(epoch), "loss": loss}
+                if phase != "finished":
                     predictions = self._predictions(weights, _GLANCE)
                     text = ""
                     if predictions:
@@ -361,7 +364,8 @@ class _Plan:
                             f"; held out: {figures.image_accuracy:.1%} of images, "
                             f"{figures.tracklet_accuracy:.1%} of tracklets right"
                         )
-                    reporter.say(f"epoch {epoch} of {epochs}: loss {loss:.3f}{text}")
+                    title = "labels alone" if phase == "head" else f"epoch {epoch} of {epochs}"
+                    reporter.say(f"{title}: loss {loss:.3f}{text}")
                 return row
 
             return optimize(
