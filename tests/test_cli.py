@@ -113,6 +113,17 @@ def test_errors_are_one_line_and_exit_with_1(tmp_path):
     assert "--device mps" in one_line_error("train", tmp_path, "--device", "mps")
 
 
+def test_an_error_does_not_pass_on_what_moves_a_cursor(tmp_path):
+    """Names in files of other people may hold it."""
+    (tmp_path / "model.json").write_text(
+        '{"class_name": "Sequential", "config": {"layers": [{"class_name": "\\u001b]0;x\\u0007", "config": {'
+        '"batch_input_shape": [null, 32, 32, 3]}}]}}'
+    )
+    (tmp_path / "examples").mkdir()
+    complaint = one_line_error("train", tmp_path, "--arch", "custom", "--modelfile", tmp_path / "model.json")
+    assert "kind ?]0;x?, which" in complaint
+
+
 def test_a_model_file_that_is_none_is_one_line_and_exit_status_1(small_demo, tmp_path):
     (tmp_path / "model.json").write_text("{")
     complaint = one_line_error(
@@ -175,7 +186,19 @@ def test_ctrl_c_during_classification_leaves_earlier_results_and_no_traceback(tr
     session = trained.copy(tmp_path)
     for movie in session.stacks:
         (session.labels_dir / f"autoids_{movie}.csv").write_text("earlier")
-    command = [sys.executable, "-m", "antrax", "classify", str(session.experiment), "--nw", "2", "--device", "cpu"]
+    # some seconds of work however fast the machine is, so that the signal does not come when all is done
+    slowly = """
+import sys, time
+import antrax.classification, antrax.cli, antrax.engine
+
+def work(job):
+    time.sleep(1)
+    return antrax.engine.work(job)
+
+antrax.classification.work = work
+antrax.cli.main(sys.argv[1:])
+"""
+    command = [sys.executable, "-c", slowly, "classify", str(session.experiment), "--nw", "2", "--device", "cpu"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -113,6 +113,21 @@ def chain(*layers: dict[str, Any]) -> str:
     return json.dumps({"class_name": "Sequential", "config": {"name": "m", "layers": [IMAGE, *layers]}})
 
 
+def connected(*layers: tuple[str, str, list[str]]) -> str:
+    """A model of name, kind and sources of each layer, the last of which answers."""
+    image = {"class_name": "InputLayer", "name": "i", "config": {"batch_input_shape": [None, 64, 64, 3], "name": "i"}}
+    entries = [image | {"inbound_nodes": []}]
+    for name, kind, sources in layers:
+        inbound = [[[source, 0, 0, {}] for source in sources]]
+        entries.append({"class_name": kind, "name": name, "config": {"name": name}, "inbound_nodes": inbound})
+    ends = {"input_layers": [["i", 0, 0]], "output_layers": [[layers[-1][0], 0, 0]]}
+    return json.dumps({"class_name": "Functional", "config": {"name": "m", "layers": entries, **ends}})
+
+
+# each waits for the next one, and has much else to look at meanwhile
+BACKWARDS = [(f"a{i}", "Add", ["i"] * 400 + [f"a{i - 1}"]) for i in range(1900, 0, -1)]
+
+
 def models_in_models(depth: int) -> str:
     inner = '{"class_name": "Flatten", "config": {"name": "f"}}'
     return '{"class_name": "Sequential", "config": {"name": "m", "layers": [' * depth + inner + "]}}" * depth
@@ -143,6 +158,9 @@ def models_in_models(depth: int) -> str:
         chain(layer("Conv2D", filters=3, kernel_size=1) | {"module": "os", "class_name": "system"}),
         chain(layer("Conv2D", filters=3, kernel_size=1) | {"registered_name": "os>system"}),
         chain(layer("BatchNormalization", epsilon=0.0)),
+        chain(layer("Conv2D", filters=3, kernel_size=3, dilation_rate=2**20, padding="same")),
+        chain(layer("ZeroPadding2D", padding=900), *[layer("ReLU", name=f"r{i}") for i in range(60)]),
+        connected(*BACKWARDS, ("a0", "ReLU", ["i"]), ("answer", "GlobalAveragePooling2D", ["a1900"])),
         chain(layer("ReLU", negative_slope=1e400)),
     ],
     ids=lambda text: text[:40] + str(len(text)),
@@ -274,6 +292,35 @@ def test_a_file_made_to_do_harm_is_refused(file, edit):
         read_classifier(file)
     assert str(file) in str(raised.value)
     assert len(str(raised.value)) < 1200
+
+
+def read_in_its_own_process(file: Path, seconds: float = 60) -> str:
+    """What `read_classifier` says of a file, where the whole process might crash or never end."""
+    code = "import sys; from pathlib import Path; from antrax.classifier import read_classifier\n"
+    code += "try: print(read_classifier(Path(sys.argv[1])).size)\nexcept Exception as error: print(repr(error))"
+    command = [sys.executable, "-c", code, str(file)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=True).stdout
+
+
+def test_groups_in_groups_do_not_go_deeper_than_anyone_needs(file):
+    """HDF5 visits them by calling itself, and crashes when they go deep enough."""
+    with h5py.File(file, "r+") as opened:
+        group = opened[kernel(opened)].parent
+        for _ in range(8000):
+            group = group.create_group("a")
+    assert "groups in groups" in read_in_its_own_process(file)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("name", ["prmtrs", "classes", "antrax", "model_weights"])
+def test_a_link_out_of_the_file_is_not_even_looked_at(file, name, tmp_path):
+    """Elsewhere may be another computer, which would learn who asks; or a pipe, which never answers."""
+    os.mkfifo(tmp_path / "pipe")
+    with h5py.File(file, "r+") as opened:
+        if name in opened:
+            del opened[name]
+        opened[name] = h5py.ExternalLink(str(tmp_path / "pipe"), "x")
+    assert f"{name} is a link" in read_in_its_own_process(file)
 
 
 def test_groups_in_circles_do_no_harm(file):

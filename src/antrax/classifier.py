@@ -24,7 +24,7 @@ from antrax.labels import Category
 from antrax.network.graph import Graph, Weights
 from antrax.network.keras_config import Description, describe, to_keras_config
 from antrax.network.keras_weights import KERAS_VERSION, read_weights, write_weights
-from antrax.strangers import dataset, member, number_attribute, open_stranger, text_attribute, text_dataset, texts
+from antrax.strangers import dataset, has, member, number_attribute, open_stranger, text_attribute, text_dataset, texts
 
 if TYPE_CHECKING:
     import h5py
@@ -147,19 +147,19 @@ def _read(file: h5py.File) -> Classifier:
     if "model_config" not in file.attrs:
         weights = "layer_names" in file.attrs
         raise ClassifierError("it holds weights alone, and no Keras model" if weights else "it holds no Keras model")
-    if "prmtrs" not in file:
+    if not has(file, "prmtrs"):
         raise ClassifierError("it is a Keras model of another program (no labels in it)")
-    if "classes" not in file:
+    if not has(file, "classes"):
         raise ClassifierError("it holds no labels: it was never trained, or is of another program")
     parameters, labels = text_dataset(file, "prmtrs"), texts(file, "classes")
     description = describe(text_attribute(file, "model_config"), text_attribute(file, "keras_version"))
-    if "antrax" not in file:
+    if not has(file, "antrax"):
         labels = distinct(labels)
     if len(labels) != description.graph.outputs or len(set(labels)) != len(labels):
         raise ClassifierError(
             f"its {description.graph.outputs} outputs do not match its {len(labels)} labels ({', '.join(labels)[:200]})"
         )
-    if "antrax" in file:
+    if has(file, "antrax"):
         return _from_own_file(file, description, parameters, labels)
     preparation, hsymmetry, name = read_parameters(parameters, description.graph)
     graph = Graph(name, description.graph.layers)
@@ -191,7 +191,7 @@ def _from_own_file(file: h5py.File, description: Description, text: str, labels:
     check_preparation(preparation)
     categories = parameters["categories"]
     calibration = parameters.get("calibration")
-    measured = read_weights(member(own, "measured_weights"), graph, groups) if "measured_weights" in own else None
+    measured = read_weights(member(own, "measured_weights"), graph, groups) if has(own, "measured_weights") else None
     return Classifier(
         graph=graph,
         weights=read_weights(member(file, "model_weights"), graph, groups),

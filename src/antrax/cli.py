@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from antrax.errors import AntraxError, ClassificationError, explain_mistake
+from antrax.reporting import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -344,7 +345,7 @@ def _output() -> Console:
 def _complain(message: str) -> None:
     """One line on standard error, red on a terminal."""
     click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(" ".join(message.split()), err=True)
+    click.echo(printable(" ".join(message.split())), err=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -19,7 +19,7 @@ from rich.text import Text
 from antrax.classification import OUTCOMES, Report
 from antrax.evaluation import Evaluation
 from antrax.merging import MergeResult
-from antrax.reporting import Reporter, Update
+from antrax.reporting import Reporter, Update, printable
 
 _PLAIN_EVERY_S = 20.0
 _WORST_LABELS = 6
@@ -36,11 +36,11 @@ class ConsoleReporter(Reporter):
 
     def say(self, message: str) -> None:
         """Print a line."""
-        self.console.print(escape(message))
+        self.console.print(escape(printable(message)))
 
     def warn(self, message: str) -> None:
         """Print a line that starts with a yellow `warning:`."""
-        self.console.print(f"[yellow]warning:[/] {escape(message)}")
+        self.console.print(f"[yellow]warning:[/] {escape(printable(message))}")
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
@@ -179,7 +179,7 @@ def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:
 def show_classifier(console: Console, description: Mapping[str, Any]) -> None:
     """What `antrax.info.describe_classifier` gives, in lines of at most 80 letters (but for a long path)."""
     labels = description["labels"]
-    console.print(_printable(description["file"]), markup=False, soft_wrap=True)
+    console.print(printable(description["file"]), markup=False, soft_wrap=True)
     lines = [("written by", _author(description)), ("size", f"{description['bytes'] / 1e6:,.1f} MB")]
     for kind, title in _KINDS.items():
         if labels[kind]:
@@ -192,7 +192,7 @@ def show_classifier(console: Console, description: Mapping[str, Any]) -> None:
     lines.append(("digest", description["digest"]))
     for title, text in lines:
         for line in textwrap.wrap(
-            _printable(text),
+            printable(text),
             _WIDTH,
             initial_indent=f"  {title:<{_MARGIN - 2}}",
             subsequent_indent=" " * _MARGIN,
@@ -266,8 +266,3 @@ def _calibration(found: Mapping[str, Any] | None) -> str:
         f"on {found['with_id']} held-out tracklets with an ID; --max-error {found['max_error']} asks for a confidence "
         f"of {found['threshold']:.3f}, which {found['above_threshold']} of them have"
     )
-
-
-def _printable(text: str) -> str:
-    """A text of a file, which may hold what would move a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -12,7 +12,7 @@ from typing import Any
 from antrax.calibration import ENOUGH_TRACKLETS
 from antrax.classifier import Classifier, read_classifier
 from antrax.labels import Category, guess_category
-from antrax.strangers import open_stranger, text_attribute
+from antrax.strangers import has, open_stranger, text_attribute
 
 # What `antrax classify` accepts by default.
 _MAX_ERROR = 0.01
@@ -39,7 +39,7 @@ def describe_classifier(path: str | os.PathLike[str]) -> dict[str, Any]:
     file = Path(path).expanduser().absolute()
     classifier = read_classifier(file)
     with open_stranger(file, "a classifier") as opened:
-        keras, ours = text_attribute(opened, "keras_version"), "antrax" in opened
+        keras, ours = text_attribute(opened, "keras_version"), has(opened, "antrax")
     record = classifier.record
     return {
         "file": str(file),

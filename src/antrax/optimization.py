@@ -175,7 +175,7 @@ def optimize(
 
     batches = _Batches(material, schedule, augmentation, device, generator)
     saved = time.monotonic()
-    pieces = -(-BATCH * sum(math.prod(shape) for shape in graph.shapes().values()) // _MAPS_AT_ONCE)
+    pieces = -(-BATCH * graph.floats() // _MAPS_AT_ONCE)
     for step in range(first, schedule.steps):
         images, targets = batches.draw()
         optimizer.zero_grad()

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 
+def printable(text: str) -> str:
+    """A text that may come from a file, without what would move a terminal's cursor or worse."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 class Update(Protocol):
     """Called with the amount done, a short note, and the total where that was not known before."""
 

@@ -21,7 +21,7 @@ _LARGEST_FILE = 2**31
 _LARGEST_DATASET = 2**29
 _LONGEST_TEXT = 16 * 2**20
 _MOST_TEXTS, _LONGEST_ITEM = 10_000, 1000
-_MOST_MEMBERS = 20_000
+_MOST_MEMBERS, _DEEPEST = 20_000, 50
 
 
 @contextlib.contextmanager
@@ -69,15 +69,20 @@ def open_stranger(path: Path, what: str) -> Iterator[h5py.File]:
             raise ClassifierError(f"{path} cannot be used as {what}: it is damaged ({error})") from None
 
 
+def has(group: h5py.Group, name: str) -> bool:
+    """Whether a group has a member of that name. Unlike `name in group`, no link is followed to find out."""
+    return bool(group.id.links.exists(name.encode()))
+
+
 def member(group: h5py.Group, name: str) -> Any:
     """The group or dataset `name` (with slashes), which lies in the file itself and not behind a link."""
     import h5py
 
     place: Any = group
     for part in name.split("/"):
-        if not isinstance(place, h5py.Group) or part not in place:
+        if not isinstance(place, h5py.Group) or not has(place, part):
             raise ClassifierError(f"{name} is missing")
-        if not isinstance(place.get(part, getlink=True), h5py.HardLink):
+        if place.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
             raise ClassifierError(f"{name} is a link")
         place = place[part]
     return place
@@ -203,21 +208,29 @@ def short_texts_attribute(place: h5py.Group, name: str) -> list[str]:
 
 
 def dataset_names(group: h5py.Group) -> list[str]:
-    """Names, with slashes, of all datasets below a group; links are passed over."""
+    """Names, with slashes, of all datasets below a group; links are passed over.
+
+    HDF5's own way of visiting all goes as deep as groups do, and crashes or hangs in a file made for that.
+    """
     import h5py
 
     found: list[str] = []
-    count = 0
-
-    def visit(name: str, place: Any) -> bool | None:
-        nonlocal count
-        count += 1
-        if isinstance(place, h5py.Dataset):
-            found.append(name)
-        return True if count > _MOST_MEMBERS else None
-
-    if group.visititems(visit):
-        raise ClassifierError(f"{group.name} has too many members")
+    waiting = [(group, "", 0)]
+    members = 0
+    while waiting:
+        place, prefix, depth = waiting.pop()
+        members += len(place)
+        if members > _MOST_MEMBERS:
+            raise ClassifierError(f"{group.name} has too many members")
+        if depth > _DEEPEST:
+            raise ClassifierError(f"{group.name} has groups in groups, {depth} deep")
+        for name in place:
+            if place.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD:
+                inner = place[name]
+                if isinstance(inner, h5py.Dataset):
+                    found.append(prefix + name)
+                elif isinstance(inner, h5py.Group):
+                    waiting.append((inner, f"{prefix}{name}/", depth + 1))
     return found
 
 

@@ -23,8 +23,11 @@ SMALLEST, LARGEST = 24, 512
 
 # What a network may take: more than any of Keras's applications in use on such images, far less than a machine has.
 MOST_LAYERS = 2000
+_MOST_CONNECTIONS = 10 * MOST_LAYERS
 _MOST_WEIGHTS = 100_000_000
 _MOST_WORK = 20_000_000_000
+# 2 GB an image; training keeps all maps of an image.
+_MOST_FLOATS = 2**29
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,20 @@ class Graph:
             total += math.prod(shape[:-1]) * math.prod(kernel) if kernel else math.prod(shape)
             total += math.prod(shape) * math.prod(layer.options.get("pool_size", ()))
         return total
+
+    def floats(self) -> int:
+        """Floats of all that the layers give for one image."""
+        return sum(math.prod(shape) for shape in self._shapes.values())
+
+    def floats_at_once(self) -> int:
+        """Floats that one image takes at most, where what is not needed any more is let go."""
+        last = {name: layer.name for layer in self.layers for name in layer.inputs}
+        held = most = 0
+        for layer in self.layers:
+            held += math.prod(self._shapes[layer.name])
+            most = max(most, held)
+            held -= sum(math.prod(self._shapes[name]) for name in set(layer.inputs) if last[name] == layer.name)
+        return most
 
     def users(self) -> dict[str, list[Layer]]:
         """For every layer those that it feeds."""
@@ -203,6 +220,8 @@ def check_graph(graph: Graph) -> None:
         if not set(layer.inputs) <= known or bool(layer.inputs) == (layer is graph.layers[0]) or layer.name in known:
             raise ClassifierError(f"layer {layer.name!r} is not connected to the layers before it")
         known.add(layer.name)
+    if (connections := sum(len(layer.inputs) for layer in graph.layers)) > _MOST_CONNECTIONS:
+        raise ClassifierError(f"the model connects layers {connections:,} times; {_MOST_CONNECTIONS:,} is the most")
     first = graph.layers[0]
     image = first.options["batch_shape"][1:]
     if len(image) != 3 or image[0] != image[1] or image[2] not in (1, 3) or not 8 <= image[0] <= LARGEST:
@@ -216,3 +235,5 @@ def check_graph(graph: Graph) -> None:
         raise ClassifierError(f"the model has {weights:,} weights; {_MOST_WEIGHTS:,} is the most")
     if (work := graph.work()) > _MOST_WORK:
         raise ClassifierError(f"the model takes {work:,} multiplications an image; {_MOST_WORK:,} is the most")
+    if (floats := graph.floats()) > _MOST_FLOATS:
+        raise ClassifierError(f"the model's layers give {floats:,} numbers an image; {_MOST_FLOATS:,} is the most")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from typing import Any
 
 from antrax.errors import ClassifierError
@@ -113,7 +114,7 @@ class _Flattener:
         given, wanted = _ends(config, "input_layers"), _ends(config, "output_layers")
         made: dict[tuple[str, int], str] = {}
         names: set[str] = set()
-        waiting: list[tuple[Any, str, int, list[tuple[str, int]]]] = []
+        uses: list[tuple[Any, str, int, list[tuple[str, int]]]] = []
         for entry in config["layers"]:
             name = str(entry.get("name") or entry["config"]["name"])
             if entry["class_name"] == "InputLayer":
@@ -121,28 +122,34 @@ class _Flattener:
                     raise ClassifierError("the model takes more than one image at a time")
                 made[given] = feed if feed is not None else self._add_layer(entry, (), place)
                 continue
-            if len(waiting) + len(entry["inbound_nodes"]) > MOST_LAYERS:
+            if len(uses) + len(entry["inbound_nodes"]) > MOST_LAYERS:
                 raise ClassifierError(f"the model has more than {MOST_LAYERS} layers")
             if name in names:
                 raise ClassifierError(f"two layers are called {_short(name)!r}")
             names.add(name)
             if entry["class_name"] in MODELS and len(entry["inbound_nodes"]) > 1:
                 raise ClassifierError(f"the model {_short(name)!r} within it is used more than once")
-            waiting += [(entry, name, use, _sources(node)) for use, node in enumerate(entry["inbound_nodes"])]
-        while waiting:
-            later = []
-            for entry, name, use, sources in waiting:
-                if all(source in made for source in sources):
-                    inputs = tuple(made[source] for source in sources)
-                    output = self._add_layer(entry, inputs, replace(place, again=place.again or use > 0))
-                    made[name, use] = output
-                    if entry["class_name"] in MODELS:
-                        made[name, 1] = output  # to Keras, how it was made was its first use
-                else:
-                    later.append((entry, name, use, sources))
-            if len(later) == len(waiting):
-                raise ClassifierError(f"layer {_short(later[0][1])!r} is not connected to the layers before it")
-            waiting = later
+            uses += [(entry, name, use, _sources(node)) for use, node in enumerate(entry["inbound_nodes"])]
+        # the earliest that can be, for its sources are there (Kahn, 1962)
+        missing = [set(sources) - set(made) for _, _, _, sources in uses]
+        waiting: dict[tuple[str, int], list[int]] = {}
+        for number, awaited in enumerate(missing):
+            for source in awaited:
+                waiting.setdefault(source, []).append(number)
+        ready = [number for number, awaited in enumerate(missing) if not awaited]
+        while ready:
+            entry, name, use, sources = uses[heappop(ready)]
+            inputs = tuple(made[source] for source in sources)
+            output = self._add_layer(entry, inputs, replace(place, again=place.again or use > 0))
+            # to Keras, how a model was made was its first use
+            for key in ((name, use), (name, 1)) if entry["class_name"] in MODELS else ((name, use),):
+                made[key] = output
+                for number in waiting.pop(key, ()):
+                    missing[number].remove(key)
+                    if not missing[number]:
+                        heappush(ready, number)
+        if stuck := [name for (_, name, _, _), awaited in zip(uses, missing, strict=True) if awaited]:
+            raise ClassifierError(f"layer {_short(stuck[0])!r} is not connected to the layers before it")
         if wanted not in made:
             raise ClassifierError(f"its last layer {_short(wanted[0])!r} is missing")
         return made[wanted]
