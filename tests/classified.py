@@ -65,4 +65,4 @@ def _classified(name: str, label: str, images: int, session: Session, columns: t
         best_frame=1 if is_ant else 0,
         votes=images,
     )
-    return Classified(name, decision, probabilities.astype(np.float16), images)
+    return Classified(name, decision, probabilities.astype(np.float32), images)

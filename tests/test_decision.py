@@ -132,6 +132,8 @@ def test_pieces_of_a_tracklet_are_seen_as_the_whole_would_be():
     _, whole = views(11)
     pieces = np.concatenate([views(5, 0, 11)[1], views(6, 5, 11)[1]])
     assert pieces.tolist() == whole.tolist()
+    assert views(3, turning=False)[0].tolist() == [0, 1, 2]
+    assert not views(11, turning=False)[1].any()
     assert len(views(3, 8, 11)[0]) == 3  # a short piece of a long tracklet is not seen twice
 
 

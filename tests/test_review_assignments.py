@@ -32,7 +32,7 @@ def classify(session: Session, movie: int, labels: Mapping[str, str], images: in
     """Write results as classification does."""
     writer = MovieWriter(session, movie, LABELS, {})
     for tracklet, label in labels.items():
-        probabilities = np.full((images, 3), [0.5, 0.25, 0.25], np.float16)
+        probabilities = np.full((images, 3), [0.5, 0.25, 0.25], np.float32)
         score, frame = (1.5, 2) if label in ("AB", "CD") else (0.0, 0)
         decision = Decision(
             label=label,

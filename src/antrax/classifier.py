@@ -62,6 +62,9 @@ class Classifier:
     labels_cut : bool
         Whether labels may lack all after their tenth byte, as in files that anTraX wrote; see
         `antrax_file.match_labels`.
+    turning : bool
+        Whether the network was trained with animals turned head for tail, as ours are and anTraX's are not; see
+        `antrax.decision.views`.
     """
 
     graph: Graph
@@ -75,6 +78,7 @@ class Classifier:
     seen: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     record: Mapping[str, Any] = field(default_factory=dict)
     labels_cut: bool = False
+    turning: bool = True
 
     @property
     def size(self) -> int:
@@ -172,6 +176,7 @@ def _read(file: h5py.File) -> Classifier:
         hsymmetry=hsymmetry,
         record={"written_by": "anTraX"},
         labels_cut=True,
+        turning=False,
     )
 
 

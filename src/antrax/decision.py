@@ -78,7 +78,9 @@ class Decision:
     votes: int
 
 
-def views(count: int, start: int = 0, total: int | None = None) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+def views(
+    count: int, start: int = 0, total: int | None = None, *, turning: bool = True
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Which images to show the network, and which of them turned by half a turn.
 
     Head and tail are mixed up now and then, and a network is surer where it has seen an image both ways; turning
@@ -90,6 +92,8 @@ def views(count: int, start: int = 0, total: int | None = None) -> tuple[NDArray
         Number of images at hand, a piece of a tracklet.
     start, total : int
         Where the piece starts in the tracklet, and how many images that has (default: the piece is all).
+    turning : bool
+        False for a network that has never seen animals upside down: each image is shown once, as it is.
 
     Returns
     -------
@@ -97,6 +101,8 @@ def views(count: int, start: int = 0, total: int | None = None) -> tuple[NDArray
         Index of the image and whether to turn it, for each view.
     """
     indices = np.arange(count)
+    if not turning:
+        return indices, np.zeros(count, bool)
     if (count if total is None else total) < BOTH_WAYS_BELOW:
         return np.repeat(indices, 2), np.tile([False, True], count)
     return indices, (indices + start) % 2 == 1

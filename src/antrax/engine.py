@@ -47,6 +47,8 @@ class Model:
         For processors, an ONNX model; it is built once, not in every worker.
     batch : int
         Number of images that it is given at a time.
+    turning : bool
+        Whether it may be shown images upside down.
     """
 
     preparation: Preparation
@@ -54,6 +56,7 @@ class Model:
     device: str
     network: bytes | tuple[Graph, Weights]
     batch: int
+    turning: bool = True
 
 
 def batch_size(graph: Graph, device: str) -> int:
@@ -69,7 +72,8 @@ def make_model(classifier: Classifier, device: str) -> Model:
         from antrax.network.onnx_network import build_onnx
 
         network = build_onnx(classifier.graph, classifier.weights)
-    return Model(classifier.preparation, classifier.labels, device, network, batch_size(classifier.graph, device))
+    batch = batch_size(classifier.graph, device)
+    return Model(classifier.preparation, classifier.labels, device, network, batch, classifier.turning)
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Classified:
     ----------
     tracklet : str
     decision : Decision
-    probabilities : NDArray[np.float16]
+    probabilities : NDArray[np.float32]
         Shape (images, labels).
     passed : int
         Number of its images whose blob is of plausible size and shape; -1 where that is not known.
@@ -114,7 +118,7 @@ class Classified:
 
     tracklet: str
     decision: Decision
-    probabilities: NDArray[np.float16]
+    probabilities: NDArray[np.float32]
     passed: int
 
 
@@ -233,7 +237,7 @@ def _show(stack: Stack, name: str, count: int, model: Model, batcher: Batcher) -
     start = shown = 0
     for piece in stack.pieces(name):
         images = prepare(piece, model.preparation)
-        index, turned = views(len(images), start, count)
+        index, turned = views(len(images), start, count, turning=model.turning)
         start += len(images)
         shown += len(index)
         batcher.add(images, index, turned)
@@ -249,9 +253,7 @@ def _classified(
 ) -> Classified:
     decision = decide(probabilities, job.labels or model.labels, job.categories, job.rule, passed)
     known = passed is not None and len(passed) == len(probabilities)
-    return Classified(
-        name, decision, probabilities.astype(np.float16), int(passed.sum()) if known and passed is not None else -1
-    )
+    return Classified(name, decision, probabilities, int(passed.sum()) if known and passed is not None else -1)
 
 
 # --- in a worker process

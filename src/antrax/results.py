@@ -151,12 +151,12 @@ class _FrameWriter:
         self._file = file
         self._names: list[str] = []
         self._offsets = [0]
-        self._waiting: list[NDArray[np.float16]] = []
+        self._waiting: list[NDArray[np.float32]] = []
         self._dataset = file.create_dataset(
             "probabilities",
             shape=(0, len(labels)),
             maxshape=(None, len(labels)),
-            dtype=np.float16,
+            dtype=np.float32,
             chunks=(4096, len(labels)),
             compression="gzip",
             compression_opts=1,
@@ -179,7 +179,7 @@ class _FrameWriter:
             file.create_dataset("tracklets", data=writer._names, dtype=text)
             file.create_dataset("offsets", data=np.array(writer._offsets, np.int64))
 
-    def add(self, tracklet: str, probabilities: NDArray[np.float16]) -> None:
+    def add(self, tracklet: str, probabilities: NDArray[np.float32]) -> None:
         self._names.append(tracklet)
         self._offsets.append(self._offsets[-1] + len(probabilities))
         self._waiting.append(probabilities)
@@ -190,8 +190,15 @@ class _FrameWriter:
         if self._waiting:
             start = len(self._dataset)
             self._dataset.resize(self._offsets[-1], 0)
-            self._dataset[start:] = np.concatenate(self._waiting)
+            self._dataset[start:] = _shortened(np.concatenate(self._waiting))
             self._waiting = []
+
+
+def _shortened(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same within a 32,000th of each, with zeros as the last digits, which take no room when compressed."""
+    # of the 23 binary digits after the first, 14 stay
+    bits = probabilities.view(np.uint32)
+    return ((bits + np.uint32(1 << 8)) & ~np.uint32((1 << 9) - 1)).view(np.float32)
 
 
 def classified_movies(session: Session) -> list[int]:
