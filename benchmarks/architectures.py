@@ -30,7 +30,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import h5py
@@ -41,15 +40,12 @@ from rich.table import Table
 import accuracy
 import antrax
 from antrax.devices import choose_device
-from antrax.engine import make_model
 from antrax.network.graph import Graph
 from antrax.network.keras_config import to_keras_config
-from antrax.network.layers import make_layer
 from antrax.network.mobilenet import is_head
 from antrax.pretrained import SIZES, weights_file
 from classification_speed import bare_rate
-
-_FILTERS = (64, 128, 256)
+from networks import antrax_network, example
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def measure(args: argparse.Namespace, name: str) -> Row:
     return Row(
         name,
         figures,
-        bare_rate(make_model(classifier, choose_device(args.device))),
+        bare_rate(classifier, choose_device(args.device)),
         sum(math.prod(shape) for shape in graph.weight_shapes().values()),
         graph.size,
         file.stat().st_size,
@@ -163,43 +159,6 @@ def described(make: Callable[[int], Graph]) -> Callable[[Path], Sequence[str]]:
     return options
 
 
-class _Stack:
-    """Layers one after the other."""
-
-    def __init__(self, size: int) -> None:
-        self.layers = [make_layer("InputLayer", "image", batch_shape=(None, size, size, 3))]
-
-    def add(self, kind: str, **options: Any) -> _Stack:
-        """Add a layer to the last one."""
-        name = f"{kind.lower()}_{len(self.layers)}"
-        self.layers.append(make_layer(kind, name, (self.layers[-1].name,), **options))
-        return self
-
-    def graph(self) -> Graph:
-        """The network."""
-        return Graph("custom", tuple(self.layers))
-
-
-def example(outputs: int) -> Graph:
-    """The network that docs/classifiers.md makes with Keras."""
-    stack = _Stack(64).add("Rescaling", scale=1 / 255, offset=-1.0)
-    for filters in (32, 64, 128):
-        stack.add("Conv2D", filters=filters, kernel_size=3, padding="same", use_bias=False)
-        stack.add("BatchNormalization").add("ReLU").add("MaxPooling2D")
-    stack.add("Flatten").add("Dropout", rate=0.3).add("Dense", units=outputs)
-    return stack.graph()
-
-
-def antrax_small(outputs: int) -> Graph:
-    """The network that anTraX calls small."""
-    stack = _Stack(64)
-    for filters in _FILTERS:
-        stack.add("Conv2D", filters=filters, kernel_size=3).add("ReLU").add("MaxPooling2D")
-        stack.add("BatchNormalization").add("Dropout", rate=0.25)
-    stack.add("Flatten").add("BatchNormalization").add("Dropout", rate=0.25).add("Dense", units=outputs)
-    return stack.graph()
-
-
 ARCHITECTURES: dict[str, Callable[[Path], Sequence[str]]] = {
     "small": own("small"),
     "wide": own("wide"),
@@ -208,7 +167,7 @@ ARCHITECTURES: dict[str, Callable[[Path], Sequence[str]]] = {
     "MobileNetV2-demo": own("MobileNetV2"),
     "MobileNetV2-random": own("MobileNetV2", "--no-pretrained"),
     "custom": described(example),
-    "antrax-small": described(antrax_small),
+    "antrax-small": described(lambda outputs: antrax_network("small", outputs)),
 }
 
 

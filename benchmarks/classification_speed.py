@@ -1,11 +1,13 @@
-"""Speed of `antrax classify`, end to end, against the bare network on images that lie in memory.
+"""Speed of `antrax classify`, end to end, against the bare network on images that lie in memory, in every engine.
 
     python benchmarks/classification_speed.py [--images 120000] [--size 48] [--rounds 5] [--work DIR]
-        [--arch NAME [--target-size 48] | --modelfile MODEL.json | --classifier FILE.h5]
+        [--arch NAME [--target-size 48] | --antrax NAME | --modelfile MODEL.json | --classifier FILE.h5]
 
 Writes an experiment of made-up stacks (compressed as trackers do), then measures in turn, round by round: the bare
 network, in as many processes with one thread each as `antrax classify` uses, and `antrax.classify` as a whole (start of
-the workers, reading, network, decision, writing). Prints the rates and their ratio; medians over the rounds.
+the workers, reading, making images as the network wants them, network, decision, writing). Engines that run the bare
+network are ONNX Runtime, PyTorch, and OpenVINO where it is installed, with batches as we choose them and of 128; on a
+GPU, PyTorch alone. Prints the rates, medians over the rounds, and the ratio to the fastest engine.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import argparse
 import shutil
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +31,18 @@ from antrax.architectures import read_modelfile
 from antrax.classifier import Classifier, read_classifier, write_classifier
 from antrax.demo import generate_experiment
 from antrax.devices import choose_device, processors
-from antrax.engine import Model, make_model, make_predictor
+from antrax.engine import Predictor, batch_size, make_model, make_predictor
 from antrax.images import Preparation
 from antrax.labels import guess_category
 from antrax.network.graph import FILTERS, build, with_outputs
 from antrax.network.initial import initial_weights
 from antrax.network.mobilenet import NAME as MOBILENET
 from antrax.network.mobilenet import build_mobilenet
+from antrax.network.onnx_network import build_onnx
+from antrax.network.torch_network import TorchPredictor
 from antrax.pretrained import SIZES
 from antrax.stacks import open_stack, write_stacks
+from networks import ANTRAX, antrax_network
 
 
 def main() -> None:
@@ -44,6 +51,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=120_000)
     parser.add_argument("--size", type=int, default=48, help="size of the blob images")
     parser.add_argument("--arch", choices=(*FILTERS, MOBILENET), default="small", help="with random weights")
+    parser.add_argument("--antrax", choices=ANTRAX, help="an architecture of anTraX, with its images of 64 pixels")
     parser.add_argument("--target-size", type=int, help="what an --arch takes; 48 pixels, 96 for MobileNetV2")
     parser.add_argument("--modelfile", type=Path, help="a network of Keras's model.to_json(), with random weights")
     parser.add_argument("--classifier", type=Path, help="a classifier of antrax or anTraX, whatever its labels")
@@ -56,18 +64,23 @@ def main() -> None:
     session = make_experiment(args.work, args.images, args.size, args.frames)
     name, classifier = choose_classifier(args, session.labels.all)
     write_classifier(classifier, session.classifier_dir / "classifier.h5")
-    bare, whole = [], []
+    engines = engines_for(device)
+    rates: dict[str, list[float]] = {name: [] for name in (*engines, "antrax classify")}
     for _ in range(args.rounds):
-        bare.append(bare_rate(make_model(classifier, device)))
-        whole.append(end_to_end_rate(session, device))
+        for engine, make in engines.items():
+            rates[engine].append(bare_rate(classifier, device, make))
+        rates["antrax classify"].append(end_to_end_rate(session, device))
     table = Table(title=f"{args.images:,} images of {args.size} pixels in tracklets of {args.frames}, {name}, {device}")
     for column in ("", "images/s, median", "lowest", "highest"):
         table.add_column(column, justify="right")
-    for name, rates in (("bare network", bare), ("antrax classify", whole)):
-        table.add_row(name, *(f"{value:,.0f}" for value in (statistics.median(rates), min(rates), max(rates))))
-    ratios = [w / b for w, b in zip(whole, bare, strict=True)]
-    table.add_row("ratio", *(f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))))
-    Console().print(table)
+    for engine, found in rates.items():
+        table.add_row(engine, *(f"{value:,.0f}" for value in (statistics.median(found), min(found), max(found))))
+    *bare, whole = rates
+    fastest = max(bare, key=lambda engine: statistics.median(rates[engine]))
+    ratios = [w / b for w, b in zip(rates[whole], rates[fastest], strict=True)]
+    row = (f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios)))
+    table.add_row(f"antrax classify / {fastest}", *row)
+    Console(width=100).print(table)
 
 
 def choose_classifier(args: argparse.Namespace, labels: tuple[str, ...]) -> tuple[str, Classifier]:
@@ -77,6 +90,10 @@ def choose_classifier(args: argparse.Namespace, labels: tuple[str, ...]) -> tupl
         given = read_classifier(args.classifier)
         kept = labels[: given.graph.outputs] + tuple(f"X{i}" for i in range(given.graph.outputs - len(labels)))
         return str(args.classifier), replace(given, labels=kept, categories={}, labels_cut=False, calibration=None)
+    if args.antrax:
+        graph = antrax_network(args.antrax, len(labels))
+        weights, preparation = initial_weights(graph, "white", 0), Preparation(graph.size, "white", antrax=True)
+        return graph.name, Classifier(graph, weights, labels, categories, preparation, turning=False)
     if args.modelfile:
         graph, name = with_outputs(read_modelfile(args.modelfile), len(labels)), str(args.modelfile)
     elif args.arch == MOBILENET:
@@ -113,17 +130,58 @@ def end_to_end_rate(session: antrax.Session, device: str) -> float:
     return images / (time.monotonic() - started)
 
 
-def bare_rate(model: Model) -> float:
+# What makes a predictor in the process that runs it, and the size of its batches where it is not ours.
+MakePredictor = Callable[[Classifier, str], Predictor]
+
+
+def ours(classifier: Classifier, device: str) -> Predictor:
+    """What `antrax classify` runs."""
+    return make_predictor(make_model(classifier, device))
+
+
+def on_torch(classifier: Classifier, device: str) -> Predictor:
+    """PyTorch, also where it is not what we run."""
+    import torch
+
+    torch.set_num_threads(1)
+    return TorchPredictor(classifier.graph, classifier.weights, device)
+
+
+def on_openvino(classifier: Classifier, device: str) -> Predictor:
+    """OpenVINO, with the same model as ONNX Runtime gets, in full precision."""
+    import openvino
+
+    model = openvino.Core().read_model(build_onnx(classifier.graph, classifier.weights))
+    settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.compile_model(model, device.upper(), settings)
+    return lambda images: compiled(np.ascontiguousarray(images.transpose(0, 3, 2, 1)))[0]
+
+
+def engines_for(device: str) -> dict[str, tuple[MakePredictor, int | None]]:
+    """By name, what makes a predictor, and the size of its batches (None: as we choose it)."""
+    if device != "cpu":
+        return {"PyTorch": (ours, None)}
+    engines: dict[str, tuple[MakePredictor, int | None]] = {}
+    known: dict[str, MakePredictor] = {"ONNX Runtime": ours, "PyTorch": on_torch}
+    if find_spec("openvino"):
+        known["OpenVINO"] = on_openvino
+    for name, make in known.items():
+        engines |= {name: (make, None), f"{name}, 128": (make, 128)}
+    return engines
+
+
+def bare_rate(classifier: Classifier, device: str, engine: tuple[MakePredictor, int | None] = (ours, None)) -> float:
     """Images a second of the network alone, all processors busy."""
-    workers = processors() if model.device == "cpu" else 1
+    workers = processors() if device == "cpu" else 1
     with ProcessPoolExecutor(workers) as pool:
-        rates = list(pool.map(_bare, [model] * workers))
+        rates = list(pool.map(_bare, [(classifier, device, *engine)] * workers))
     return float(sum(rates))
 
 
-def _bare(model: Model, seconds: float = 5.0) -> float:
-    predictor = make_predictor(model)
-    batch, size = model.batch, model.preparation.size
+def _bare(task: tuple[Classifier, str, MakePredictor, int | None], seconds: float = 4.0) -> float:
+    classifier, device, make, batch = task
+    predictor, size = make(classifier, device), classifier.size
+    batch = batch or batch_size(classifier.graph, device)
     images = np.random.default_rng(0).integers(0, 256, (batch, 3, size, size), np.uint8)
     images = images.transpose(0, 3, 2, 1)
     for _ in range(5):

@@ -14,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 Background = Literal["white", "black"]
 # What Pillow makes grey of red, green and blue, in 65536ths.
 GREY = (19595, 38470, 7471)
+# Images that are resized together: so few that they stay in the fastest cache.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,24 @@ def _as_antrax_did(images: NDArray[np.uint8], preparation: Preparation) -> NDArr
         return images
     large = int(size * scale)
     resized = np.empty((len(images), large, large, 3), np.uint8)
-    for source, target in zip(np.ascontiguousarray(images), resized, strict=True):
-        target[:] = np.asarray(Image.fromarray(source).resize((large, large), Image.Resampling.BICUBIC))
+    for start in range(0, len(images), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        resized[some] = _resize_as_pillow(images[some], large)
     return _centre(resized, int((large - size) / 2), size)
+
+
+def _resize_as_pillow(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """What Pillow makes of each image (bicubic), all of them at once, which is faster.
+
+    Pillow resizes lines and then columns, each by itself: so first the lines of all images, which lie on one another,
+    and then all columns, side by side.
+    """
+    count, rows, columns, _ = images.shape
+    tall = Image.fromarray(np.ascontiguousarray(images).reshape(-1, columns, 3))
+    lines = np.asarray(tall.resize((side, tall.height), Image.Resampling.BICUBIC)).reshape(count, rows, side, 3)
+    wide = Image.fromarray(np.ascontiguousarray(lines.transpose(1, 0, 2, 3)).reshape(rows, -1, 3))
+    resized = np.asarray(wide.resize((wide.width, side), Image.Resampling.BICUBIC))
+    return resized.reshape(side, count, side, 3).transpose(1, 0, 2, 3)
 
 
 def _centre(images: NDArray[np.uint8], start: int, size: int) -> NDArray[np.uint8]:
