@@ -1,6 +1,7 @@
-"""Every architecture on folds of the real data: accuracy, time to train, rate of classification, size.
+"""Every architecture on folds of the real data: accuracy, speed of training and of classification, size.
 
-    python benchmarks/architectures.py [--arch NAME…] [--folds 0 1 2 3] [--shared DIR] [--work DIR] [-- TRAIN OPTIONS]
+    python benchmarks/architectures.py [--arch NAME…] [--folds 0 1 2 3] [--only accuracy|speed|nothing]
+        [--shared DIR] [--work DIR] [-- TRAIN OPTIONS]
 
 Prints the table of docs/classifiers.md, a row an architecture:
 
@@ -12,24 +13,29 @@ MobileNetV2-random    from random weights (--no-pretrained)
 custom                the example of docs/classifiers.md
 antrax-small          the network of anTraX's `small` at its 64 pixels, trained by us
 
-Folds are made, trained on and judged as `accuracy.py` does. Counts are over all folds; the time of training, start and
-reading included, is their mean. The rate of classification is that of the network alone on all processors, as
-`classification_speed.py` measures it. Of pre-trained networks, a line says how good they were with the labels alone
-learned, and then as a whole, on the tracklets that `antrax train` held out. Where the real data is not at hand, nothing
-is done.
+Folds are made, trained on and judged as `accuracy.py` does; counts are over all folds that are asked for. What was
+measured is kept in the folder of work, by architecture and fold, so that the table can be put together in several runs.
+Speed is measured by itself, since accuracy takes hours in which a machine does other things too: of training, by
+half a minute of `antrax train`; of classification, by the network alone on all processors, as
+`classification_speed.py` does. The time of training is that of the default five epochs and of finishing, at this speed.
+Of pre-trained networks, a line says how good they were with the labels alone learned, and then as a whole, on the
+tracklets that `antrax train` held out. Where the real data is not at hand, nothing is done.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
+import dataclasses
+import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import h5py
@@ -39,33 +45,28 @@ from rich.table import Table
 
 import accuracy
 import antrax
+from antrax.architectures import choose_architecture, start_new
 from antrax.devices import choose_device
+from antrax.images import Preparation
 from antrax.network.graph import Graph
+from antrax.network.initial import initial_weights
 from antrax.network.keras_config import to_keras_config
+from antrax.network.mobilenet import NAME as MOBILENET
 from antrax.network.mobilenet import is_head
+from antrax.optimization import BATCH
 from antrax.pretrained import SIZES, weights_file
+from antrax.reporting import Update
+from antrax.training import FINISHING
 from classification_speed import bare_rate
 from networks import antrax_network, example
 
 
-@dataclass(frozen=True)
-class Row:
-    """What is measured of one architecture."""
-
-    name: str
-    figures: accuracy.Figures
-    rate: float
-    parameters: int
-    size: int
-    bytes: int
-    learned: list[str]
-
-
 def main() -> None:
-    """Train, classify, judge, and print the table."""
+    """Measure what is asked for, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES))
     parser.add_argument("--folds", type=int, nargs="+", default=list(range(accuracy.FOLDS)))
+    parser.add_argument("--only", choices=("accuracy", "speed", "nothing"), help="nothing: print what is there")
     parser.add_argument("--shared", type=Path, default=accuracy.SHARED)
     parser.add_argument("--work", type=Path, default=Path("out/accuracy"))
     parser.add_argument("--max-error", default="0.01")
@@ -74,39 +75,107 @@ def main() -> None:
     args = parser.parse_args()
     if not (args.shared / "tools" / "real_experiments.py").is_file():
         sys.exit(f"no real data in {args.shared}; name the folder that has tools/ and data/ with --shared")
-    rows = []
-    for name in args.arch:
+    for name in args.arch if args.only != "nothing" else ():
         if name == "MobileNetV2" and not weights_file(SIZES[0]).is_file():
             print(f"MobileNetV2 is skipped: no pre-trained weights at {weights_file(SIZES[0])}", flush=True)
             continue
-        rows.append(measure(args, name))
-        show(rows)  # each time, for some take long
-
-
-def measure(args: argparse.Namespace, name: str) -> Row:
-    """All about one architecture."""
-    figures, learned = accuracy.Figures(), []
-    for fold in args.folds:
-        folder = accuracy.make_fold(args, fold)
-        chosen = [*ARCHITECTURES[name](folder), "--device", args.device, *args.train_options]
         with weights_of_the_demo(args) if name == "MobileNetV2-demo" else contextlib.nullcontext():
-            options = argparse.Namespace(**{**vars(args), "train_options": chosen})
-            figures += accuracy.run_fold(options, fold)
-        file = folder / "classdir" / "classifier.h5"
-        classifier = antrax.read_classifier(file)
-        first, *_, last = classifier.record["history"]
-        if first["epoch"] == 0:
-            learned.append(f"fold {fold}: {first['image_accuracy']:.1%}, then {last['image_accuracy']:.1%}")
-    graph = classifier.graph
-    return Row(
-        name,
-        figures,
-        bare_rate(classifier, choose_device(args.device)),
-        sum(math.prod(shape) for shape in graph.weight_shapes().values()),
-        graph.size,
-        file.stat().st_size,
-        learned,
+            if args.only != "speed":
+                for fold in args.folds:
+                    keep(args, name, measure_accuracy(args, name, fold))
+            if args.only != "accuracy":
+                keep(args, name, measure_speed(args, name))
+    show(args)
+
+
+def measured(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """What was measured so far, by architecture."""
+    path = args.work / "architectures.json"
+    known: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return known
+
+
+def keep(args: argparse.Namespace, name: str, found: dict[str, Any]) -> None:
+    """Add something that was measured of an architecture, in place of what was before."""
+    known = measured(args)
+    known[name] = known.get(name, {}) | found
+    (args.work / "architectures.json").write_text(json.dumps(known, indent=1), encoding="utf-8")
+
+
+def measure_accuracy(args: argparse.Namespace, name: str, fold: int) -> dict[str, Any]:
+    """Train and classify on one fold, as typed."""
+    folder = accuracy.make_fold(args, fold)
+    options = ARCHITECTURES[name](folder)
+    typed = ["--arch", str(options.arch), "--device", args.device]
+    typed += ["--modelfile", str(options.modelfile)] if options.modelfile else []
+    typed += [] if options.pretrained else ["--no-pretrained"]
+    run = argparse.Namespace(**{**vars(args), "train_options": [*typed, *args.train_options]})
+    counts = dict(accuracy.run_fold(run, fold).counts)
+    first, *_, last = antrax.read_classifier(folder / "classdir" / "classifier.h5").record["history"]
+    learned = [first["image_accuracy"], last["image_accuracy"]] if first["epoch"] == 0 else None
+    return {f"fold {fold}": counts, f"labels alone {fold}": learned}
+
+
+def measure_speed(args: argparse.Namespace, name: str) -> dict[str, Any]:
+    """How fast an architecture is trained and classifies, and how large it is; of MobileNetV2 from random weights."""
+    folder = accuracy.make_fold(args, args.folds[0])
+    options = dataclasses.replace(
+        ARCHITECTURES[name](folder), name="speed", scratch=True, device=args.device, pretrained="MobileNet" not in name
     )
+    watch = Stopwatch()
+    with contextlib.suppress(EnoughError):
+        antrax.train(folder / "classdir", options, reporter=watch)
+    for left in (folder / "classdir").glob(".speed.h5.*"):
+        left.unlink()
+    labels = tuple(f"L{number}" for number in range(labels_of(folder)))
+    start = start_new(choose_architecture(options, watch), 48, labels, "white", 0)
+    weights = start.weights or initial_weights(start.graph, "white", 0)
+    classifier = antrax.Classifier(start.graph, weights, labels, {}, Preparation(start.graph.size, "white"))
+    return {
+        "size": start.graph.size,
+        "parameters": sum(math.prod(shape) for shape in start.graph.weight_shapes().values()),
+        "training rate": watch.rate,
+        "training time": watch.total * (1 + FINISHING) / watch.rate,
+        "rate": bare_rate(classifier, choose_device(args.device)),
+    }
+
+
+class EnoughError(Exception):
+    """Ends a training of which enough was seen."""
+
+
+class Stopwatch(antrax.Reporter):
+    """Measures the rate of training, from the tenth batch for half a minute.
+
+    Attributes
+    ----------
+    rate : float
+        Images a second.
+    total : int
+        Images in all epochs.
+    """
+
+    rate = 0.0
+    total = 0
+
+    @contextlib.contextmanager
+    def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
+        """Watch, if it is the training itself."""
+        first: tuple[float, int] | None = None
+
+        def update(done: int, note: str = "", total: int | None = None) -> None:
+            nonlocal first
+            if title != "training" or done < 10 * BATCH:
+                return
+            now = time.monotonic()
+            first = first or (now, done)
+            if now - first[0] > 30:
+                self.rate = (done - first[1]) / (now - first[0])
+                raise EnoughError
+
+        if title == "training":
+            self.total = total or 0
+        yield update
 
 
 @contextlib.contextmanager
@@ -143,73 +212,74 @@ def labels_of(folder: Path) -> int:
     return sum(any(path.glob("*.png")) for path in folders)
 
 
-def own(name: str, *options: str) -> Callable[[Path], Sequence[str]]:
-    """Options for an architecture that needs no file."""
-    return lambda folder: ["--arch", name, *options]
-
-
-def described(make: Callable[[int], Graph]) -> Callable[[Path], Sequence[str]]:
+def described(make: Callable[[int], Graph]) -> Callable[[Path], antrax.TrainOptions]:
     """Options for a network that is written into the fold's folder as Keras describes it."""
 
-    def options(folder: Path) -> Sequence[str]:
+    def options(folder: Path) -> antrax.TrainOptions:
         path = folder / "model.json"
         path.write_text(to_keras_config(make(labels_of(folder))), encoding="utf-8")
-        return ["--arch", "custom", "--modelfile", str(path)]
+        return antrax.TrainOptions(arch="custom", modelfile=path)
 
     return options
 
 
-ARCHITECTURES: dict[str, Callable[[Path], Sequence[str]]] = {
-    "small": own("small"),
-    "wide": own("wide"),
-    "large": own("large"),
-    "MobileNetV2": own("MobileNetV2"),
-    "MobileNetV2-demo": own("MobileNetV2"),
-    "MobileNetV2-random": own("MobileNetV2", "--no-pretrained"),
+ARCHITECTURES: dict[str, Callable[[Path], antrax.TrainOptions]] = {
+    "small": lambda folder: antrax.TrainOptions(arch="small"),
+    "wide": lambda folder: antrax.TrainOptions(arch="wide"),
+    "large": lambda folder: antrax.TrainOptions(arch="large"),
+    "MobileNetV2": lambda folder: antrax.TrainOptions(arch=MOBILENET),
+    "MobileNetV2-demo": lambda folder: antrax.TrainOptions(arch=MOBILENET),
+    "MobileNetV2-random": lambda folder: antrax.TrainOptions(arch=MOBILENET, pretrained=False),
     "custom": described(example),
     "antrax-small": described(lambda outputs: antrax_network("small", outputs)),
 }
 
 
-def show(rows: list[Row]) -> None:
-    """Print the table, and the same as CSV."""
-    table = Table(title="Tracklets that the classifier has not seen, of the JS16 set")
-    columns = (
+def show(args: argparse.Namespace) -> None:
+    """Print the table of the architectures that were measured on all folds that are asked for."""
+    table = Table(title=f"JS16, tracklets that the classifier has not seen, fold {', '.join(map(str, args.folds))}")
+    for column in (
         "architecture",
         "pixels",
+        "parameters",
         "ant frames right",
         "ants assigned",
         "of these wrong",
         "others given an ID",
-        "training (s)",
+        "training (images/s)",
+        "training (min)",
         "classifying (images/s)",
-        "parameters",
-        "file (MB)",
-    )
-    for column in columns:
+    ):
         table.add_column(column, justify="left" if column == "architecture" else "right")
-    writer = csv.writer(sys.stdout)
-    for row in rows:
-        counts = row.figures.counts
+    lines = []
+    known = measured(args)
+    for name in args.arch:
+        found = known.get(name, {})
+        if any(f"fold {fold}" not in found for fold in args.folds):
+            continue
+        counts = sum((Counter(found[f"fold {fold}"]) for fold in args.folds), Counter[str]())
+        # of pre-trained ones, speed is measured from random weights
+        speed = found if "rate" in found else known.get("MobileNetV2-random", {}) if MOBILENET in name else {}
         table.add_row(
-            row.name,
-            str(row.size),
+            name,
+            str(speed.get("size", "")),
+            f"{speed.get('parameters', 0):,}",
             f"{counts['ant frames right'] / max(counts['ant frames'], 1):.1%}",
             f"{counts['ant assigned']}/{counts['ant']}",
             str(counts["ant wrong"]),
             f"{counts['other assigned']}/{counts['other']}",
-            f"{row.figures.seconds:.0f}",
-            f"{row.rate:,.0f}",
-            f"{row.parameters:,}",
-            f"{row.bytes / 1e6:.1f}",
+            f"{speed.get('training rate', 0):,.0f}",
+            f"{speed.get('training time', 0) / 60:.1f}",
+            f"{speed.get('rate', 0):,.0f}",
         )
-        figures = (f"{row.figures.seconds:.1f}", f"{row.rate:.0f}", row.parameters, row.bytes)
-        writer.writerow((row.name, row.size, dict(counts), *figures))
+        lines += [
+            f"{name}, fold {fold}, held-out images right: {learned[0]:.1%} with the labels alone learned, "
+            f"{learned[1]:.1%} in the end"
+            for fold in args.folds
+            if (learned := found.get(f"labels alone {fold}"))
+        ]
     console = Console(width=150)
-    console.print(table)
-    for row in rows:
-        if row.learned:
-            console.print(f"{row.name}, held-out images right, labels alone learned and then all:", *row.learned)
+    console.print(table, *lines, sep="\n")
 
 
 if __name__ == "__main__":

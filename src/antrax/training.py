@@ -48,7 +48,7 @@ from antrax.trainset import ClassDir, Trainset, label_categories, load_trainset,
 __all__ = ["TrainOptions", "TrainingResult", "train"]
 
 # Steps on all examples after those on the training share, as a share of them.
-_FINISHING = 0.3
+FINISHING = 0.3
 _NEGATIVES = 0.1
 # Steps in which the labels of a pre-trained network are learned while the rest stays, as a share of the epochs'.
 _HEAD = 0.2
@@ -279,7 +279,7 @@ class _Plan:
         history += learned
         weights = measured
         if self.held_out.any():
-            steps = max(1, round(_FINISHING * epochs * all_in_one))
+            steps = max(1, round(FINISHING * epochs * all_in_one))
             schedule = Schedule(steps, all_in_one, self.start.finishing_rate, _NEGATIVES, seed + 1)
             weights, _ = self._optimize("finished", measured, training | True, schedule, reporter)
         evaluation = calibration = None
