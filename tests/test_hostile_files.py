@@ -119,11 +119,13 @@ def connected(*layers: tuple[str, str, list[str]]) -> str:
     entries = [image | {"inbound_nodes": []}]
     for name, kind, sources in layers:
         inbound = [[[source, 0, 0, {}] for source in sources]]
-        entries.append({"class_name": kind, "name": name, "config": {"name": name}, "inbound_nodes": inbound})
+        config = {"name": name} | ({"padding": 900} if kind == "ZeroPadding2D" else {})
+        entries.append({"class_name": kind, "name": name, "config": config, "inbound_nodes": inbound})
     ends = {"input_layers": [["i", 0, 0]], "output_layers": [[layers[-1][0], 0, 0]]}
     return json.dumps({"class_name": "Functional", "config": {"name": "m", "layers": entries, **ends}})
 
 
+MANY_AT_ONCE = [(f"a{i}", "ZeroPadding2D", ["i"]) for i in range(8)]
 # each waits for the next one, and has much else to look at meanwhile
 BACKWARDS = [(f"a{i}", "Add", ["i"] * 400 + [f"a{i - 1}"]) for i in range(1900, 0, -1)]
 
@@ -159,7 +161,14 @@ def models_in_models(depth: int) -> str:
         chain(layer("Conv2D", filters=3, kernel_size=1) | {"registered_name": "os>system"}),
         chain(layer("BatchNormalization", epsilon=0.0)),
         chain(layer("Conv2D", filters=3, kernel_size=3, dilation_rate=2**20, padding="same")),
-        chain(layer("ZeroPadding2D", padding=900), *[layer("ReLU", name=f"r{i}") for i in range(60)]),
+        chain(
+            layer("ZeroPadding2D", padding=900),
+            *[layer("ReLU", name=f"r{i}") for i in range(60)],
+            layer("GlobalMaxPooling2D"),
+        ),
+        connected(
+            *MANY_AT_ONCE, ("sum", "Add", [f"a{i}" for i in range(8)]), ("answer", "GlobalMaxPooling2D", ["sum"])
+        ),
         connected(*BACKWARDS, ("a0", "ReLU", ["i"]), ("answer", "GlobalAveragePooling2D", ["a1900"])),
         chain(layer("ReLU", negative_slope=1e400)),
     ],

@@ -26,8 +26,8 @@ MOST_LAYERS = 2000
 _MOST_CONNECTIONS = 10 * MOST_LAYERS
 _MOST_WEIGHTS = 100_000_000
 _MOST_WORK = 20_000_000_000
-# 2 GB an image; training keeps all maps of an image.
-_MOST_FLOATS = 2**29
+# Of the maps of one image: 2 GB, all of which training keeps, and 256 MB at a time, in every worker.
+_MOST_FLOATS, _MOST_FLOATS_AT_ONCE = 2**29, 2**26
 
 
 @dataclass(frozen=True)
@@ -237,3 +237,7 @@ def check_graph(graph: Graph) -> None:
         raise ClassifierError(f"the model takes {work:,} multiplications an image; {_MOST_WORK:,} is the most")
     if (floats := graph.floats()) > _MOST_FLOATS:
         raise ClassifierError(f"the model's layers give {floats:,} numbers an image; {_MOST_FLOATS:,} is the most")
+    if (floats := graph.floats_at_once()) > _MOST_FLOATS_AT_ONCE:
+        raise ClassifierError(
+            f"the model needs {floats:,} numbers an image at a time; {_MOST_FLOATS_AT_ONCE:,} is the most"
+        )
