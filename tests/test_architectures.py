@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def test_the_networks_own_target_size_is_fine(classdir, write_model, short_train
         (b"[1, 2]", "no description of a model"),
         (b'{"weights": 3}', "no description of a model"),
         (b"\xff\xfe\x00", "no JSON"),
-        (b"", "broken"),
+        (b"", "broken: it is empty"),
         (b'{"class_name": "Functional", "config": {"layers": []}}', "broken|model"),
     ],
 )
@@ -166,8 +167,19 @@ def test_a_layer_that_would_run_code_is_refused(classdir, write_model):
     described = json.loads(path.read_text())
     described["config"]["layers"][2]["class_name"] = "Lambda"
     path.write_text(json.dumps(described))
-    with pytest.raises(ClassifierError, match="Lambda"):
+    with pytest.raises(ClassifierError, match=r"\(Lambda\) would run code of the file.*such as Rescaling"):
         read_modelfile(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_arithmetic_between_layers_is_refused_by_what_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    image = keras.layers.Input((32, 32, 3))
+    answer = keras.layers.Dense(3)(keras.layers.Flatten()(image * 2.0 / 255))
+    (tmp_path / "model.json").write_text(keras.Model(image, answer).to_json())
+    with pytest.raises(ClassifierError, match=r"a number or an array between layers.*such as Rescaling"):
+        read_modelfile(tmp_path / "model.json")
 
 
 def test_a_custom_network_learns_more_labels_later(classdir, write_model, short_training):
@@ -216,8 +228,10 @@ def test_a_network_with_dropout_goes_on_exactly_where_it_was(
     with pytest.raises(KeyboardInterrupt):
         train(classdir, custom(path, epochs=2), reporter=Interrupting())
     counted = Counting()
+    counted.say = (said := []).append
     resumed = train(classdir, custom(path, epochs=2), reporter=counted).classifier
     assert counted.steps["training"] < 8
+    assert any(re.fullmatch(r"training: going on where it was stopped, at \d\d%", message) for message in said)
     assert resumed.digest() == expected.digest()
 
 

@@ -188,7 +188,7 @@ def test_labels_as_antrax_stores_them_are_understood(file):
     assert read_classifier(file).labels == ("BG", "GB", "L", "long_label", "Unknown")
 
 
-def test_a_bare_name_means_a_file_of_the_session(tmp_path):
+def test_a_bare_name_means_a_file_of_the_session(tmp_path, monkeypatch):
     folder = tmp_path / "exp" / "session" / "classifier"
     folder.mkdir(parents=True)
     for name in ("classifier.h5", "night.h5"):
@@ -197,6 +197,10 @@ def test_a_bare_name_means_a_file_of_the_session(tmp_path):
     assert find_classifier(folder, "night") == folder / "night.h5"
     assert find_classifier(folder, "night.h5") == folder / "night.h5"
     assert find_classifier(folder, str(folder / "night.h5")) == folder / "night.h5"
+    monkeypatch.chdir(folder)
+    (folder / "model.json").touch()
+    with pytest.raises(ClassifierError, match=r"model\.json is no classifier: these end in \.h5"):
+        find_classifier(folder, "model.json")
 
 
 def test_a_missing_classifier_names_those_that_are_there(tmp_path):

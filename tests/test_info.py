@@ -77,7 +77,7 @@ def test_scripts_get_json(tmp_path):
         "size": 24,
         "channels": 3,
         "background": "white",
-        "prepared_as_antrax_did": False,
+        "prepared_as": "antrax",
         "crop_size": None,
         "scale": 1,
         "hsymmetry": True,
@@ -121,6 +121,18 @@ def test_a_record_that_says_little_or_nonsense_is_passed_over(tmp_path, record):
     path = write(tmp_path / "x.h5", record=record)
     assert "nothing was measured" in shown(path)
     json.dumps(describe_classifier(path), allow_nan=False)
+
+
+def test_what_is_no_classifier_is_told_from_a_damaged_one(tmp_path):
+    with pytest.raises(ClassifierError, match="it is a folder"):
+        describe_classifier(tmp_path)
+    (tmp_path / "x.h5").write_text("{}")
+    with pytest.raises(ClassifierError, match=r"it is no HDF5 file$"):
+        describe_classifier(tmp_path / "x.h5")
+    write_antrax_file(tmp_path / "old.h5", "small")
+    (tmp_path / "old.h5").write_bytes((tmp_path / "old.h5").read_bytes()[:5000])
+    with pytest.raises(ClassifierError, match="cut short or damaged; copy it again"):
+        describe_classifier(tmp_path / "old.h5")
 
 
 def test_what_moves_a_cursor_is_not_printed(tmp_path):

@@ -274,7 +274,7 @@ def own_activation(kl: Any) -> Any:
         (two_outputs, "2 outputs"),
         (shared, "used more than once"),
         (operation, "Tanh"),
-        (constant, "broken|which is not computed"),
+        (constant, "a number or an array between layers"),
         (own_layer, "lab>Conv2D"),
         (own_activation, "lab>relu|not Keras's own"),
     ],

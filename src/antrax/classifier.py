@@ -228,6 +228,8 @@ def find_classifier(classifier_dir: Path, choice: str | None) -> Path:
     """
     if choice is None or (Path(choice).name == choice and not choice.endswith(SUFFIX)):
         path = classifier_dir / f"{choice or 'classifier'}{SUFFIX}"
+        if choice and not path.is_file() and Path(choice).is_file():
+            raise ClassifierError(f"{Path(choice).absolute()} is no classifier: these end in {SUFFIX}")
     else:
         path = Path(choice).expanduser().absolute()
         if not path.is_file() and (classifier_dir / choice).is_file():

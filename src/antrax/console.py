@@ -76,16 +76,21 @@ class ConsoleReporter(Reporter):
     def _plain_lines(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
         started = said = time.monotonic()
         last = (0, "", total)
+        # the first step may go on from what a run that was stopped has done, which says nothing about the rate
+        first: tuple[int, float] | None = None
 
         def line() -> str:
             done, note, whole = last
             seconds = time.monotonic() - started
             share = f" {done / whole:.0%}," if whole else ""
-            speed = "" if unit == "B" else f" {done:,} {unit}, {done / max(seconds, 1e-9):,.0f}/s,"
+            before, since = first if first and first[0] < done else (0, started)
+            rate = (done - before) / max(time.monotonic() - since, 1e-9)
+            speed = "" if unit == "B" else f" {done:,} {unit}, {rate:,.0f}/s,"
             return f"{title}:{share}{speed} {seconds:.0f} s{f', {note}' if note else ''}"
 
         def update(done: int, note: str = "", total: int | None = None) -> None:
-            nonlocal said, last
+            nonlocal said, last, first
+            first = first or (done, time.monotonic())
             last = (done, note, total if total is not None else last[2])
             if time.monotonic() - said > _PLAIN_EVERY_S:
                 self.say(line())
@@ -218,7 +223,7 @@ def _network(description: Mapping[str, Any]) -> str:
 def _pictures(images: Mapping[str, Any]) -> str:
     colour = "colour" if images["channels"] == 3 else "grey"
     text = f"{images['size']} x {images['size']} pixels, {colour}, {images['background']} background"
-    if images["prepared_as_antrax_did"]:
+    if images["prepared_as"] == "anTraX":
         crop = f"cut to the {images['crop_size']} pixels in the middle, " if images["crop_size"] else ""
         scale = f", {images['scale']} times and cut" if images["scale"] != 1 else ""
         text += f", {crop}resized as anTraX does{scale}"

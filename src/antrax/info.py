@@ -56,7 +56,7 @@ def describe_classifier(path: str | os.PathLike[str]) -> dict[str, Any]:
             "size": classifier.size,
             "channels": classifier.graph.channels,
             "background": classifier.background,
-            "prepared_as_antrax_did": classifier.preparation.antrax,
+            "prepared_as": "anTraX" if classifier.preparation.antrax else "antrax",
             "crop_size": classifier.preparation.crop_size,
             "scale": classifier.preparation.scale,
             "hsymmetry": classifier.hsymmetry,

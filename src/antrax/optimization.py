@@ -122,6 +122,7 @@ def optimize(
     key: str,
     on_step: Callable[[int, float], None],
     on_epoch: Callable[[int, float, Weights], dict[str, float]],
+    on_resume: Callable[[int], None] = lambda step: None,
 ) -> tuple[Weights, list[dict[str, float]]]:
     """Train a network; return the moving average of its weights, and what `on_epoch` returned.
 
@@ -143,6 +144,8 @@ def optimize(
         Called with the number of steps done and the loss (moving average).
     on_epoch : callable
         Called with the number of epochs done, the loss and the averaged weights.
+    on_resume : callable, optional
+        Called before the first step with the number of those done, where training goes on from a checkpoint.
     """
     torch.manual_seed(schedule.seed)
     network = Network(graph)
@@ -165,6 +168,7 @@ def optimize(
         generator.set_state(state["generator"])
         _set_chance(device, state["chance"])
         first, loss_average, history = state["step"], state["loss"], state["history"]
+        on_resume(first)
 
     def save(step: int) -> None:
         states = {name: part.state_dict() for name, part in parts.items()}

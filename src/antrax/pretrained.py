@@ -55,6 +55,7 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
     path = weights_file(size)
     if not path.is_file():
         url = f"{_base}/{path.name}"
+        make_folder(path.parent)  # where a user may put the file
         reporter.say(f"fetching {url} once, to {path}")
         try:
             _fetch(url, path, reporter)
@@ -62,6 +63,7 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it is an answer too, and holds the connection
             reason = getattr(error, "reason", None) or error
+            reason = getattr(reason, "strerror", None) or reason
             raise DownloadError(
                 f"the pre-trained weights cannot be fetched ({' '.join(str(reason).split())[:200]}); fetch {url} on "
                 f"another machine and put it at {path}, or train without them: --no-pretrained"
@@ -69,7 +71,7 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
     try:
         return read_mobilenet_weights(path)
     except ClassifierError as error:
-        raise ClassifierError(f"{error}; delete it, and it is fetched again") from None
+        raise ClassifierError(f"{error}; replace it, or delete it, and it is fetched again") from None
 
 
 class _SameProtocol(urllib.request.HTTPRedirectHandler):
@@ -86,7 +88,6 @@ def _fetch(url: str, path: Path, reporter: Reporter) -> None:
     """Put what a server gives into a file, if it is what it should be."""
     with urllib.request.build_opener(_SameProtocol).open(url, timeout=_PATIENCE_S) as response:
         content = _read(response, int(response.headers.get("Content-Length") or 0), reporter)
-    make_folder(path.parent)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
         try:

@@ -46,10 +46,8 @@ def open_stranger(path: Path, what: str) -> Iterator[h5py.File]:
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise ClassifierError(f"{path} does not exist") from None
-    except OSError:
-        raise ClassifierError(
-            f"{path} is no {what.split(maxsplit=1)[1]}: it is no HDF5 file, or was cut short; copy it again"
-        ) from None
+    except OSError as error:
+        raise ClassifierError(f"{path} is no {what.split(maxsplit=1)[1]}: {_why_not(path, error)}") from None
     with file:
         try:
             yield file
@@ -67,6 +65,19 @@ def open_stranger(path: Path, what: str) -> Iterator[h5py.File]:
             IndexError,
         ) as error:
             raise ClassifierError(f"{path} cannot be used as {what}: it is damaged ({error})") from None
+
+
+def _why_not(path: Path, error: OSError) -> str:
+    """Why a file cannot be opened as HDF5."""
+    if path.is_dir():
+        return "it is a folder"
+    try:
+        with path.open("rb") as file:
+            if file.read(8) == b"\x89HDF\r\n\x1a\n":
+                return "it was cut short or damaged; copy it again"
+        return "it is no HDF5 file"
+    except OSError:
+        return f"it cannot be read ({error.strerror or error})"
 
 
 def has(group: h5py.Group, name: str) -> bool:

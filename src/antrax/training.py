@@ -348,6 +348,9 @@ class _Plan:
             def on_step(step: int, loss: float) -> None:
                 update(step * BATCH, f"loss {loss:.3f}")
 
+            def on_resume(step: int) -> None:
+                reporter.say(f"{_TITLES[phase]}: going on where it was stopped, at {step / schedule.steps:.0%}")
+
             def on_epoch(epoch: int, loss: float, weights: Weights) -> dict[str, float]:
                 # what pre-trained features are worth by themselves is shown before they are changed
                 row = {"epoch": 0.0 if phase == "head" else float(epoch), "loss": loss}
@@ -379,6 +382,7 @@ class _Plan:
                 key=f"{self.key} {phase}",
                 on_step=on_step,
                 on_epoch=on_epoch,
+                on_resume=on_resume,
             )
 
     def _predictions(self, weights: Weights, most: int | None = None) -> list[Prediction]:

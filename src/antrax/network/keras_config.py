@@ -14,7 +14,7 @@ from typing import Any
 from antrax.errors import ClassifierError
 from antrax.network.graph import Graph, check_graph
 from antrax.network.keras2_config import HARD_SIGMOID, is_keras2
-from antrax.network.keras_nodes import Node, flatten_model, unique_name
+from antrax.network.keras_nodes import RUNNING, Node, flatten_model, unique_name
 from antrax.network.layers import KINDS, MERGING, NOISE, Layer, is_softmax, make_layer
 
 _LONGEST_TEXT = 16 * 2**20
@@ -165,7 +165,7 @@ def describe(text: str, keras_version: str = "") -> Description:
     if len(text) > _LONGEST_TEXT:
         raise ClassifierError("its model description is too long")
     try:
-        model = json.loads(text)
+        model = _parse(text)
         if not isinstance(model, dict) or "class_name" not in model:
             raise ClassifierError("it is no description of a model by Keras (model.to_json())")
         config = model.get("config")
@@ -177,6 +177,16 @@ def describe(text: str, keras_version: str = "") -> Description:
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ClassifierError(f"its model description is broken ({problem})") from None
     return described
+
+
+def _parse(text: str) -> Any:
+    if not text.strip():
+        raise ClassifierError("its model description is broken: it is empty")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ClassifierError(f"its model description is broken: it is no JSON ({where})") from None
 
 
 class _Reader:
@@ -218,6 +228,11 @@ class _Reader:
         if kind == "LeakyReLU":
             return self._put("ReLU", name, inputs, negative_slope=config.get("negative_slope", 0.3))
         separable = kind == "SeparableConv2D"
+        if kind in RUNNING:
+            raise ClassifierError(
+                f"layer {name!r} ({kind}) would run code of the file, which is never done; what it computes has to be "
+                "said in other layers, such as Rescaling"
+            )
         if kind not in KINDS and not separable:
             raise ClassifierError(f"it has a layer of kind {kind[:60]}, which this version does not compute")
         options = self._options(node, ("Conv2D", "DepthwiseConv2D") if separable else (kind,))

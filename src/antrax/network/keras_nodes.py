@@ -13,6 +13,16 @@ from antrax.network.graph import MOST_LAYERS
 from antrax.network.keras2_config import translate
 
 MODELS = ("Sequential", "Functional", "Model")
+# Kinds of layers that hold code, or the name of some.
+RUNNING = (
+    "Lambda",
+    "TFOpLambda",
+    "SlicingOpLambda",
+    "TensorFlowOpLayer",
+    "TorchModuleWrapper",
+    "JaxLayer",
+    "FlaxLayer",
+)
 _DEEPEST = 20
 # Operations on tensors, as in `x + y`, that do what the layers of these names do.
 _OPERATIONS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
@@ -229,6 +239,11 @@ def _sources(node: Any) -> list[tuple[str, int]]:
         tensors = [
             item for argument in node["args"] for item in (argument if isinstance(argument, list) else [argument])
         ]
+        if not all(isinstance(tensor, dict) for tensor in tensors):
+            raise ClassifierError(
+                "it computes with a number or an array between layers (as in x / 255), which this version does not "
+                "compute; say it with a layer, such as Rescaling"
+            )
         histories = [tensor["config"]["keras_history"] for tensor in tensors]
     else:
         histories = [node] if isinstance(node[0], str) else list(node)
