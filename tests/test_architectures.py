@@ -167,7 +167,7 @@ def test_a_layer_that_would_run_code_is_refused(classdir, write_model):
     described = json.loads(path.read_text())
     described["config"]["layers"][2]["class_name"] = "Lambda"
     path.write_text(json.dumps(described))
-    with pytest.raises(ClassifierError, match=r"\(Lambda\) would run code of the file.*such as Rescaling"):
+    with pytest.raises(ClassifierError, match=r"kind Lambda.*would run code of the file.*such as Rescaling"):
         read_modelfile(path)
 
 
@@ -245,6 +245,17 @@ def test_another_network_in_the_same_file_does_not_take_up_an_interrupted_run(
     # the same weights, another computation
     train(classdir, custom(write_model(network(rescaled=True)), epochs=2), reporter=counted)
     assert counted.steps["training"] == 8
+
+
+def test_a_scale_for_each_colour_is_fine(classdir, write_model, short_training):
+    stack = [make_layer("InputLayer", "image", batch_shape=(None, 24, 24, 3))]
+    for kind, options in (
+        ("Rescaling", {"scale": (0.004, 0.003, 0.005), "offset": -0.5}),
+        ("Flatten", {}),
+        ("Dense", {"units": 4}),
+    ):
+        stack.append(make_layer(kind, kind.lower(), (stack[-1].name,), **options))
+    assert train(classdir, custom(write_model(Graph("custom", tuple(stack))))).classifier.size == 24
 
 
 # --- how networks that we do not know are started

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def connected(*layers: tuple[str, str, list[str]]) -> str:
     entries = [image | {"inbound_nodes": []}]
     for name, kind, sources in layers:
         inbound = [[[source, 0, 0, {}] for source in sources]]
-        config = {"name": name} | ({"padding": 900} if kind == "ZeroPadding2D" else {})
+        config = {"name": name} | {"ZeroPadding2D": {"padding": 900}, "Dense": {"units": 3}}.get(kind, {})
         entries.append({"class_name": kind, "name": name, "config": config, "inbound_nodes": inbound})
     ends = {"input_layers": [["i", 0, 0]], "output_layers": [[layers[-1][0], 0, 0]]}
     return json.dumps({"class_name": "Functional", "config": {"name": "m", "layers": entries, **ends}})
@@ -160,6 +161,14 @@ def models_in_models(depth: int) -> str:
         chain(layer("Conv2D", filters=3, kernel_size=1) | {"module": "os", "class_name": "system"}),
         chain(layer("Conv2D", filters=3, kernel_size=1) | {"registered_name": "os>system"}),
         chain(layer("BatchNormalization", epsilon=0.0)),
+        chain(layer("Flatten"), layer("Dense", units=3), layer("ELU", alpha=2**70)),
+        chain(layer("Rescaling", scale=1e308), layer("Flatten"), layer("Dense", units=3)),
+        chain(layer("Flatten")),
+        chain(layer("Flatten"), layer("Dense", units=1)),
+        chain(layer("Conv2D", filters=3, kernel_size=1, strides=2**16, padding="same"), layer("Flatten")),
+        chain(layer("Flatten"), layer("Dense", units=3, dtype="int8")),
+        chain(layer("Flatten"), layer("Dense", units=3, unheard_of=0)),
+        connected(("sum", "Multiply", ["i"] * 19_000), ("c", "Flatten", ["sum"]), ("a", "Dense", ["c"])),
         chain(layer("Conv2D", filters=3, kernel_size=3, dilation_rate=2**20, padding="same")),
         chain(
             layer("ZeroPadding2D", padding=900),
@@ -253,6 +262,41 @@ def huge_pieces(file: h5py.File) -> None:
     file.create_dataset(name, shape, "f4", chunks=chunks, maxshape=(None,) * 4, compression="gzip", fillvalue=0)
 
 
+def bomb(file: h5py.File) -> None:
+    """More than a piece has, and what HDF5 decompresses all the same."""
+    name = kernel(file)
+    shape = file[name].shape
+    del file[name]
+    dataset = file.create_dataset(name, shape, "f4", chunks=shape, compression="gzip")
+    dataset.id.write_direct_chunk((0,) * len(shape), zlib.compress(bytes(2**26), 9))
+
+
+def texts_of_texts(file: h5py.File) -> None:
+    del file["classes"]
+    kind = h5py.h5t.NATIVE_INT32
+    for _ in range(500):
+        kind = h5py.h5t.vlen_create(kind)
+    h5py.h5d.create(file.id, b"classes", kind, h5py.h5s.create_simple((5,)))
+
+
+def description_of_numbers(file: h5py.File) -> None:
+    del file.attrs["model_config"]
+    kind = h5py.h5t.vlen_create(h5py.h5t.NATIVE_INT32)
+    h5py.h5a.create(file.id, b"model_config", kind, h5py.h5s.create(h5py.h5s.SCALAR))
+
+
+def texts_in_a_table(file: h5py.File) -> None:
+    del file["classes"]
+    file.create_dataset("classes", (5,), np.dtype([("label", h5py.string_dtype())]))
+
+
+def full_group(file: h5py.File) -> None:
+    group = file[kernel(file)].parent
+    empty = file.create_group("empty")
+    for number in range(1000):
+        group[f"x{number}"] = empty
+
+
 def one_text_often(file: h5py.File) -> None:
     del file["classes"]
     texts = file.create_dataset("classes", (5000,), h5py.string_dtype())
@@ -272,6 +316,10 @@ def attribute(name: str, value: Any) -> Any:
         outside,
         virtual,
         huge_pieces,
+        bomb,
+        texts_of_texts,
+        texts_in_a_table,
+        full_group,
         one_text_often,
         put(None, shape=(2**20, 2**20), dtype="f4", chunks=(64, 64)),
         put(None, data=np.zeros(3, "f4")),
@@ -290,6 +338,7 @@ def attribute(name: str, value: Any) -> Any:
         attribute("model_config", b"\xff\xfe"),
         attribute("model_config", h5py.Empty("S3")),
         attribute("keras_version", np.zeros((2, 2))),
+        description_of_numbers,
         lambda file: file.pop("model_weights"),
         lambda file: put("model_weights", data=3)(file),
     ],
@@ -346,13 +395,15 @@ def test_a_file_far_too_large_is_not_opened(tmp_path):
         read_classifier(tmp_path / "x.h5")
 
 
-def test_a_description_is_not_read_that_is_said_to_be_longer_than_any(file):
-    """HDF5 would take as much memory as the file says before it looks."""
+@pytest.mark.parametrize("end", [b"\0", b"X"])
+def test_a_description_is_not_read_that_is_said_to_be_longer_than_any(file, end):
+    """HDF5 would take as much memory as the file says before it looks, and knows the name however it ends."""
     content = bytearray(file.read_bytes())
     with h5py.File(file) as opened:
         length = struct.pack("<I", len(opened.attrs["model_config"]))
     place = content.index(length, content.index(b"model_config\0"))
     content[place : place + 4] = struct.pack("<I", 2**32 - 1)
+    content[content.index(b"model_config\0") + len("model_config")] = end[0]
     file.write_bytes(content)
     with pytest.raises(ClassifierError, match="model_config is too long"):
         read_classifier(file)

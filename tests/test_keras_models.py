@@ -233,6 +233,16 @@ def constant(kl: Any) -> Any:
     return keras.Model(image, kl.Dense(3)(kl.Flatten()(image + 1.0)))
 
 
+def several(kl: Any) -> Any:
+    """The mean of two networks' answers, which is no input of a softmax."""
+    from .keras_models import keras
+
+    image = kl.Input((16, 16, 3))
+    flat = kl.Flatten()(image)
+    answers = [kl.Dense(3, activation="softmax")(flat) for _ in range(2)]
+    return keras.Model(image, kl.Average()(answers))
+
+
 def own_layer(kl: Any) -> Any:
     from .keras_models import keras
 
@@ -270,6 +280,16 @@ def own_activation(kl: Any) -> Any:
         (lambda kl: sequential(kl.Softmax(axis=1), kl.Flatten(), kl.Dense(3)), "does not fit"),
         (lambda kl: sequential(kl.Conv2D(3, 3, activation="softmax"), kl.GlobalMaxPooling2D()), "not at its end"),
         (lambda kl: sequential(kl.Flatten(), kl.Dense(10**6), kl.Dense(3)), "weights; 100,000,000 is the most"),
+        (several, "does not end in a softmax, but gives what went through one"),
+        (lambda kl: sequential(kl.Flatten(), kl.Dense(3, activation="sigmoid"), kl.Dropout(0.1)), "went through one"),
+        (lambda kl: sequential(kl.Flatten(), kl.Dense(3, activation="softmax"), kl.Rescaling(2.0)), "went through one"),
+        (lambda kl: sequential(kl.Conv2D(3, 3, activation="tanh"), kl.GlobalMaxPooling2D()), "went through one"),
+        (
+            lambda kl: sequential(
+                kl.Flatten(), kl.Dense(6, activation="softmax"), kl.Reshape((1, 2, 3)), kl.GlobalMaxPooling2D()
+            ),
+            "not over labels",
+        ),
         (two_inputs, "takes more than one image|2 inputs"),
         (two_outputs, "2 outputs"),
         (shared, "used more than once"),

@@ -15,7 +15,7 @@ from antrax.network.graph import LARGEST, Graph
 
 _CUT = 10
 _LONGEST = 2**20
-_LARGEST_SCALE = 8
+_LARGEST_SCALE, _LARGEST_RESIZED = 8, 2048
 _IN_JSON = {"None": "null", "True": "true", "False": "false", "nan": "NaN"}
 _MODELS = ("small", "wide", "large", "MobileNetV2")
 
@@ -62,6 +62,8 @@ def check_preparation(preparation: Preparation) -> None:
         raise ClassifierError(f"its crop_size is {str(crop)[:60]!r}")
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= _LARGEST_SCALE:
         raise ClassifierError(f"its scale is {str(scale)[:60]!r}; a number from 1 to {_LARGEST_SCALE} is expected")
+    if preparation.size * scale > _LARGEST_RESIZED:
+        raise ClassifierError(f"its images are resized to {preparation.size * scale:.0f} pixels before they are cut")
 
 
 def distinct(classes: Sequence[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from antrax.labels import Category
 
 # Fewer held-out tracklets than this cannot tell one error in a hundred from five: the cautious rule is used instead.
 ENOUGH_TRACKLETS = 25
+_MOST_TRACKLETS = 20_000
 # An ID on an animal that people called unrecognisable is not known to be wrong. Of six such tracklets of the JS16 set,
 # three got the ID that people gave to other images of the same tracklet, two look right, one holds two animals: it
 # counts as a quarter of an error.
@@ -98,6 +99,8 @@ class Calibration:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Calibration:
         """Read what `to_json` gave; raises ValueError, TypeError or KeyError where it is something else."""
+        if len(values["confidences"]) > _MOST_TRACKLETS:
+            raise ValueError("a calibration on more tracklets than can be")
         confidences = tuple(float(value) for value in values["confidences"])
         correct = tuple(float(value) for value in values["correct"])
         temperature, exponent = float(values["temperature"]), float(values["exponent"])

@@ -93,11 +93,11 @@ def _as_antrax_did(images: NDArray[np.uint8], preparation: Preparation) -> NDArr
     if images.shape[1:3] == (size, size) and scale == 1:
         return images
     large = int(size * scale)
-    resized = np.empty((len(images), large, large, 3), np.uint8)
+    centres = np.empty((len(images), size, size, 3), np.uint8)
     for start in range(0, len(images), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
-        resized[some] = _resize_as_pillow(images[some], large)
-    return _centre(resized, int((large - size) / 2), size)
+        centres[some] = _centre(_resize_as_pillow(images[some], large), int((large - size) / 2), size)
+    return centres
 
 
 def _resize_as_pillow(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -179,7 +179,8 @@ def optimize(
 
     batches = _Batches(material, schedule, augmentation, device, generator)
     saved = time.monotonic()
-    pieces = -(-BATCH * graph.floats() // _MAPS_AT_ONCE)
+    # batch normalisation needs two images at least
+    pieces = min(-(-BATCH * graph.floats() // _MAPS_AT_ONCE), BATCH // 2)
     for step in range(first, schedule.steps):
         images, targets = batches.draw()
         optimizer.zero_grad()

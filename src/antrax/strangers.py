@@ -21,7 +21,7 @@ _LARGEST_FILE = 2**31
 _LARGEST_DATASET = 2**29
 _LONGEST_TEXT = 16 * 2**20
 _MOST_TEXTS, _LONGEST_ITEM = 10_000, 1000
-_MOST_MEMBERS, _DEEPEST = 20_000, 50
+_DEEPEST = 50
 
 
 @contextlib.contextmanager
@@ -50,6 +50,9 @@ def open_stranger(path: Path, what: str) -> Iterator[h5py.File]:
         raise ClassifierError(f"{path} is no {what.split(maxsplit=1)[1]}: {_why_not(path, error)}") from None
     with file:
         try:
+            # what is said of lengths is read by these sizes
+            if file.id.get_create_plist().get_sizes() != (8, 8):
+                raise ClassifierError("it is of a kind of HDF5 that no version of Keras writes")
             yield file
         except ClassifierError as error:
             raise ClassifierError(f"{path} cannot be used as {what}: {error}") from None
@@ -115,8 +118,14 @@ def dataset(
     import h5py
 
     place = member(group, name)
-    if not isinstance(place, h5py.Dataset) or place.is_virtual or place.external:
+    if not isinstance(place, h5py.Dataset):
+        raise ClassifierError(f"{name} is no dataset")
+    _check_plain(place.id, name)
+    if place.is_virtual or place.external:
         raise ClassifierError(f"{name} does not lie in the file")
+    # what is decompressed may be of any size, whatever the file says; nobody compresses classifiers
+    if place.id.get_create_plist().get_nfilters():
+        raise ClassifierError(f"{name} is compressed, which classifiers are not (h5repack -f NONE writes it plainly)")
     if (dtype is not None and not np.issubdtype(place.dtype, dtype)) or (shape is not None and place.shape != shape):
         raise ClassifierError(f"{name} is {place.dtype} of shape {place.shape}, not as the model describes it")
     # a piece is decompressed whole, however little of it is asked for
@@ -124,6 +133,17 @@ def dataset(
     if place.shape is None or max(place.size, pieces) * max(1, place.dtype.itemsize) > _LARGEST_DATASET:
         raise ClassifierError(f"{name} is too large")
     return place
+
+
+def _check_plain(place: Any, name: str) -> None:
+    """Raise ClassifierError unless a dataset or attribute holds numbers or texts.
+
+    Types that are made of others may be so deep that it takes gigabytes to look at them as numpy does.
+    """
+    import h5py
+
+    if place.get_type().get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING):
+        raise ClassifierError(f"{name} holds neither numbers nor texts")
 
 
 def text_dataset(group: h5py.Group, name: str) -> str:
@@ -149,6 +169,7 @@ def text_attribute(place: h5py.Group, name: str) -> str:
     if name not in place.attrs:
         return ""
     attribute = place.attrs.get_id(name)
+    _check_plain(attribute, name)
     if attribute.shape not in ((), (1,)) or attribute.dtype.kind not in "OS":
         raise ClassifierError(f"its {name} is no text")
     if attribute.dtype.itemsize > _LONGEST_TEXT or _attribute_length(place.file, name) > _LONGEST_TEXT:
@@ -160,6 +181,7 @@ def text_attribute(place: h5py.Group, name: str) -> str:
 def number_attribute(place: h5py.Group, name: str) -> int:
     """The one whole number of an attribute."""
     attribute = place.attrs.get_id(name)
+    _check_plain(attribute, name)
     if attribute.shape != () or attribute.dtype.kind not in "iu":
         raise ClassifierError(f"its {name} is no number")
     return int(place.attrs[name])
@@ -186,11 +208,14 @@ def _check_lengths(place: h5py.Dataset, name: str, most: int) -> None:
 
 def _attribute_length(file: h5py.File, name: str) -> int:
     """The longest that a text of an attribute of that name, anywhere in the file, is said to be."""
-    sought = name.encode() + b"\0"
-    longest = 0
+    sought = name.encode()
+    longest = count = 0
     with Path(file.filename).open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         at = content.find(sought)
         while at >= 9:
+            count += 1
+            if count > _MOST_TEXTS:
+                raise ClassifierError(f"its {name} is in too many places")
             # versions 1 and 2 of what HDF5 writes before the name of an attribute, then version 3
             for header, version, padded in ((8, 1, True), (8, 2, False), (9, 3, False)):
                 found, _, *sizes = struct.unpack_from("<BBHHH", content, at - header)
@@ -211,6 +236,9 @@ def short_texts_attribute(place: h5py.Group, name: str) -> list[str]:
         if part not in place.attrs:
             break
         attribute = place.attrs.get_id(part)
+        _check_plain(attribute, part)
+        if math.prod(attribute.shape) + len(found) > _MOST_TEXTS:
+            raise ClassifierError(f"its {name} are too many")
         # texts of any length lie elsewhere, many of them perhaps in one long place
         if attribute.dtype.kind != "S" or math.prod(attribute.shape) * attribute.dtype.itemsize > _LONGEST_TEXT:
             return []
@@ -218,8 +246,8 @@ def short_texts_attribute(place: h5py.Group, name: str) -> list[str]:
     return found
 
 
-def dataset_names(group: h5py.Group) -> list[str]:
-    """Names, with slashes, of all datasets below a group; links are passed over.
+def dataset_names(group: h5py.Group, most: int) -> list[str]:
+    """Names, with slashes, of all datasets below a group of at most so many members; links are passed over.
 
     HDF5's own way of visiting all goes as deep as groups do, and crashes or hangs in a file made for that.
     """
@@ -231,7 +259,7 @@ def dataset_names(group: h5py.Group) -> list[str]:
     while waiting:
         place, prefix, depth = waiting.pop()
         members += len(place)
-        if members > _MOST_MEMBERS:
+        if members > most:
             raise ClassifierError(f"{group.name} has too many members")
         if depth > _DEEPEST:
             raise ClassifierError(f"{group.name} has groups in groups, {depth} deep")

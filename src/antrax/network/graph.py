@@ -23,11 +23,12 @@ SMALLEST, LARGEST = 24, 512
 
 # What a network may take: more than any of Keras's applications in use on such images, far less than a machine has.
 MOST_LAYERS = 2000
-_MOST_CONNECTIONS = 10 * MOST_LAYERS
+_MOST_CONNECTIONS = 2 * MOST_LAYERS
 _MOST_WEIGHTS = 100_000_000
 _MOST_WORK = 20_000_000_000
-# Of the maps of one image: 2 GB, all of which training keeps, and 256 MB at a time, in every worker.
-_MOST_FLOATS, _MOST_FLOATS_AT_ONCE = 2**29, 2**26
+# Of the maps of one image: 1 GB, all of which training keeps (of two images at least), and 256 MB at a time, in every
+# worker.
+_MOST_FLOATS, _MOST_FLOATS_AT_ONCE = 2**28, 2**26
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,12 @@ class Graph:
             shape = self._shapes[layer.name]
             kernel = weights.get(layer.name, {}).get("kernel")
             total += math.prod(shape[:-1]) * math.prod(kernel) if kernel else math.prod(shape)
-            total += math.prod(shape) * math.prod(layer.options.get("pool_size", ()))
+            total += math.prod(shape) * max(math.prod(layer.options.get("pool_size", ())), len(layer.inputs) - 1)
         return total
 
     def floats(self) -> int:
-        """Floats of all that the layers give for one image."""
-        return sum(math.prod(shape) for shape in self._shapes.values())
+        """Floats of all that the layers give for one image; merging is done one by one."""
+        return sum(math.prod(self._shapes[layer.name]) * max(1, len(layer.inputs) - 1) for layer in self.layers)
 
     def floats_at_once(self) -> int:
         """Floats that one image takes at most, where what is not needed any more is let go."""
@@ -231,6 +232,10 @@ def check_graph(graph: Graph) -> None:
     shapes = graph.shapes()
     if len(shape := shapes[graph.layers[-1].name]) != 1:
         raise ClassifierError(f"the model does not end in one number a label, but in shape {shape}")
+    if shape[0] < 2:
+        raise ClassifierError("the model has one output; it needs one a label, and two at least")
+    if not graph.weight_shapes():
+        raise ClassifierError("the model has no weights, so it cannot learn")
     if (weights := sum(math.prod(shape) for shape in graph.weight_shapes().values())) > _MOST_WEIGHTS:
         raise ClassifierError(f"the model has {weights:,} weights; {_MOST_WEIGHTS:,} is the most")
     if (work := graph.work()) > _MOST_WORK:

@@ -10,12 +10,11 @@ import numpy as np
 
 from antrax.images import Background
 from antrax.network.graph import Graph, Weights
-from antrax.network.layers import NOISE, Layer, Shape
+from antrax.network.layers import BOUNDED, NOISE, Layer, Shape
 
 _WHITE = 255.0
 # Inputs up to so large are as good as scaled.
 _SCALED = 4.0
-_BOUNDED = ("sigmoid", "hard_sigmoid", "softmax", "softsign", "tanh")
 _UNCHANGING = ("ZeroPadding2D", "Cropping2D", "MaxPooling2D", "AveragePooling2D", "Flatten", "Reshape", *NOISE)
 _NORMALISING = ("BatchNormalization", "LayerNormalization", "Softmax")
 
@@ -127,11 +126,11 @@ def _passed_on(layer: Layer, inputs: list[_Met]) -> _Met:
     first = inputs[0]
     if layer.kind == "Rescaling":
         scale, offset = (np.array(layer.options[key], float) for key in ("scale", "offset"))
-        ends = np.abs(offset), np.abs(first.largest * scale + offset)
-        return _Met(float(np.max(ends)), float(np.mean(first.background * scale + offset)))
+        largest = max(np.abs(offset).max(), np.abs(first.largest * scale + offset).max())
+        return _Met(float(largest), float(np.mean(first.background * scale + offset)))
     if layer.kind in _UNCHANGING:
         return first
-    if layer.kind in _NORMALISING or layer.options.get("activation") in _BOUNDED:
+    if layer.kind in _NORMALISING or layer.options.get("activation") in BOUNDED:
         return _NO_PIXELS
     if layer.kind == "Multiply":
         return _Met(min(math.prod(met.largest for met in inputs), _WHITE**2), 0.0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from antrax.errors import ClassifierError
 from antrax.network.graph import Graph, check_graph
 from antrax.network.keras2_config import HARD_SIGMOID, is_keras2
 from antrax.network.keras_nodes import RUNNING, Node, flatten_model, unique_name
-from antrax.network.layers import KINDS, MERGING, NOISE, Layer, is_softmax, make_layer
+from antrax.network.layers import BOUNDED, KINDS, MERGING, NOISE, Layer, is_softmax, make_layer
 
 _LONGEST_TEXT = 16 * 2**20
 _FLOAT32 = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": None}
@@ -189,6 +190,15 @@ def _parse(text: str) -> Any:
         raise ClassifierError(f"its model description is broken: it is no JSON ({where})") from None
 
 
+def _check_precision(node: Node) -> None:
+    """Raise ClassifierError for whole numbers and quantised ones; floats of any kind are computed as single ones."""
+    precision = node.config.get("dtype")
+    if isinstance(precision, dict) and precision.get("class_name") in ("DTypePolicy", "Policy"):
+        precision = precision["config"]["name"]
+    if precision is not None and not re.fullmatch(r"(mixed_)?(float16|bfloat16|float32|float64)", str(precision)):
+        raise ClassifierError(f"layer {node.name!r}: dtype={str(precision)[:60]}, which this version does not compute")
+
+
 class _Reader:
     """Turns Keras's layers into the graph's."""
 
@@ -221,6 +231,7 @@ class _Reader:
     def _add(self, node: Node, inputs: tuple[str, ...]) -> str:
         """Add the layers that a node stands for; returns the name of the one that gives its output."""
         kind, name, config = node.kind, node.name, node.config
+        _check_precision(node)
         if kind == "ActivityRegularization":
             return inputs[0]
         if kind == "Activation":
@@ -230,8 +241,8 @@ class _Reader:
         separable = kind == "SeparableConv2D"
         if kind in RUNNING:
             raise ClassifierError(
-                f"layer {name!r} ({kind}) would run code of the file, which is never done; what it computes has to be "
-                "said in other layers, such as Rescaling"
+                f"it has a layer of kind {kind} ({name}), which would run code of the file; say what it computes in "
+                "other layers, such as Rescaling"
             )
         if kind not in KINDS and not separable:
             raise ClassifierError(f"it has a layer of kind {kind[:60]}, which this version does not compute")
@@ -270,7 +281,8 @@ class _Reader:
             if option in kept or option in _IDLE or option.endswith(_IDLE_ENDINGS):
                 continue
             # what we do not know is harmless where it is not switched on
-            if option != "activation" and value not in _TAKEN_FOR_GRANTED.get(option, (None, False)):
+            known = _TAKEN_FOR_GRANTED.get(option)
+            if option != "activation" and not (value in known if known else value is None or value is False):
                 raise ClassifierError(
                     f"layer {node.name!r}: {option[:60]}={str(value)[:60]}, which this version does not compute"
                 )
@@ -295,10 +307,13 @@ class _Reader:
                     f"the model ends in {layer.options.get('activation', layer.kind)}; it must end in a softmax over "
                     "labels, or in what a softmax is of"
                 )
+            self._check_unbounded(output)
             return output
         graph = Graph("", tuple(self._layers.values()))
-        shape = graph.shapes()[layer.name]
-        if layer.options.get("axis", -1) not in (-1, len(shape)) or (passed and math.prod(shape[:-1]) != 1):
+        shapes = graph.shapes()
+        shape = shapes[layer.name]
+        moved = bool(passed) and (math.prod(shape[:-1]) != 1 or shapes[output] != shape[-1:])
+        if layer.options.get("axis", -1) not in (-1, len(shape)) or moved:
             raise ClassifierError("the model has a softmax that is not over labels, or not at its end")
         del self._layers[layer.name]
         if not passed:
@@ -306,6 +321,24 @@ class _Reader:
         after = passed[-1]
         self._layers[after.name] = Layer(after.kind, after.name, layer.inputs, after.options)
         return output
+
+    def _check_unbounded(self, output: str) -> None:
+        """Raise ClassifierError where what should be the input of a softmax has been through one, or through its like.
+
+        As in the mean of the answers of several networks: these are probabilities already.
+        """
+        waiting, seen = [output], set[str]()
+        while waiting:
+            layer = self._layers[waiting.pop()]
+            if is_softmax(layer) or layer.options.get("activation") in BOUNDED:
+                raise ClassifierError(
+                    f"the model does not end in a softmax, but gives what went through one, or through a like "
+                    f"activation, before (layer {layer.name!r}); it must end in a softmax over labels, or in what a "
+                    "softmax is of"
+                )
+            if layer.kind not in ("Conv2D", "DepthwiseConv2D", "Dense"):
+                waiting += set(layer.inputs) - seen
+                seen.update(layer.inputs)
 
     def _groups(self, graph: Graph) -> dict[str, list[Stored]]:
         """Where the weights of a graph lie in the file."""

@@ -91,6 +91,8 @@ def read_weights_in_order(path: Path, graph: Graph, names: Sequence[str], what: 
         for layer in short_texts_attribute(file, "layer_names"):
             place = member(file, layer)
             found += [(place, weight) for weight in short_texts_attribute(place, "weight_names")]
+            if len(found) > len(names):
+                break
         if len(found) != len(names):
             raise ClassifierError(f"it holds {len(found)} weights; {len(names)} are expected")
         pairs = zip(names, found, strict=True)
@@ -110,7 +112,8 @@ def _places(place: h5py.Group, name: str, wanted: Sequence[Stored]) -> list[str]
     By the names of layer and variable, which end the name of the dataset. TensorFlow 1 numbered names anew when a model
     was made twice; then by order, which is what Keras itself goes by.
     """
-    found = [path for path in dataset_names(place) if _variable(path) != _IDLE]
+    # groups may be the same one under many names, so that a limit for all of them would not do
+    found = [path for path in dataset_names(place, 4 * len(wanted) + 100) if _variable(path) != _IDLE]
     alone = len({stored.layer for stored in wanted}) == 1
     by_name: dict[tuple[str, str], list[str]] = {}
     for path in found:

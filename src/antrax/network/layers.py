@@ -301,6 +301,9 @@ ACTIVATIONS = (
     "tanh",
 )
 
+# Those whose values lie between limits.
+BOUNDED = ("hard_sigmoid", "sigmoid", "softmax", "softsign", "tanh")
+
 _WINDOW = {
     "strides": (pair, (1, 1)),
     "padding": (one_of("valid", "same"), "valid"),

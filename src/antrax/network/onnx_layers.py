@@ -139,7 +139,7 @@ def _relu(model: Model, layer: Layer, inputs: list[str]) -> None:
         above = model.node("Min", [*inputs, constant("most", math.inf if most is None else most)], f"{name}:above")
         model.node("Sub", [*inputs, least], f"{name}:under")
         below = model.node("Mul", [f"{name}:under", constant("slope", slope)], f"{name}:below")
-        model.node("GreaterOrEqual", [*inputs, least], f"{name}:over")
+        model.node("Greater", [*inputs, least], f"{name}:over")
         model.node("Where", [f"{name}:over", above, below], name)
     elif slope:
         leaky = model.node("LeakyRelu", inputs, name if most is None else f"{name}:leaky", alpha=float(slope))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from operator import index
 from typing import Any
@@ -13,7 +12,8 @@ from antrax.errors import ClassifierError
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 _LARGEST_COUNT = 2**20
-_DEEPEST_PADDING = 2**12
+_DEEPEST_PADDING = _LARGEST_WINDOW = 2**12
+_LARGEST_NUMBER = 1e12
 
 
 def require(condition: bool) -> None:
@@ -30,8 +30,9 @@ def count(value: Any) -> int:
 
 
 def pair(value: Any) -> tuple[int, int]:
-    """Counts of rows and columns, or one for both."""
+    """Counts of rows and columns, or one for both, of a window or of its steps."""
     first, second = value if isinstance(value, list | tuple) else (value, value)
+    require(max(count(first), count(second)) <= _LARGEST_WINDOW)
     return count(first), count(second)
 
 
@@ -42,21 +43,21 @@ def flag(value: Any) -> bool:
 
 
 def number(value: Any) -> float:
-    """A finite number."""
-    require(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value))
-    return value  # type: ignore[no-any-return]
+    """A number that single precision can compute with."""
+    require(isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER)
+    return float(value)
 
 
 def positive(value: Any) -> float:
-    """A number above 0."""
-    require(number(value) > 0)
-    return value  # type: ignore[no-any-return]
+    """A number above 0 that single precision can tell from it."""
+    require(number(value) >= 1 / _LARGEST_NUMBER)
+    return number(value)
 
 
 def share(value: Any) -> float:
     """A number from 0 to less than 1."""
     require(0 <= number(value) < 1)
-    return value  # type: ignore[no-any-return]
+    return number(value)
 
 
 def numbers(value: Any) -> float | tuple[float, ...]:

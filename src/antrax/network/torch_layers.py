@@ -167,7 +167,7 @@ def _relu(options: Options, *_: Any) -> Step:
 
         def over(x: Tensor) -> Tensor:
             above = x if most is None else x.clamp(max=most)
-            return torch.where(x >= threshold, above, slope * (x - threshold))
+            return torch.where(x > threshold, above, slope * (x - threshold))
 
         return over
     if slope:

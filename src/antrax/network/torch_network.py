@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from antrax.images import GREY
 from antrax.network.graph import Graph, Weights
+from antrax.network.layers import Shape
 from antrax.network.options import Padding
 from antrax.network.torch_layers import Step, make_step
 
@@ -95,8 +96,9 @@ _TORCH_NAMES = {
 
 def get_weights(network: Network) -> Weights:
     """The weights of a network in Keras's layouts."""
+    shapes = network.graph.weight_shapes()
     return {
-        name: np.array(_to_keras(name, tensor.detach().float().cpu().numpy(), network), np.float32, order="C")
+        name: np.array(_to_keras(name, tensor.detach().float().cpu().numpy(), shapes[name]), np.float32, order="C")
         for name, tensor in network.variables()
     }
 
@@ -117,8 +119,7 @@ def set_weights(network: Network, weights: Weights) -> None:
             tensor.copy_(torch.from_numpy(np.ascontiguousarray(value)))
 
 
-def _to_keras(name: str, value: NDArray[np.float32], network: Network) -> NDArray[np.float32]:
-    shape = network.graph.weight_shapes()[name]
+def _to_keras(name: str, value: NDArray[np.float32], shape: Shape) -> NDArray[np.float32]:
     variable = name.rpartition("/")[2]
     if variable == "kernel":
         return value.transpose(2, 3, 1, 0).reshape(shape) if value.ndim == 4 else value.T
