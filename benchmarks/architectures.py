@@ -16,7 +16,7 @@ antrax-small          the network of anTraX's `small` at its 64 pixels, trained 
 Folds are made, trained on and judged as `accuracy.py` does; counts are over all folds that are asked for. What was
 measured is kept in the folder of work, by architecture and fold, so that the table can be put together in several runs.
 Speed is measured by itself, since accuracy takes hours in which a machine does other things too: of training, by
-half a minute of `antrax train`; of classification, by the network alone on all processors, as
+a third of a minute of `antrax train`; of classification, by the network alone on all processors, as
 `classification_speed.py` does. The time of training is that of the default five epochs and of finishing, at this speed.
 Of pre-trained networks, a line says how good they were with the labels alone learned, and then as a whole, on the
 tracklets that `antrax train` held out. Where the real data is not at hand, nothing is done.
@@ -145,7 +145,7 @@ class EnoughError(Exception):
 
 
 class Stopwatch(antrax.Reporter):
-    """Measures the rate of training, from the tenth batch for half a minute.
+    """Measures the rate of training, from the tenth batch for at most 20 s.
 
     Attributes
     ----------
@@ -169,8 +169,9 @@ class Stopwatch(antrax.Reporter):
                 return
             now = time.monotonic()
             first = first or (now, done)
-            if now - first[0] > 30:
+            if done > first[1]:
                 self.rate = (done - first[1]) / (now - first[0])
+            if now - first[0] > 20:
                 raise EnoughError
 
         if title == "training":
