@@ -128,7 +128,8 @@ def measure_speed(args: argparse.Namespace, name: str) -> dict[str, Any]:
     for left in (folder / "classdir").glob(".speed.h5.*"):
         left.unlink()
     labels = tuple(f"L{number}" for number in range(labels_of(folder)))
-    start = start_new(choose_architecture(options, watch), 48, labels, "white", 0)
+    choice = choose_architecture(options, watch)
+    start = start_new(choice, choice.size or 48, labels, "white", 0)
     weights = start.weights or initial_weights(start.graph, "white", 0)
     classifier = antrax.Classifier(start.graph, weights, labels, {}, Preparation(start.graph.size, "white"))
     return {
@@ -251,7 +252,8 @@ def show(args: argparse.Namespace) -> None:
         "training (min)",
         "classifying (images/s)",
     ):
-        table.add_column(column, justify="left" if column == "architecture" else "right")
+        first = column == "architecture"
+        table.add_column(column, justify="left" if first else "right", no_wrap=first)
     lines = []
     known = measured(args)
     for name in args.arch:
