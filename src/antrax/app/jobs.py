@@ -205,6 +205,8 @@ class _Job:
                     self._progress.update({name: event[name] for name in self._progress})
                 case "message":
                     self._messages.append(_printable(event["text"]))
+                case "failed" if self._stopping:
+                    self._told = "stopped"  # work that is interrupted at an awkward place may put it in its own words
                 case "failed":
                     self._told, self._error = "failed", _printable(event["message"])
                 case "done" | "stopped" as outcome:
