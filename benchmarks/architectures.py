@@ -1,7 +1,7 @@
 """Every architecture on folds of the real data: accuracy, speed of training and of classification, size.
 
     python benchmarks/architectures.py [--arch NAME…] [--folds 0 1 2 3] [--only accuracy|speed|nothing]
-        [--shared DIR] [--work DIR] [-- TRAIN OPTIONS]
+        [--shared DIR] [--work DIR] [-- TRAIN OPTIONS, for accuracy]
 
 Prints the table of docs/classifiers.md, a row an architecture:
 
@@ -119,8 +119,9 @@ def measure_accuracy(args: argparse.Namespace, name: str, fold: int) -> dict[str
 def measure_speed(args: argparse.Namespace, name: str) -> dict[str, Any]:
     """How fast an architecture is trained and classifies, and how large it is; of MobileNetV2 from random weights."""
     folder = accuracy.make_fold(args, args.folds[0])
+    options = ARCHITECTURES[name](folder)
     options = dataclasses.replace(
-        ARCHITECTURES[name](folder), name="speed", scratch=True, device=args.device, pretrained="MobileNet" not in name
+        options, name="speed", scratch=True, device=args.device, pretrained=options.arch != MOBILENET
     )
     watch = Stopwatch()
     with contextlib.suppress(EnoughError):

@@ -7,9 +7,11 @@ import onnxruntime
 import pytest
 import torch
 
+from antrax.engine import batch_size
 from antrax.errors import ClassifierError, OptionError
 from antrax.network.graph import FILTERS, Graph, Weights, build, with_outputs
 from antrax.network.keras_config import from_keras_config, to_keras_config
+from antrax.network.mobilenet import build_mobilenet
 from antrax.network.onnx_network import build_onnx
 from antrax.network.torch_network import Network, get_weights, set_weights
 
@@ -43,6 +45,13 @@ def test_onnx_answers_as_torch_does(name, size):
     session = onnxruntime.InferenceSession(build_onnx(graph, weights), providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {"images": np.ascontiguousarray(images.transpose(0, 3, 2, 1))})
     assert answer == pytest.approx(run_torch(graph, weights, images), abs=2e-5)
+
+
+def test_batches_are_small_on_processors_large_on_gpus_and_never_empty():
+    ours, theirs = build("small", 48, 7, "white"), build_mobilenet(96, 7)
+    assert batch_size(theirs, "cpu") < 10 < batch_size(ours, "cpu")
+    assert batch_size(theirs, "cuda") == batch_size(ours, "cuda") == 1024
+    assert 1 <= batch_size(build_mobilenet(512, 7), "cpu") <= batch_size(build_mobilenet(512, 7), "cuda") < 1024
 
 
 @pytest.mark.parametrize("name", FILTERS)

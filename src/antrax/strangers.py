@@ -88,6 +88,13 @@ def has(group: h5py.Group, name: str) -> bool:
     return bool(group.id.links.exists(name.encode()))
 
 
+def _is_link(group: h5py.Group, name: str) -> bool:
+    """Whether a member that a group has may lie elsewhere; it is not followed to find out."""
+    import h5py
+
+    return bool(group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD)
+
+
 def member(group: h5py.Group, name: str) -> Any:
     """The group or dataset `name` (with slashes), which lies in the file itself and not behind a link."""
     import h5py
@@ -96,7 +103,7 @@ def member(group: h5py.Group, name: str) -> Any:
     for part in name.split("/"):
         if not isinstance(place, h5py.Group) or not has(place, part):
             raise ClassifierError(f"{name} is missing")
-        if place.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
+        if _is_link(place, part):
             raise ClassifierError(f"{name} is a link")
         place = place[part]
     return place
@@ -264,12 +271,13 @@ def dataset_names(group: h5py.Group, most: int) -> list[str]:
         if depth > _DEEPEST:
             raise ClassifierError(f"{group.name} has groups in groups, {depth} deep")
         for name in place:
-            if place.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD:
-                inner = place[name]
-                if isinstance(inner, h5py.Dataset):
-                    found.append(prefix + name)
-                elif isinstance(inner, h5py.Group):
-                    waiting.append((inner, f"{prefix}{name}/", depth + 1))
+            if _is_link(place, name):
+                continue
+            inner = place[name]
+            if isinstance(inner, h5py.Dataset):
+                found.append(prefix + name)
+            elif isinstance(inner, h5py.Group):
+                waiting.append((inner, f"{prefix}{name}/", depth + 1))
     return found
 
 

@@ -268,7 +268,8 @@ class _Plan:
         training = ~self.held_out[self.trainset.tracklet_index]
         an_epoch, all_in_one = steps_per_epoch(int(training.sum())), steps_per_epoch(len(training))
         epochs, seed = self.options.epochs, self.options.seed
-        start, history = self.start.weights, list[dict[str, float]]()
+        start = self.start.weights
+        history: list[dict[str, float]] = []
         if self.start.head:
             steps = max(1, round(_HEAD * epochs * an_epoch))
             schedule = Schedule(steps, steps, _RATE_HEAD, _NEGATIVES, seed + 2, self.start.head)

@@ -178,10 +178,9 @@ def _windows(options: Options, shape: Shape) -> tuple[int, int]:
     require(max(dilation) == 1 or max(options["strides"]) == 1)  # so does Keras
     sides = zip((rows, columns), window, options["strides"], dilation, strict=True)
     if options["padding"] == "same":
-        margins = padding_of(options, shape)
+        above_below, left_right = padding_of(options, shape)
         # padding is done on a copy, which may not be larger than any map
-        padded = (length + sum(margin) for length, margin in zip(shape, margins, strict=False))
-        require(math.prod(padded) * shape[2] <= LARGEST_MAP)
+        require((rows + sum(above_below)) * (columns + sum(left_right)) * shape[2] <= LARGEST_MAP)
         first, second = (-(-length // stride) for length, _, stride, _ in sides)
     else:
         first, second = ((length - (kernel - 1) * spread - 1) // stride + 1 for length, kernel, stride, spread in sides)
