@@ -37,7 +37,7 @@ import psutil
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from antrax.demo import generate_experiment
-from antrax.experiment import open_session
+from antrax.io.session import open_session
 
 LONG = 600
 # Every so many tracklets is a long one; the others take the lengths that the demo's have.

@@ -45,18 +45,18 @@ from rich.table import Table
 
 import accuracy
 import antrax
-from antrax.architectures import choose_architecture, start_new
-from antrax.devices import choose_device
 from antrax.images import Preparation
-from antrax.network.graph import Graph
-from antrax.network.initial import initial_weights
-from antrax.network.keras_config import to_keras_config
-from antrax.network.mobilenet import NAME as MOBILENET
-from antrax.network.mobilenet import is_head
-from antrax.optimization import BATCH
-from antrax.pretrained import SIZES, weights_file
-from antrax.reporting import Update
-from antrax.training import FINISHING
+from antrax.networks.devices import choose_device
+from antrax.networks.graph import Graph
+from antrax.networks.initial import initial_weights
+from antrax.networks.keras.config import to_keras_config
+from antrax.networks.mobilenet import NAME as MOBILENET
+from antrax.networks.mobilenet import is_head
+from antrax.networks.pretrained import SIZES, weights_file
+from antrax.progress import Update
+from antrax.training.loop import BATCH
+from antrax.training.run import FINISHING
+from antrax.training.start import choose_architecture, start_new
 from classification_speed import bare_rate
 from networks import antrax_network, example
 

@@ -27,21 +27,21 @@ from rich.console import Console
 from rich.table import Table
 
 import antrax
-from antrax.architectures import read_modelfile
-from antrax.classifier import Classifier, read_classifier, write_classifier
+from antrax.classification.classifier_file import Classifier, read_classifier, write_classifier
+from antrax.classification.engine import Predictor, batch_size, make_model, make_predictor
 from antrax.demo import generate_experiment
-from antrax.devices import choose_device, processors
-from antrax.engine import Predictor, batch_size, make_model, make_predictor
 from antrax.images import Preparation
+from antrax.io.stacks import open_stack, write_stacks
 from antrax.labels import guess_category
-from antrax.network.graph import FILTERS, build, with_outputs
-from antrax.network.initial import initial_weights
-from antrax.network.mobilenet import NAME as MOBILENET
-from antrax.network.mobilenet import build_mobilenet
-from antrax.network.onnx_network import build_onnx
-from antrax.network.torch_network import TorchPredictor
-from antrax.pretrained import SIZES
-from antrax.stacks import open_stack, write_stacks
+from antrax.networks.backends.onnx_network import build_onnx
+from antrax.networks.backends.torch_network import TorchPredictor
+from antrax.networks.devices import choose_device, processors
+from antrax.networks.graph import FILTERS, build, with_outputs
+from antrax.networks.initial import initial_weights
+from antrax.networks.mobilenet import NAME as MOBILENET
+from antrax.networks.mobilenet import build_mobilenet
+from antrax.networks.pretrained import SIZES
+from antrax.training.start import read_modelfile
 from networks import ANTRAX, antrax_network
 
 

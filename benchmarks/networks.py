@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from antrax.network.graph import Graph
-from antrax.network.layers import make_layer
-from antrax.network.mobilenet import NAME as MOBILENET
-from antrax.network.mobilenet import build_mobilenet
+from antrax.networks.graph import Graph
+from antrax.networks.layers import make_layer
+from antrax.networks.mobilenet import NAME as MOBILENET
+from antrax.networks.mobilenet import build_mobilenet
 
 FILTERS = {"small": (64, 128, 256), "wide": (128, 256, 512), "large": (64, 64, 128, 256)}
 ANTRAX = (*FILTERS, MOBILENET)

@@ -93,5 +93,5 @@ def real_session() -> Path:
     return experiment
 
 
-from .trained import trained  # noqa: E402, F401  # a fixture
-from .training_tools import short_training  # noqa: E402, F401  # a fixture
+from tests.fixtures.trained import trained  # noqa: E402, F401  # a fixture
+from tests.fixtures.training_tools import short_training  # noqa: E402, F401  # a fixture

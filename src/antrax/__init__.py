@@ -14,42 +14,42 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from antrax.blobs import Tracklet, iter_tracklets
-    from antrax.classification import ClassifyOptions, Report, classify
-    from antrax.classifier import Classifier, read_classifier
+    from antrax.classification.classifier_file import Classifier, read_classifier
+    from antrax.classification.run import ClassifyOptions, Report, classify
     from antrax.demo import generate_experiment
     from antrax.errors import AntraxError
-    from antrax.experiment import Session, find_experiments, open_session
+    from antrax.io.results import read_frame_probabilities, read_results
+    from antrax.io.session import Session, find_experiments, open_session
+    from antrax.io.tracklets import Tracklet, iter_tracklets
     from antrax.labels import Category, Labels
-    from antrax.merging import MergeResult, merge_trainsets
-    from antrax.reporting import Reporter
-    from antrax.results import read_frame_probabilities, read_results
-    from antrax.training import TrainingResult, TrainOptions, train
+    from antrax.progress import Reporter
+    from antrax.training.merging import MergeResult, merge_trainsets
+    from antrax.training.run import TrainingResult, TrainOptions, train
 
 # Where each public name comes from; loaded when first used, so that importing antrax loads no deep-learning library.
 _SOURCES = {
     "AntraxError": "errors",
     "Category": "labels",
-    "Classifier": "classifier",
-    "ClassifyOptions": "classification",
+    "Classifier": "classification.classifier_file",
+    "ClassifyOptions": "classification.run",
     "Labels": "labels",
-    "MergeResult": "merging",
-    "Report": "classification",
-    "Reporter": "reporting",
-    "Session": "experiment",
-    "Tracklet": "blobs",
-    "TrainOptions": "training",
-    "TrainingResult": "training",
-    "classify": "classification",
-    "find_experiments": "experiment",
+    "MergeResult": "training.merging",
+    "Report": "classification.run",
+    "Reporter": "progress",
+    "Session": "io.session",
+    "Tracklet": "io.tracklets",
+    "TrainOptions": "training.run",
+    "TrainingResult": "training.run",
+    "classify": "classification.run",
+    "find_experiments": "io.session",
     "generate_experiment": "demo",
-    "merge_trainsets": "merging",
-    "open_session": "experiment",
-    "read_classifier": "classifier",
-    "read_frame_probabilities": "results",
-    "read_results": "results",
-    "train": "training",
-    "iter_tracklets": "blobs",
+    "merge_trainsets": "training.merging",
+    "open_session": "io.session",
+    "read_classifier": "classification.classifier_file",
+    "read_frame_probabilities": "io.results",
+    "read_results": "io.results",
+    "train": "training.run",
+    "iter_tracklets": "io.tracklets",
 }
 __all__ = [
     "AntraxError",

@@ -1,5 +1,5 @@
 """`python -m antrax`."""
 
-from antrax.cli import main
+from antrax.cli.main import main
 
 main()

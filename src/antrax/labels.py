@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antrax.errors import ConflictError, LabelsError, OutputError
-from antrax.files import fsync_folder, make_folder, only_writer, write_atomically
+from antrax.io.atomic import fsync_folder, make_folder, only_writer, write_atomically
 
 if TYPE_CHECKING:
-    from antrax.experiment import Session
+    from antrax.io.session import Session
 
 UNKNOWN = "Unknown"
 MULTI_NAMES = ("Multi", "MultiAnt", "multi")

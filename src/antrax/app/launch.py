@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import click
 
 from antrax.errors import OptionError
-from antrax.reporting import Reporter
+from antrax.progress import Reporter
 
 if TYPE_CHECKING:
-    from antrax.app.guard import Guard
+    from antrax.app.auth import Guard
 
 FIRST_PORT = 8090
 _PORTS = 100
@@ -47,7 +47,7 @@ def run_app(
     Parameters
     ----------
     arguments : sequence of Path
-        See `antrax.app.places.Places`.
+        See `antrax.app.openable_experiments.Places`.
     session : str, optional
         Session to start with.
     port : int, optional
@@ -68,10 +68,10 @@ def run_app(
     """
     import secrets
 
-    from antrax.app.guard import guarded, is_loopback
-    from antrax.app.jobs import Jobs
-    from antrax.app.places import Places
-    from antrax.files import user_cache
+    from antrax.app.auth import guarded, is_loopback
+    from antrax.app.jobs.manager import Jobs
+    from antrax.app.openable_experiments import Places
+    from antrax.io.atomic import user_cache
 
     memory = user_cache()
     places = Places(arguments, session, memory)

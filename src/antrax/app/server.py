@@ -21,14 +21,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from antrax.app.jobs import Jobs
-from antrax.app.places import Places
+from antrax.app.jobs.manager import Jobs
+from antrax.app.openable_experiments import Places
+from antrax.app.session_api import Workbench
 from antrax.app.sheets import IMAGES, LARGEST_CELL
-from antrax.app.workbench import Workbench
 from antrax.errors import AntraxError, ConflictError, OptionError, explain_mistake
 from antrax.labels import Category
-from antrax.review.verdicts import Verdict
-from antrax.review.views import Filter, Order
+from antrax.review.tracklets.views import Filter, Order
+from antrax.review.validation.verdicts import Verdict
 
 _T = TypeVar("_T")
 
@@ -140,7 +140,7 @@ _Answer = Callable[[_Desk, Request, _Asked], Any]
 
 
 def make_app(places: Places, jobs: Jobs, memory: Path) -> Starlette:
-    """The application, without the guard that must stand before it (`antrax.app.guard`).
+    """The application, without the guard that must stand before it (`antrax.app.auth`).
 
     Parameters
     ----------

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 
-from antrax.classification import ClassifyOptions, Report, classify
+from antrax.classification.run import ClassifyOptions, Report, classify
 from antrax.demo.experiment import DemoExperiment
 from antrax.demo.planning import movies_with_examples
-from antrax.experiment import Session, open_session
+from antrax.io.results import read_results
+from antrax.io.session import Session, open_session
 from antrax.labels import Category
-from antrax.reporting import Reporter
-from antrax.results import read_results
-from antrax.training import TrainingResult, TrainOptions, train
+from antrax.progress import Reporter
+from antrax.training.run import TrainingResult, TrainOptions, train
 
 
 @dataclass(frozen=True, slots=True)

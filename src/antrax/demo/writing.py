@@ -22,7 +22,7 @@ from antrax.demo.measuring import (
     metres_per_pixel,
 )
 from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE
-from antrax.stacks import write_stacks
+from antrax.io.stacks import write_stacks
 
 
 def write_parameters(folder: Path, experiment: str, movies: int, length: int, size: int) -> None:

@@ -1,0 +1,1 @@
+"""Training and classification in a process of their own."""

@@ -1,0 +1,301 @@
+"""Training and classifying from the app, each in a process of its own, so that the app stays usable meanwhile.
+
+The process is `antrax.app.jobs.process`. It holds the heavy libraries, it may crash or be killed without harm, and it
+ends when this process does, because its standard input then ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from antrax.app.jobs.process import GRACE_S
+from antrax.errors import JobError
+from antrax.io.session import Session
+
+Kind = Literal["train", "classify"]
+TITLES: Mapping[str, str] = {"train": "training", "classify": "classifying"}
+_MOST_EPOCHS = 1000
+_MESSAGES = 50
+_COMPLAINTS = 4096
+
+
+class Jobs:
+    """The jobs of this app, at most one a session at a time. For use by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[Path, _Job] = {}
+        self._started = 0
+        self._closed = False
+
+    def start(self, session: Session, kind: Kind, options: Mapping[str, object]) -> None:
+        """Start to train or to classify.
+
+        Parameters
+        ----------
+        session : Session
+        kind : {"train", "classify"}
+        options : mapping
+            To train: `epochs` (int, 1 to 1000) and `scratch` (bool). To classify: `movies` (list of int, or None for
+            all), `missing` (bool) and `max_error` (float, a share). Those that are left out have the command line's
+            defaults.
+
+        Raises
+        ------
+        JobError
+            An option cannot be used, or a job of this session runs.
+        """
+        checked = _checked(kind, options)
+        with self._lock:
+            if self._closed:
+                raise JobError("antrax is about to end")
+            running = self._jobs.get(session.path)
+            if running and not running.ended.is_set():
+                raise JobError(f"antrax is already {TITLES[running.kind]} here; wait until that is done, or stop it")
+            self._started += 1
+            self._jobs[session.path] = _Job(self._started, kind, session, checked)
+
+    def state(self, session: Session) -> dict[str, Any] | None:
+        """How far the last job of a session is.
+
+        Returns
+        -------
+        dict or None
+            `id` (int, another for each job), `kind`, `state` (running, done, failed or stopped), `title`, `done`,
+            `total` (None where it is not known), `unit` and `note` of what it is at, `seconds` so far, `messages` (list
+            of str, the last 50), and `error` (str, or None). None where there was no job.
+        """
+        with self._lock:
+            job = self._jobs.get(session.path)
+        return job.state() if job else None
+
+    def stop(self, session: Session) -> None:
+        """End the session's job, and wait for that, some seconds at most.
+
+        Training goes on from its last epoch when it is started again with the same options; results of movies that
+        were classified are there.
+        """
+        with self._lock:
+            job = self._jobs.get(session.path)
+        if job:
+            job.ask_to_stop()
+            job.make_stop()
+
+    def running(self) -> bool:
+        """Whether any job runs."""
+        with self._lock:
+            return any(not job.ended.is_set() for job in self._jobs.values())
+
+    def close(self) -> None:
+        """End all jobs, for good."""
+        with self._lock:
+            self._closed = True
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            job.ask_to_stop()
+        for job in jobs:
+            job.make_stop()
+
+
+class _Job:
+    """A process at work, and what it has told."""
+
+    def __init__(self, number: int, kind: Kind, session: Session, options: Mapping[str, object]) -> None:
+        self.kind = kind
+        self.ended = threading.Event()
+        self._number = number
+        self._lock = threading.Lock()
+        self._outcome = "running"
+        self._told: str | None = None
+        self._error: str | None = None
+        self._progress: dict[str, Any] = {"title": "starting", "done": 0, "total": None, "unit": "", "note": ""}
+        self._messages: deque[str] = deque(maxlen=_MESSAGES)
+        self._stopping = False
+        self._began, self._took = time.monotonic(), 0.0
+        self._process = _start_process(kind)
+        request = {"experiment": str(session.experiment), "session": session.name, "options": dict(options)}
+        with contextlib.suppress(OSError):  # it ended at once; the reader will tell
+            self._input.write(json.dumps(request).encode() + b"\n")
+            self._input.flush()
+        threading.Thread(target=self._follow, name=f"antrax {kind}", daemon=True).start()
+
+    @property
+    def _input(self) -> IO[bytes]:
+        assert self._process.stdin
+        return self._process.stdin
+
+    def state(self) -> dict[str, Any]:
+        """See `Jobs.state`."""
+        with self._lock:
+            return {
+                "id": self._number,
+                "kind": self.kind,
+                "state": self._outcome,
+                **self._progress,
+                "seconds": round(self._took or time.monotonic() - self._began, 1),
+                "messages": list(self._messages),
+                "error": None if self._outcome == "running" else self._error,
+            }
+
+    def ask_to_stop(self) -> None:
+        """Let the process put things in order and end."""
+        with self._lock:
+            if self._outcome != "running":
+                return
+            self._stopping = True
+        with contextlib.suppress(OSError):
+            self._input.close()
+
+    def make_stop(self) -> None:
+        """Wait for the end, and bring it about by force where it does not come."""
+        if not self.ended.wait(GRACE_S + 1):
+            _kill_group(self._process)
+            self.ended.wait(1)
+
+    def _follow(self) -> None:
+        """Take down what the process tells until it ends."""
+        complaints = bytearray()
+        drain = threading.Thread(target=self._drain, args=(complaints,), daemon=True)
+        drain.start()
+        assert self._process.stdout
+        for line in self._process.stdout:
+            try:
+                self._note(json.loads(line))
+            except (ValueError, KeyError):
+                continue  # cut off in the middle of a line
+        status = self._process.wait()
+        if status:
+            _kill_group(self._process)  # workers that a crash has left behind
+        drain.join(1)
+        with contextlib.suppress(OSError):
+            self._input.close()
+        self._process.stdout.close()
+        with self._lock:
+            # only now: whoever reads that it is over may start the next one
+            self._outcome = self._told or ("stopped" if self._stopping else "failed")
+            if not self._told and not self._stopping:
+                self._error = _epitaph(self.kind, status, complaints)
+            self._took = time.monotonic() - self._began
+            self.ended.set()
+
+    def _drain(self, complaints: bytearray) -> None:
+        """Read standard error, or it would fill and block the process; the end of it is kept."""
+        assert self._process.stderr
+        with self._process.stderr as stream:
+            while piece := os.read(stream.fileno(), _COMPLAINTS):
+                complaints += piece
+                del complaints[:-_COMPLAINTS]
+
+    def _note(self, event: dict[str, Any]) -> None:
+        with self._lock:
+            match event.pop("event"):
+                case "progress":
+                    self._progress.update({name: event[name] for name in self._progress})
+                case "message":
+                    self._messages.append(_printable(event["text"]))
+                case "failed" if self._stopping:
+                    self._told = "stopped"  # work that is interrupted at an awkward place may put it in its own words
+                case "failed":
+                    self._told, self._error = "failed", _printable(event["message"])
+                case "done" | "stopped" as outcome:
+                    self._told = outcome
+
+
+def _checked(kind: Kind, options: Mapping[str, object]) -> dict[str, object]:
+    """All options of a kind of job, those left out filled in. Raises `JobError`."""
+    defaults: dict[str, object]
+    if kind == "train":
+        defaults = {"epochs": 5, "scratch": False}
+    elif kind == "classify":
+        defaults = {"movies": None, "missing": False, "max_error": 0.01}
+    else:
+        raise JobError(f"there is no job {kind!r}; there are train and classify")
+    if unknown := sorted(set(options) - set(defaults)):
+        raise JobError(f"{TITLES[kind]} has no option {', '.join(map(str, unknown))}")
+    checked = defaults | dict(options)
+    for name, value in checked.items():
+        if not _usable(name, value):
+            raise JobError(f"{value!r} cannot be used as {name}; {_WANTED[name]}")
+    return checked
+
+
+_WANTED = {
+    "epochs": f"give a whole number from 1 to {_MOST_EPOCHS}",
+    "scratch": "give true or false",
+    "movies": "give a list of movie numbers, or null for all",
+    "missing": "give true or false",
+    "max_error": "give a share between 0 and 1, such as 0.01",
+}
+
+
+def _usable(name: str, value: object) -> bool:
+    if name in ("scratch", "missing"):
+        return isinstance(value, bool)
+    if name == "epochs":
+        return _is_whole(value) and 1 <= value <= _MOST_EPOCHS  # type: ignore[operator]
+    if name == "max_error":
+        return isinstance(value, float) and math.isfinite(value) and 0 < value < 1
+    return value is None or (isinstance(value, list) and bool(value) and all(map(_is_whole, value)))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _start_process(kind: Kind) -> subprocess.Popen[bytes]:
+    # without this, a folder that the app happens to be started in could bring its own `json.py` to be run
+    environment = os.environ | {"PYTHONSAFEPATH": "1"}
+    group: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        group = {
+            "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP
+            | subprocess.CREATE_NO_WINDOW
+            | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+        }
+    command = [sys.executable, "-m", "antrax.app.jobs.process", kind]
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            **group,
+        )
+    except OSError as error:
+        raise JobError(f"{TITLES[kind]} cannot be started: {error.strerror or error}") from error
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its workers. Where it is gone, workers of it still hold its group's number, or nobody does."""
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True)
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _epitaph(kind: Kind, status: int, complaints: bytearray) -> str:
+    """What to say of a process that ended without a word."""
+    if status == -9:
+        return f"{TITLES[kind]} was ended by the system, most often because memory ran out; close other programs"
+    lines = complaints.decode("utf-8", "replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"{TITLES[kind]} ended unexpectedly (status {status}){': ' + last if last else ''}"
+
+
+def _printable(text: object) -> str:
+    """Text that can be sent as UTF-8, which the name of a file need not be."""
+    return str(text).encode("utf-8", "replace").decode()

@@ -1,0 +1,263 @@
+"""Which experiments the app may open: those named when it was started, and those in the folders named."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from antrax.errors import AntraxError, ExperimentError
+from antrax.io.atomic import make_folder, write_atomically
+from antrax.io.session import Session, find_experiments, open_session, session_dirs
+
+# Experiments lie at most so deep in a folder that was given: FOLDER/2026/colony1/experiment.
+_DEPTH = 3
+# A home folder, or a whole drive, is not searched to its end.
+_MOST_FOLDERS = 20_000
+# It is looked for new experiments after so many seconds, and so many times the time that looking takes.
+_LOOK_AGAIN_S, _LOOK_AGAIN_TIMES = 3.0, 10.0
+_MOST_RECENT = 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """An experiment that may be opened.
+
+    Parameters
+    ----------
+    id : str
+        By which the page names it; a path never comes from there.
+    experiment : Path
+        The experiment's folder, absolute.
+    sessions : tuple of str
+        Names of its sessions, the latest first.
+    """
+
+    id: str
+    experiment: Path
+    sessions: tuple[str, ...]
+
+
+class Places:
+    """The experiments that may be opened, looked for anew now and then. For use by several threads.
+
+    Parameters
+    ----------
+    arguments : sequence of Path
+        Each an experiment (or a session of one), a folder that holds some at most three levels deep, or a text file
+        that lists experiments.
+    session : str, optional
+        Session to start with; the latest by default.
+    memory : Path
+        Folder in which recently opened sessions are remembered; where that cannot be done, it is not.
+
+    Raises
+    ------
+    ExperimentError
+        An argument stands for no experiment, or no experiment has that session.
+    """
+
+    def __init__(self, arguments: Sequence[Path], session: str | None, memory: Path) -> None:
+        self._memory = memory / "recent.json"
+        self._lock = threading.Lock()
+        self._experiments: list[Path] = []
+        self._folders: list[Path] = []
+        self._issued: dict[str, Path] = {}
+        self._known: dict[str, set[str]] = {}
+        self._places: tuple[Place, ...] = ()
+        self._look_again = 0.0
+        problems: list[str] = []
+        first: list[tuple[Path, str | None]] = []
+        for argument in arguments:
+            first += self._take(_absolute(argument), problems)
+        self._problems = tuple(problems)
+        if not first:
+            raise ExperimentError(problems[0] if problems else "no experiment is given")
+        self.all()
+        self._start = self._choose_start(first, session)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was passed over in lists of experiments, and why; a sentence each."""
+        return self._problems
+
+    @property
+    def start(self) -> tuple[str, str]:
+        """Id and session of what is opened at first."""
+        return self._start
+
+    def all(self) -> tuple[Place, ...]:
+        """What may be opened now: named experiments in the order given, then those found in folders, by path."""
+        started = time.monotonic()
+        with self._lock:
+            if started < self._look_again:
+                return self._places
+            self._look_again = math.inf  # the others go on with what is known while this thread looks
+        places = self._places
+        try:
+            places = self._look()
+        finally:
+            with self._lock:
+                self._places = places
+                for place in places:
+                    self._issued.setdefault(place.id, place.experiment)
+                    self._known.setdefault(place.id, set()).update(place.sessions)
+                took = time.monotonic() - started
+                self._look_again = time.monotonic() + max(_LOOK_AGAIN_S, _LOOK_AGAIN_TIMES * took)
+        return places
+
+    def session(self, place: str, name: str) -> Session:
+        """Open a session.
+
+        Parameters
+        ----------
+        place : str
+            Id of a `Place`.
+        name : str
+            Of a session of it.
+
+        Raises
+        ------
+        ExperimentError
+            No such id or session was told to anybody, or it is not there any more.
+        """
+        if name not in self._known.get(place, ()):
+            self.all()
+        if name not in self._known.get(place, ()):
+            raise ExperimentError("this experiment or session is not one of those that antrax was started with")
+        return open_session(self._issued[place], name)
+
+    def opened(self, place: str, session: str) -> None:
+        """Remember that a session was opened. Raises `ExperimentError` as `session` does."""
+        path = os.path.realpath(self.session(place, session).experiment)
+        with self._lock:
+            entries = [entry for entry in self._remembered() if entry != (path, session)]
+            text = json.dumps([[path, session], *entries[: _MOST_RECENT - 1]], indent=1)
+            with contextlib.suppress(AntraxError):  # a comfort, not worth a complaint
+                make_folder(self._memory.parent)
+                write_atomically(self._memory, text)
+
+    def recent(self) -> tuple[tuple[str, str], ...]:
+        """Id and session of those opened before that may be opened now, newest first."""
+        now = {place.id: place.sessions for place in self.all()}
+        entries = [(_id(path), session) for path, session in self._remembered()]
+        return tuple(entry for entry in entries if entry[1] in now.get(entry[0], ()))
+
+    def _take(self, path: Path, problems: list[str]) -> list[tuple[Path, str | None]]:
+        """Note what an argument stands for; gives its experiments, with the session where that was named."""
+        if path.is_file():
+            found = []
+            for line in find_experiments(path):
+                try:
+                    found.append(_opened(line))
+                except ExperimentError as error:
+                    problems.append(f"{path}: {error}; passed over")
+                self._experiments.append(line)  # it may be mounted later
+            return found
+        try:
+            found = [_opened(path)]
+            self._experiments.append(path)
+            return found
+        except ExperimentError:
+            if not path.is_dir():
+                raise
+        inside = _experiments_in(path)
+        if not inside:
+            raise ExperimentError(
+                f"{path} is no tracked experiment and, {_DEPTH} levels deep, holds none: no folder there has a session "
+                "with parameters/Trck.mat; run the tracking step first"
+            )
+        self._folders.append(path)
+        return [(experiment, None) for experiment in inside]
+
+    def _choose_start(self, found: list[tuple[Path, str | None]], session: str | None) -> tuple[str, str]:
+        for experiment, named in found:
+            names = [path.name for path in session_dirs(experiment)]
+            wanted = session or named or names[-1]
+            if wanted in names:
+                return _id(experiment), wanted
+        return _id(found[0][0]), open_session(found[0][0], session).name  # tells which sessions there are
+
+    def _look(self) -> tuple[Place, ...]:
+        places: dict[str, Place] = {}
+        inside = (experiment for folder in self._folders for experiment in _experiments_in(folder))
+        for path in [*self._experiments, *inside]:
+            try:
+                experiment, _ = _opened(path)
+                names = tuple(session.name for session in reversed(session_dirs(experiment)))
+            except ExperimentError:
+                continue  # a line of a list, or gone since
+            if names:
+                places.setdefault(_id(experiment), Place(_id(experiment), experiment, names))
+        return tuple(places.values())
+
+    def _remembered(self) -> list[tuple[str, str]]:
+        try:
+            entries = json.loads(self._memory.read_text(encoding="utf-8"))
+            return [(str(path), str(session)) for path, session in entries]
+        except (OSError, ValueError, TypeError):
+            return []
+
+
+def _absolute(path: Path) -> Path:
+    # unlike Path.resolve, this leaves links as they are: people know their experiments by these names
+    return Path(os.path.normpath(Path(os.path.expanduser(path)).absolute()))  # noqa: PTH111
+
+
+def _id(experiment: str | Path) -> str:
+    return hashlib.blake2b(os.fsencode(os.path.realpath(experiment)), digest_size=8).hexdigest()
+
+
+def _opened(path: Path) -> tuple[Path, str | None]:
+    """The experiment at a path, and the session where the path is that of a session. Raises `ExperimentError`."""
+    session = open_session(path)
+    return session.experiment, session.name if session.path == path else None
+
+
+def _experiments_in(folder: Path) -> list[Path]:
+    """Experiments below a folder, sorted. What cannot be read, hidden folders and links that lead out are left out."""
+    found: list[Path] = []
+    root = os.path.realpath(folder)
+    level = [folder]
+    looked_at: set[str] = set()
+    for _ in range(_DEPTH + 1):
+        below: list[Path] = []
+        for path in level:
+            real = os.path.realpath(path)
+            if real in looked_at or not (real == root or real.startswith(root.rstrip(os.sep) + os.sep)):
+                continue
+            looked_at.add(real)
+            if len(looked_at) > _MOST_FOLDERS:
+                return sorted(found)
+            try:
+                with os.scandir(path) as entries:
+                    folders = [Path(entry.path) for entry in entries if _is_folder(entry)]
+            except OSError:
+                continue
+            if any(_has_mark(child) for child in folders):
+                found.append(path)
+            else:
+                below += folders
+        level = sorted(below)
+    return sorted(found)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not entry.name.startswith(".") and entry.is_dir()
+    except OSError:
+        return False
+
+
+def _has_mark(session: Path) -> bool:
+    try:
+        return (session / "parameters" / "Trck.mat").is_file()
+    except OSError:
+        return False

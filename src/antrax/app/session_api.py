@@ -1,0 +1,513 @@
+"""One open session: every question of the page, answered in plain values; every wish of the page, carried out."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.app.sheets import IMAGES, LARGEST_CELL, centred, make_sheet
+from antrax.app.validation_api import Checking
+from antrax.errors import AntraxError, ConflictError, ExperimentError, LabelsError, OptionError, StackError
+from antrax.images import BadImageError, read_example
+from antrax.io.names import TrackletName
+from antrax.io.session import Session
+from antrax.io.stacks import open_stack
+from antrax.labels import UNKNOWN, Category, Labels, edit_labels, labels_digest, read_labels
+from antrax.review.tracklets.assignments import Assignment, Assignments
+from antrax.review.tracklets.catalog import Catalog
+from antrax.review.tracklets.colonies import Colonies
+from antrax.review.tracklets.views import Filter, Order, View, find_conflicts, make_view
+from antrax.review.training_set.editing import Examples, Outcome
+from antrax.review.validation.verdicts import Verdict
+
+# Positions in a view stay valid while the page walks through it: so many views are kept.
+_VIEWS = 32
+# The strip of probabilities is a few hundred pixels wide.
+_STRIP_POINTS = 1500
+_GALLERY_SAMPLE = 64
+# And together of so many tracklets: 100 MB.
+_VIEWED = 1_000_000
+# Tracklets of which it is remembered what tells their images apart, some 50 bytes each.
+_DIGESTED = 32
+
+
+class Workbench:
+    """A session with everything that a person does at it. Safe to use from several threads.
+
+    Parameters
+    ----------
+    session : Session
+    memory : Path
+        Folder in which listings are remembered between runs.
+    """
+
+    def __init__(self, session: Session, memory: Path) -> None:
+        self.session = session
+        self.catalog = Catalog(session, memory)
+        self.assignments = Assignments(session)
+        self.examples = Examples(session)
+        self.checking = Checking(session, self.assignments, self.examples)
+        self._colonies: Colonies | None = None
+        self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
+        self._digests: OrderedDict[tuple[str, str, str], list[bytes]] = OrderedDict()
+        self._lock = threading.RLock()
+
+    # ---- what there is
+
+    def overview(self) -> dict[str, Any]:
+        """Movies, labels and what else menus show."""
+        self.assignments.refresh()
+        labels, problem = self._labels()
+        classified = set(self.assignments.movies)
+        return {
+            "experiment": self.session.experiment.name,
+            "session": self.session.name,
+            "path": str(self.session.path),
+            "movies": [
+                {"movie": movie, "name": self._movie_name(movie), "classified": movie in classified}
+                for movie in self.catalog.movies
+            ],
+            "without_stack": len(self.session.movies_without_stack),
+            "colonies": list(self.colonies.names),
+            "colony_problem": self.colonies.problem,
+            "categories": [
+                {"category": category, "labels": [name for name, kind in labels.categories.items() if kind is category]}
+                for category in Category
+            ],
+            "labels_problem": problem,
+            "has_labels_file": self._labels_version() != "",
+            "classified": bool(classified),
+            "classifier": (self.session.classifier_dir / "classifier.h5").is_file(),
+            "inverted": self.session.inverted,
+            "warnings": [*self.assignments.problems, *self.checking.problems],
+            "versions": self.versions(),
+        }
+
+    def versions(self) -> dict[str, Any]:
+        """Numbers that change when what they stand for does, so that a page knows what to ask for again.
+
+        What others changed, in this process or elsewhere, is noticed here.
+        """
+        self.assignments.refresh()
+        self.examples.refresh()
+        return {
+            "examples": self.examples.version,
+            "assignments": self.assignments.version,
+            "labels": self._labels_version(),
+            "marks": self.checking.version,
+        }
+
+    def counts(self, movie: int | None) -> dict[str, Any]:
+        """Tracklets by their current label, of a movie or of all classified ones."""
+        self.assignments.refresh()
+        movies = [known for known in self.assignments.movies if movie in (None, known)]
+        counts = self.assignments.counts(movies)
+        return {"labels": dict(counts), "classified_movies": movies, "total": counts.total()}
+
+    @property
+    def colonies(self) -> Colonies:
+        """Colonies of the session; read when first asked for."""
+        with self._lock:
+            if self._colonies is None:
+                self._colonies = Colonies(self.session)
+            return self._colonies
+
+    def _labels(self) -> tuple[Labels, str | None]:
+        """The session's labels as they are on disk now, and what is wrong with them."""
+        try:
+            return read_labels(self.session), None
+        except LabelsError as error:
+            return Labels(ants=()), str(error)
+
+    def _check_there(self) -> None:
+        """A drive that is gone must not look like a session without labels and examples. Raises `ExperimentError`."""
+        if not self.session.path.is_dir():
+            raise ExperimentError(f"{self.session.path} is gone; is its drive still connected?")
+
+    def _labels_version(self) -> str:
+        """Another whenever labels.csv is; empty where there is none. Where it cannot be read, one may go on looking."""
+        try:
+            return labels_digest(self.session) or ""
+        except LabelsError:
+            return "unreadable"
+
+    def _movie_name(self, movie: int) -> str:
+        entry = self.session.movies.get(movie)
+        return entry.name if entry else ""
+
+    # ---- going through tracklets
+
+    def view(self, filter_: Filter, order: Order, seed: int) -> View:
+        """The tracklets that a filter lets pass, in order; the same list as long as results do not change."""
+        self.assignments.refresh()
+        key = (filter_, order, seed, self.assignments.version, self.catalog.movies)
+        with self._lock:
+            if key in self._views:
+                self._views.move_to_end(key)
+                return self._views[key]
+        labels, _ = self._labels()
+        counts = {label: count.examples for label, count in self.examples.counts().items()}
+        made = make_view(
+            self.catalog,
+            self.assignments,
+            self.colonies,
+            filter_,
+            order,
+            seed=seed,
+            examples=counts,
+            ants=frozenset(labels.ants),
+            labelled=self.examples.tracklet_names(),
+        )
+        with self._lock:
+            self._views[key] = made
+            while len(self._views) > _VIEWS or (
+                len(self._views) > 1 and sum(len(view.tracklets) for view in self._views.values()) > _VIEWED
+            ):
+                self._views.popitem(last=False)
+        return made
+
+    def tracklet(self, name: str) -> dict[str, Any]:
+        """Everything that is known of one tracklet, but for its images. Raises `ExperimentError`."""
+        versions = self.versions()
+        tracklet, path = self.catalog.find(name)
+        labels, _ = self._labels()
+        info: dict[str, Any] = {
+            "tracklet": tracklet.name,
+            "movie": tracklet.movie,
+            "movie_name": self._movie_name(tracklet.movie),
+            "first": tracklet.first,
+            "last": tracklet.last,
+            "absolute_first": self.session.absolute_frame(tracklet.movie, tracklet.first),
+            "absolute_last": self.session.absolute_frame(tracklet.movie, tracklet.last),
+            "colony": self.colonies.of(name),
+            "examples": {},
+            "frame_labels": {},
+            "images": 0,
+            "size": 0,
+            "stamp": "",
+            "problem": None,
+            "versions": versions,
+        }
+        try:
+            with open_stack(path) as stack:
+                images, size = stack.count(name), stack.size(name)
+            info |= {"images": images, "size": size, "stamp": _stamp(path)}
+            info |= self._in_trainset(tracklet, path)
+        except (StackError, OSError) as error:
+            info["problem"] = str(error)
+        info["frames_known"] = info["images"] == tracklet.span
+        info |= self._assignment(tracklet, labels)
+        return info | self.checking.of(tracklet, info["label"], info.get("category"))
+
+    def _assignment(self, tracklet: TrackletName, labels: Labels) -> dict[str, Any]:
+        """What classification says of a tracklet."""
+        try:
+            found = self.assignments.of(tracklet.name)
+        except ExperimentError as error:
+            return {"label": None, "conflicts": [], "strip": None, "problem": str(error)}
+        if found is None:
+            return {"label": None, "category": None, "confidence": None, "conflicts": [], "strip": None}
+        ants = frozenset(labels.ants)
+        conflicts = find_conflicts(self.assignments, tracklet.movie, ants, self.colonies).get(tracklet.name, ())
+        return {
+            "label": found.label,
+            "category": labels.likely_category(found.label),
+            "score": found.score,
+            "best_frame": found.best_frame,
+            "confidence": found.confidence,
+            "best_label": found.best_label,
+            "runner_up": found.runner_up,
+            "runner_up_confidence": found.runner_up_confidence,
+            "conflicts": list(conflicts),
+            "strip": self._strip(tracklet.name, found),
+        }
+
+    def _strip(self, name: str, found: Assignment) -> dict[str, Any] | None:
+        """Probability by image of the assigned label and the strongest other one, in whole per cent."""
+        other = found.runner_up if found.best_label in (None, found.label) else found.best_label
+        wanted = [label for label in (found.label, other) if label]
+        values = self.assignments.probabilities(name, wanted)
+        if values is None or not len(values):
+            return None
+        # the classifier may not have known a label that a person wrote
+        known = np.flatnonzero(~np.isnan(values).any(0)).tolist()
+        wanted, values = [wanted[column] for column in known], values[:, known]
+        bins = min(len(values), _STRIP_POINTS)
+        edges = np.linspace(0, len(values), bins + 1).astype(int)[:-1]
+        means = np.add.reduceat(values, edges) / np.diff([*edges, len(values)])[:, None]
+        return {"labels": wanted, "values": np.rint(means * 100).astype(int).T.tolist()}
+
+    def _in_trainset(self, tracklet: TrackletName, path: Path) -> dict[str, Any]:
+        """Which images are in the training set, told by their pixels: their numbers (from 0) by label, and how many."""
+        frames: dict[str, list[int]] = {}
+        if self.examples.may_hold(tracklet.name):
+            found = self.examples.of_digests(tracklet, self._digests_of(tracklet, path))
+            for index, names in sorted(found.items()):
+                for label in names:
+                    frames.setdefault(label, []).append(index)
+        return {"examples": {label: len(indices) for label, indices in frames.items()}, "frame_labels": frames}
+
+    def _digests_of(self, tracklet: TrackletName, path: Path) -> list[bytes]:
+        """What tells the images of a tracklet from others; remembered, for those of tens of thousands take seconds."""
+        key = (tracklet.name, str(path), _stamp(path))
+        with self._lock:
+            if key in self._digests:
+                self._digests.move_to_end(key)
+                return self._digests[key]
+        with open_stack(path) as stack:
+            digests = [digest for piece in stack.pieces(tracklet.name) for digest in self.examples.digests(piece)]
+        if _stamp(path) == key[2]:
+            with self._lock:
+                self._digests[key] = digests
+                while len(self._digests) > _DIGESTED:
+                    self._digests.popitem(last=False)
+        return digests
+
+    def sheet(self, name: str, start: int, stop: int) -> tuple[bytes, str]:
+        """A PNG of the images from `start` on, as many as a sheet holds, but not from `stop` on, and their stamp.
+
+        Raises `StackError`, `ExperimentError`.
+        """
+        _, path = self.catalog.find(name)
+        stamp = _stamp(path)
+        with open_stack(path) as stack:
+            images = stack.read(name, start, min(stop, start + IMAGES))
+        if not len(images):
+            raise StackError(f"{name} has no image {start + 1}")
+        return make_sheet(images), stamp
+
+    # ---- the training set
+
+    def export(
+        self, name: str, frames: Sequence[int] | None, label: str, client: str, stamp: str | None = None
+    ) -> dict[str, Any]:
+        """Add images of a tracklet to the training set.
+
+        Raises
+        ------
+        ConflictError
+            The stack is no longer that of `stamp`, whose images the person saw.
+        TrainsetError, OutputError, StackError
+        """
+        tracklet, path = self.catalog.find(name)
+        with open_stack(path) as stack:
+            images = stack.read(name)
+        # after reading: a stack is put in place whole, so if it is the same now, it was when it was read
+        if stamp is not None and stamp != _stamp(path):
+            raise ConflictError(f"the images of {name} have been replaced since they were shown; look at them again")
+        chosen = range(len(images)) if frames is None else sorted(set(frames))
+        if not len(chosen) or chosen[0] < 0 or chosen[-1] >= len(images):
+            raise OptionError(f"{name} has {len(images)} images; choose some of them")
+        outcome = self.examples.export(tracklet, images, chosen, label, client)
+        try:
+            where = self._in_trainset(tracklet, path)
+        except (AntraxError, OSError):  # the drive went away just now; what was exported is there all the same
+            where = {"examples": {label: len(chosen)}, "frame_labels": {label: list(chosen)}}
+        return self._told(outcome) | where
+
+    def undo(self, client: str) -> dict[str, Any]:
+        """Take back the last change that this page made. Raises `TrainsetError`."""
+        return self._told(self.examples.undo(client))
+
+    def move(self, label: str, names: Sequence[str], to: str | None, client: str) -> dict[str, Any]:
+        """Move examples to another label, or to the trash. Raises `TrainsetError`, `OutputError`."""
+        outcome = (
+            self.examples.trash(label, names, client) if to is None else self.examples.move(label, names, to, client)
+        )
+        return self._told(outcome)
+
+    def _told(self, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "message": outcome.message,
+            "label": outcome.label,
+            "added": outcome.added,
+            "present": outcome.present,
+            "moved": outcome.moved,
+            "folder": str(outcome.folder) if outcome.folder else None,
+            "tracklet": outcome.tracklet,
+            "versions": self.versions(),
+        }
+
+    def trainset(self) -> dict[str, Any]:
+        """Examples and tracklets by label, labels without any, imbalance. Raises `ExperimentError`, `TrainsetError`."""
+        self._check_there()
+        self.examples.refresh()
+        labels, _ = self._labels()
+        counts = self.examples.counts()
+        rows: list[dict[str, Any]] = []
+        for label in dict.fromkeys((*labels.all, *sorted(counts))):
+            count = counts.get(label)
+            rows.append(
+                {
+                    "label": label,
+                    "category": labels.likely_category(label),
+                    "listed": label in labels.all,
+                    "examples": count.examples if count else 0,
+                    "tracklets": count.tracklets if count else 0,
+                }
+            )
+        without = [row["label"] for row in rows if not row["examples"] and row["label"] != UNKNOWN]
+        present = sorted((row["examples"], row["label"]) for row in rows if row["examples"])
+        imbalance = None
+        if len(present) > 1:
+            (fewest, smallest), (most, largest) = present[0], present[-1]
+            imbalance = {"largest": largest, "smallest": smallest, "ratio": round(most / fewest, 1)}
+        return {
+            "labels": rows,
+            "without": without,
+            "imbalance": imbalance,
+            "folder": str(self.examples.folder),
+            "examples": sum(row["examples"] for row in rows),
+            "tracklets": self.examples.tracklets(),
+            "hints": _hints(rows, labels),
+            "version": self.examples.version,
+        }
+
+    def gallery(self, label: str) -> dict[str, Any]:
+        """The examples of a label. Raises `ExperimentError`, `TrainsetError`."""
+        self._check_there()
+        self.examples.refresh()
+        version, files = self.examples.version, self.examples.files(label)
+        own = self.session.experiment.name
+        items = [
+            {
+                "name": file.path.name,
+                "experiment": file.experiment,
+                "tracklet": file.tracklet,
+                "frame": file.path.stem.rpartition(".")[2],
+                "own": file.experiment == own,
+            }
+            for file in files
+        ]
+        sizes = [0]
+        # cells are as large as the largest of some images: a set merged from several experiments mixes sizes
+        for file in files[:: max(1, len(files) // _GALLERY_SAMPLE)]:
+            try:
+                sizes.append(len(read_example(file.path)))
+            except (BadImageError, OSError):
+                continue
+        return {
+            "label": label,
+            "version": version,
+            "cell": min(max(sizes) or 48, LARGEST_CELL),
+            "total": len(items),
+            "items": items,
+        }
+
+    def gallery_sheet(self, label: str, start: int, cell: int, version: int) -> bytes:
+        """A PNG of a label's examples from `start` on; one that cannot be read is an empty cell.
+
+        Raises
+        ------
+        ConflictError
+            The training set is no longer that of `version`: the page would show images beside other images' names.
+        """
+        self.examples.refresh()
+        files = self.examples.files(label)
+        if self.examples.version != version:
+            raise ConflictError("the training set has changed")
+        value = 0 if self.session.inverted else 255
+        images: list[NDArray[np.uint8]] = []
+        for file in files[start : start + IMAGES]:
+            try:
+                images.append(read_example(file.path))
+            except (BadImageError, OSError):
+                images.append(np.full((1, 1, 3), value, np.uint8))
+        if not images:
+            raise ExperimentError(f"{label} has no example {start + 1}")
+        return make_sheet(centred(images, cell, value), value)
+
+    # ---- validation
+
+    def mark(
+        self, name: str, label: str, verdict: Verdict | None, true_label: str, met: str, who: str
+    ) -> dict[str, Any]:
+        """Write down what a person says of a tracklet's label.
+
+        Raises
+        ------
+        ConflictError
+            The tracklet's label is no longer `label`, which the person saw.
+        OptionError, OutputError
+        """
+        self.assignments.refresh()
+        tracklet, path = self.catalog.find(name)
+        found = self.assignments.of(name)
+        if found is None:
+            raise OptionError(f"{name} is not classified, so there is nothing to check")
+        if found.label != label:
+            raise ConflictError(f"{name} has been classified anew: it is labelled {found.label} now; look again")
+        labels, _ = self._labels()
+        with open_stack(path) as stack:
+            images = stack.count(name)
+        category = labels.likely_category(found.label)
+        message = self.checking.mark(tracklet, found, category, images, verdict, true_label, met, who)
+        return {
+            "message": message,
+            "versions": self.versions(),
+            **self.checking.of(tracklet, found.label, category),
+        }
+
+    def rates(self, only_random: bool, only_unseen: bool) -> dict[str, Any]:
+        """Live statistics of the classification."""
+        self.assignments.refresh()
+        labels, _ = self._labels()
+        return self.checking.rates(labels, only_random, only_unseen)
+
+    # ---- labels
+
+    def label_rows(self) -> dict[str, Any]:
+        """The session's labels for editing. Raises `ExperimentError`, `LabelsError`."""
+        self._check_there()
+        digest = labels_digest(self.session)
+        labels, problem = self._labels() if digest is not None else (Labels(ants=()), None)
+        counts = self.examples.counts()
+        return {
+            "rows": [
+                {"label": label, "category": category, "examples": counts[label].examples if label in counts else 0}
+                for label, category in labels.categories.items()
+            ],
+            "digest": digest,
+            "exists": digest is not None,
+            "problem": problem,
+            "path": str(self.session.path / "parameters" / "labels.csv"),
+            "colors": list(labels.tagcolors),
+        }
+
+    def edit_labels(self, rows: Sequence[tuple[str, Category]], digest: str | None) -> dict[str, Any]:
+        """Write the session's labels. Raises `LabelsError`."""
+        edit_labels(self.session, rows, digest)
+        return self.label_rows()
+
+
+def _stamp(path: Path) -> str:
+    """What tells a stack from the one that replaces it. Raises `StackError`."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise StackError(f"{path} cannot be read: {error.strerror}") from None
+    return f"{found.st_mtime_ns:x}"
+
+
+def _hints(rows: Sequence[Mapping[str, Any]], labels: Labels) -> list[str]:
+    """What would help the training set most, in sentences."""
+    hints = []
+    unlisted = [row["label"] for row in rows if not row["listed"]]
+    if unlisted and labels.ants:
+        hints.append(f"Not in labels.csv: {', '.join(unlisted)}. They are trained on all the same; add them in Labels.")
+    few = [row["label"] for row in rows if row["category"] is Category.ANT and 0 < row["tracklets"] < 5]
+    if few:
+        named = ", ".join(few[:6]) + (" …" if len(few) > 6 else "")
+        hints.append(f"Fewer than 5 tracklets: {named}. Images of one tracklet are much alike: add other tracklets.")
+    by_category: Counter[Category] = Counter()
+    for row in rows:
+        by_category[row["category"]] += row["tracklets"]
+    if by_category[Category.ANT] and not by_category[Category.UNKNOWN]:
+        hints.append("No Unknown examples: label some blurred or half-hidden animals Unknown, or IDs will be guessed.")
+    return hints

@@ -1,0 +1,1 @@
+"""From a classifier and blob images to a label for every tracklet."""

@@ -1,0 +1,243 @@
+"""How sure is sure: what the held-out tracklets tell about a classifier's confidences. Pure numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.classification.decision import FLOOR, Rule, pool
+from antrax.labels import Category
+
+# Fewer held-out tracklets than this cannot tell one error in a hundred from five: the cautious rule is used instead.
+ENOUGH_TRACKLETS = 25
+_MOST_TRACKLETS = 20_000
+# An ID on an animal that people called unrecognisable is not known to be wrong. Of six such tracklets of the JS16 set,
+# three got the ID that people gave to other images of the same tracklet, two look right, one holds two animals: it
+# counts as a quarter of an error.
+UNDECIDED = 0.75
+CAUTIOUS = Rule(temperature=0.65, exponent=0.0, threshold=0.9)
+
+# Where the fit starts from and what few tracklets cannot move it far from: values found on the JS16 set, of four
+# networks.
+_PRIOR_TEMPERATURE, _TEMPERATURE_SPREAD = CAUTIOUS.temperature, 0.25
+_PRIOR_EXPONENT, _EXPONENT_SPREAD = 0.0, 0.05
+# Likewise for the chance of being right as a function of confidence: intercept and slope (see `fit_curve`).
+_PRIOR_CURVE, _CURVE_SPREAD = (1.25, 1.4), (0.5, 0.25)
+# Confidences of tracklets that look like an ID, in equal steps of rank, and how many tracklets they count for.
+_REFERENCE = np.array([0.4, 0.64, 0.8, 0.89, 0.93, 0.956, 0.974, 0.983, 0.988, 0.992, 0.994, 0.996, 0.998, 0.9993])
+_REFERENCE_WEIGHT = 60
+_LEAST_THRESHOLD = 0.5
+_TEMPERATURES = np.geomspace(0.4, 2.5, 24)
+_EXPONENTS = np.linspace(0.0, 0.3, 7)
+_PIECES = (1, 4, 16, 64)
+_SLOPES = np.linspace(0.2, 3.0, 57)
+
+
+@dataclass(frozen=True)
+class HeldOutTracklet:
+    """One tracklet that the network has not seen.
+
+    Parameters
+    ----------
+    probabilities : NDArray[np.floating]
+        Shape (images, labels).
+    truth : int
+        The label that people gave most of its images.
+    """
+
+    probabilities: NDArray[np.floating]
+    truth: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was found on held-out tracklets.
+
+    Parameters
+    ----------
+    temperature, exponent : float
+        See `antrax.decision.Rule`.
+    confidences : tuple of float
+        Of the held-out tracklets whose most probable label is an ID.
+    correct : tuple of float
+        How right that ID is: 1 where people gave the same, `UNDECIDED` where they found the animal unrecognisable,
+        else 0.
+    tracklets : int
+        Number of tracklets held out.
+    """
+
+    temperature: float
+    exponent: float
+    confidences: tuple[float, ...]
+    correct: tuple[float, ...]
+    tracklets: int
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether there are enough tracklets to choose a threshold by."""
+        return len(self.confidences) >= ENOUGH_TRACKLETS
+
+    def rule(self, max_error: float) -> Rule:
+        """The rule for an accepted share of wrong IDs among the assigned ones."""
+        threshold = choose_threshold(np.array(self.confidences), np.array(self.correct), max_error)
+        return Rule(self.temperature, self.exponent, threshold)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for the classifier's file."""
+        return {
+            "temperature": self.temperature,
+            "exponent": self.exponent,
+            "confidences": [round(value, 6) for value in self.confidences],
+            "correct": list(self.correct),
+            "tracklets": self.tracklets,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Calibration:
+        """Read what `to_json` gave; raises ValueError, TypeError or KeyError where it is something else."""
+        if len(values["confidences"]) > _MOST_TRACKLETS:
+            raise ValueError("a calibration on more tracklets than can be")
+        confidences = tuple(float(value) for value in values["confidences"])
+        correct = tuple(float(value) for value in values["correct"])
+        temperature, exponent = float(values["temperature"]), float(values["exponent"])
+        if len(confidences) != len(correct) or not all(0 <= value <= 1 for value in (*confidences, *correct)):
+            raise ValueError("a calibration that cannot be")
+        if not 0 < temperature < 100 or not 0 <= exponent <= 1:
+            raise ValueError("a calibration that cannot be")
+        return cls(temperature, exponent, confidences, correct, int(values["tracklets"]))
+
+
+def rule_for(calibration: Calibration | None, max_error: float) -> Rule:
+    """The calibrated rule, or the cautious one where there is too little to calibrate on."""
+    return calibration.rule(max_error) if calibration and calibration.sufficient else CAUTIOUS
+
+
+def calibrate(tracklets: Sequence[HeldOutTracklet], categories: Sequence[Category]) -> Calibration:
+    """Fit temperature and exponent, and keep what a threshold is chosen by.
+
+    Parameters
+    ----------
+    tracklets : sequence of HeldOutTracklet
+    categories : sequence of Category
+        Kind of each label.
+    """
+    temperature, exponent = _fit(tracklets)
+    rule = Rule(temperature, exponent, 0.0)
+    confidences, correct = [], []
+    for tracklet in tracklets:
+        pooled = pool(tracklet.probabilities, rule)
+        best = int(pooled.argmax())
+        if categories[best] is Category.ANT:
+            confidences.append(float(pooled[best]))
+            undecided = categories[tracklet.truth] is Category.UNKNOWN
+            correct.append(UNDECIDED if undecided else float(best == tracklet.truth))
+    return Calibration(temperature, exponent, tuple(confidences), tuple(correct), len(tracklets))
+
+
+def _fit(tracklets: Sequence[HeldOutTracklet]) -> tuple[float, float]:
+    """Temperature and exponent of largest posterior, on the tracklets and on pieces of them.
+
+    Pieces show what length does to one and the same animal; all pieces of a tracklet together weigh as much as one
+    tracklet.
+    """
+    means, lengths, truths, weights = [], [], [], []
+    for tracklet in tracklets:
+        count = len(tracklet.probabilities)
+        pieces = [(0, count)] + [
+            (int(start), length)
+            for length in _PIECES
+            if length < count
+            for start in np.linspace(0, count - length, min(3, count // length)).astype(int)
+        ]
+        for start, length in pieces:
+            means.append(tracklet.probabilities[start : start + length].astype(np.float64).mean(0))
+            lengths.append(length)
+            truths.append(tracklet.truth)
+            weights.append(1 / len(pieces))
+    if not means:
+        return _PRIOR_TEMPERATURE, _PRIOR_EXPONENT
+    logs, counts, weight = np.log(np.stack(means) + FLOOR), np.array(lengths, np.float64), np.array(weights)
+    best = (np.inf, _PRIOR_TEMPERATURE, _PRIOR_EXPONENT)
+    for temperature in _TEMPERATURES:
+        for exponent in _EXPONENTS:
+            scaled = logs * (counts**exponent / temperature)[:, None]
+            scaled -= scaled.max(1, keepdims=True)
+            right = scaled[np.arange(len(truths)), truths] - np.log(np.exp(scaled).sum(1))
+            loss = -(weight * right).sum()
+            loss += 0.5 * (np.log(temperature / _PRIOR_TEMPERATURE) / _TEMPERATURE_SPREAD) ** 2
+            loss += 0.5 * ((exponent - _PRIOR_EXPONENT) / _EXPONENT_SPREAD) ** 2
+            best = min(best, (float(loss), float(temperature), float(exponent)))
+    return best[1], best[2]
+
+
+def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.float64], max_error: float) -> float:
+    """Least confidence at which the estimated share of wrong IDs stays within `max_error`.
+
+    The chance of an error as a function of confidence is a logistic curve (Platt, 1999), fitted on the held-out
+    tracklets with a prior; the share is its mean over the tracklets at or above the threshold. A raw count of errors
+    would need hundreds of tracklets to show one in a hundred. How many tracklets have which confidence is taken from
+    the held-out ones together with `_REFERENCE`, for a few dozen say little about that either.
+
+    Parameters
+    ----------
+    confidences : NDArray[np.float64]
+        Shape (tracklets,).
+    correct : NDArray[np.float64]
+        How right each ID is, 0 to 1; shape (tracklets,).
+    max_error : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    float
+        At least `_LEAST_THRESHOLD`: an ID that is less probable than not is never assigned.
+    """
+    intercept, slope = fit_curve(confidences, correct)
+    places = np.linspace(0, 1, 201)
+    reference = _logistic(np.interp(places, np.linspace(0, 1, len(_REFERENCE)), _logit(_REFERENCE)), 0.0, 1.0)
+    values = np.concatenate([confidences, reference])
+    weights = np.concatenate([np.ones(len(confidences)), np.full(len(reference), _REFERENCE_WEIGHT / len(reference))])
+    order = np.argsort(-values)
+    errors = weights[order] * (1 - _logistic(_logit(values[order]), intercept, slope))
+    share = np.cumsum(errors) / np.cumsum(weights[order])
+    good = np.flatnonzero(share <= max_error)
+    if len(good):
+        return max(_LEAST_THRESHOLD, float(values[order][good[-1]]))
+    # even the surest are not sure enough: the confidence at which the curve itself reaches the accepted error
+    return float(_logistic((np.log((1 - max_error) / max_error) - intercept) / slope, 0.0, 1.0))
+
+
+def fit_curve(confidences: NDArray[np.float64], correct: NDArray[np.float64]) -> tuple[float, float]:
+    """Intercept and slope of the chance of being right, as a logistic function of the logit of the confidence.
+
+    The slope is searched on a grid of positive values: whatever a few tracklets suggest, surer is never wronger.
+    """
+    x = _logit(confidences)
+    best = (np.inf, *_PRIOR_CURVE)
+    for slope in _SLOPES:
+        intercept = _PRIOR_CURVE[0]
+        for _ in range(30):
+            chance = _logistic(x, intercept, slope)
+            gradient = (correct - chance).sum() - (intercept - _PRIOR_CURVE[0]) / _CURVE_SPREAD[0] ** 2
+            curvature = (chance * (1 - chance)).sum() + 1 / _CURVE_SPREAD[0] ** 2
+            # a long step would overshoot where the curve is flat
+            intercept += float(np.clip(gradient / curvature, -2, 2))
+        chance = np.clip(_logistic(x, intercept, slope), 1e-12, 1 - 1e-12)
+        loss = -(correct * np.log(chance) + (1 - correct) * np.log(1 - chance)).sum()
+        for value, mean, spread in zip((intercept, slope), _PRIOR_CURVE, _CURVE_SPREAD, strict=True):
+            loss += 0.5 * ((value - mean) / spread) ** 2
+        best = min(best, (float(loss), intercept, float(slope)))
+    return best[1], best[2]
+
+
+def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def _logistic(x: Any, intercept: float, slope: float) -> Any:
+    return 1 / (1 + np.exp(-(intercept + slope * x)))

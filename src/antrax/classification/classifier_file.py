@@ -1,0 +1,255 @@
+"""The classifier and its file: a Keras model with what anTraX and we add, read with h5py alone.
+
+Files that anTraX wrote are read by `antrax_file`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.classification.antrax_classifier import check_preparation, distinct, match_labels, read_parameters
+from antrax.classification.calibration import Calibration
+from antrax.errors import ClassifierError
+from antrax.images import Background, Preparation
+from antrax.io.atomic import replacing_hdf5
+from antrax.io.untrusted_hdf5 import (
+    dataset,
+    has,
+    member,
+    number_attribute,
+    open_stranger,
+    text_attribute,
+    text_dataset,
+    texts,
+)
+from antrax.labels import Category
+from antrax.networks.graph import Graph, Weights
+from antrax.networks.keras.config import Description, describe, to_keras_config
+from antrax.networks.keras.weights import KERAS_VERSION, read_weights, write_weights
+
+if TYPE_CHECKING:
+    import h5py
+
+SUFFIX = ".h5"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Everything needed to classify, and to train on.
+
+    Parameters
+    ----------
+    graph : Graph
+        Architecture.
+    weights : Weights
+        What classifies; trained on all examples.
+    labels : tuple of str
+        In the order of the outputs.
+    categories : mapping of str to Category
+        Kind of each label in the training set; empty where that is not known.
+    preparation : Preparation
+        How the network wants its images.
+    hsymmetry : bool
+    calibration : Calibration or None
+        None where nothing was held out.
+    measured_weights : Weights or None
+        Weights that have not seen the held-out tracklets: those that figures and calibration are of, and that
+        training on starts from.
+    seen : NDArray[np.uint64]
+        Fingerprints of the tracklets that `measured_weights` have seen.
+    record : mapping
+        How it was trained: options, versions, figures. For people; nothing depends on it.
+    labels_cut : bool
+        Whether labels may lack all after their tenth byte, as in files that anTraX wrote; see
+        `antrax_file.match_labels`.
+    turning : bool
+        Whether the network was trained with animals turned head for tail, as ours are and anTraX's are not; see
+        `antrax.decision.views`.
+    """
+
+    graph: Graph
+    weights: Weights
+    labels: tuple[str, ...]
+    categories: Mapping[str, Category]
+    preparation: Preparation
+    hsymmetry: bool = False
+    calibration: Calibration | None = None
+    measured_weights: Weights | None = None
+    seen: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    record: Mapping[str, Any] = field(default_factory=dict)
+    labels_cut: bool = False
+    turning: bool = True
+
+    @property
+    def size(self) -> int:
+        """Side length of the images that the network takes, in pixels."""
+        return self.graph.size
+
+    @property
+    def background(self) -> Background:
+        """What lies around the animals, white or black."""
+        return self.preparation.background
+
+    def with_labels_of(self, labels: Sequence[str]) -> Classifier:
+        """The same classifier with labels that were cut made whole, where `labels` leave no doubt."""
+        return replace(self, labels=match_labels(self.labels, labels)) if self.labels_cut else self
+
+    def digest(self) -> str:
+        """Tells this classifier from any other, by what decides its answers."""
+        state = blake2b(json.dumps([self.labels, to_keras_config(self.graph)]).encode(), digest_size=16)
+        for name in sorted(self.weights):
+            state.update(np.ascontiguousarray(self.weights[name]).tobytes())
+        return state.hexdigest()
+
+
+def write_classifier(classifier: Classifier, path: Path) -> None:
+    """Write a classifier whole or not at all; raises `OutputError`."""
+    import h5py
+
+    text = h5py.string_dtype()
+    parameters = {
+        "name": path.stem,
+        "nclasses": len(classifier.labels),
+        "modeltype": classifier.graph.name,
+        "target_size": classifier.size,
+        "crop_size": classifier.preparation.crop_size,
+        "scale": classifier.preparation.scale,
+        "prepared": "as anTraX does" if classifier.preparation.antrax else "as antrax does",
+        "hsymmetry": classifier.hsymmetry,
+        "background": classifier.background,
+        "categories": {label: str(category) for label, category in classifier.categories.items()},
+        "calibration": classifier.calibration.to_json() if classifier.calibration else None,
+        "record": dict(classifier.record),
+    }
+    with replacing_hdf5(path) as file:
+        file.attrs["keras_version"] = KERAS_VERSION
+        file.attrs["backend"] = "torch"
+        file.attrs["model_config"] = to_keras_config(classifier.graph)
+        write_weights(file.create_group("model_weights"), classifier.graph, classifier.weights)
+        file.create_dataset("prmtrs", data=json.dumps(parameters), dtype=text)
+        file.create_dataset("classes", data=list(classifier.labels), dtype=text)
+        own = file.create_group("antrax")
+        own.attrs["format"] = _FORMAT
+        own.create_dataset("seen", data=classifier.seen)
+        if classifier.measured_weights is not None:
+            write_weights(own.create_group("measured_weights"), classifier.graph, classifier.measured_weights)
+
+
+def read_classifier(path: Path) -> Classifier:
+    """Read a classifier. Nothing stored in the file is executed.
+
+    Raises
+    ------
+    ClassifierError
+        The file is missing, cut short, damaged, of another program, or of a kind that this version does not read.
+    """
+    with open_stranger(path, "a classifier") as file:
+        return _read(file)
+
+
+def _read(file: h5py.File) -> Classifier:
+    if "model_config" not in file.attrs:
+        weights = "layer_names" in file.attrs
+        raise ClassifierError("it holds weights alone, and no Keras model" if weights else "it holds no Keras model")
+    if not has(file, "prmtrs"):
+        raise ClassifierError("it is a Keras model of another program (no labels in it)")
+    if not has(file, "classes"):
+        raise ClassifierError("it holds no labels: it was never trained, or is of another program")
+    parameters, labels = text_dataset(file, "prmtrs"), texts(file, "classes")
+    description = describe(text_attribute(file, "model_config"), text_attribute(file, "keras_version"))
+    if not has(file, "antrax"):
+        labels = distinct(labels)
+    if len(labels) != description.graph.outputs or len(set(labels)) != len(labels):
+        raise ClassifierError(
+            f"its {description.graph.outputs} outputs do not match its {len(labels)} labels ({', '.join(labels)[:200]})"
+        )
+    if has(file, "antrax"):
+        return _from_own_file(file, description, parameters, labels)
+    preparation, hsymmetry, name = read_parameters(parameters, description.graph)
+    graph = Graph(name, description.graph.layers)
+    return Classifier(
+        graph=graph,
+        weights=read_weights(member(file, "model_weights"), graph, description.groups),
+        labels=labels,
+        categories={},
+        preparation=preparation,
+        hsymmetry=hsymmetry,
+        record={"written_by": "anTraX"},
+        labels_cut=True,
+        turning=False,
+    )
+
+
+def _from_own_file(file: h5py.File, description: Description, text: str, labels: tuple[str, ...]) -> Classifier:
+    own = member(file, "antrax")
+    if number_attribute(own, "format") > _FORMAT:
+        raise ClassifierError("it was written by a newer version of antrax; update this one")
+    parameters = json.loads(text)
+    graph, groups = description.graph, description.groups
+    preparation = Preparation(
+        graph.size,
+        parameters["background"],
+        parameters.get("prepared") == "as anTraX does",
+        parameters.get("crop_size"),
+        parameters.get("scale", 1),
+    )
+    check_preparation(preparation)
+    categories = parameters["categories"]
+    calibration = parameters.get("calibration")
+    measured = read_weights(member(own, "measured_weights"), graph, groups) if has(own, "measured_weights") else None
+    return Classifier(
+        graph=graph,
+        weights=read_weights(member(file, "model_weights"), graph, groups),
+        labels=labels,
+        categories={label: Category(categories[label]) for label in labels} if categories else {},
+        preparation=preparation,
+        hsymmetry=bool(parameters["hsymmetry"]),
+        calibration=Calibration.from_json(calibration) if calibration else None,
+        measured_weights=measured,
+        seen=np.asarray(dataset(own, "seen", dtype=np.uint64)[()]),
+        record=dict(parameters.get("record") or {}),
+    )
+
+
+def find_classifier(classifier_dir: Path, choice: str | None) -> Path:
+    """The classifier file that `--classifier` stands for.
+
+    Parameters
+    ----------
+    classifier_dir : Path
+        The session's `classifier` folder.
+    choice : str or None
+        A file, or a bare name for `NAME.h5` in the folder; None for `classifier.h5` there.
+
+    Raises
+    ------
+    ClassifierError
+        It does not exist; the message names those that do, or says how to train one.
+    """
+    if choice is None or (Path(choice).name == choice and not choice.endswith(SUFFIX)):
+        path = classifier_dir / f"{choice or 'classifier'}{SUFFIX}"
+        if choice and not path.is_file() and Path(choice).is_file():
+            raise ClassifierError(f"{Path(choice).absolute()} is no classifier: these end in {SUFFIX}")
+    else:
+        path = Path(choice).expanduser().absolute()
+        if not path.is_file() and (classifier_dir / choice).is_file():
+            path = classifier_dir / choice
+    if path.is_file():
+        return path
+    there = sorted(p.stem for p in classifier_dir.glob(f"*{SUFFIX}")) if classifier_dir.is_dir() else []
+    use = f"there is {', '.join(there)} (choose with --classifier NAME); or " if there else ""
+    train = f"train one first: antrax train {_quoted(classifier_dir.parent.parent)}"
+    raise ClassifierError(f"{path} does not exist; {use}{train}")
+
+
+def _quoted(path: Path) -> str:
+    return f'"{path}"' if " " in str(path) else str(path)

@@ -1,0 +1,1 @@
+"""Files of an experiment: the only code that knows their paths and bytes."""

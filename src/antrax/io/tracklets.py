@@ -1,0 +1,69 @@
+"""Tracklets and their blob images, one by one, for use from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import ExperimentError
+from antrax.io.names import TrackletName
+from antrax.io.session import Session
+from antrax.io.stacks import open_stack
+
+
+@dataclass(frozen=True)
+class Tracklet:
+    """A tracklet that has images.
+
+    Parameters
+    ----------
+    name : TrackletName
+    stack : Path
+        The file that its images lie in.
+    count : int
+        Number of images.
+    first_frame, last_frame : int or None
+        Absolute frames (1-based); None where the movie table does not tell.
+    """
+
+    name: TrackletName
+    stack: Path
+    count: int
+    first_frame: int | None
+    last_frame: int | None
+
+    def images(self) -> NDArray[np.uint8]:
+        """All its images, shape (count, S, S, 3), rgb, the background 0. Raises `StackError`."""
+        with open_stack(self.stack) as stack:
+            return np.ascontiguousarray(stack.read(self.name.name))
+
+
+def iter_tracklets(session: Session, movies: Iterable[int] | None = None) -> Iterator[Tracklet]:
+    """The tracklets of a session that have images, movie by movie.
+
+    Parameters
+    ----------
+    session : Session
+    movies : iterable of int, optional
+        All movies with an image stack by default.
+
+    Raises
+    ------
+    ExperimentError
+        A movie has no image stack.
+    StackError
+        A stack is damaged.
+    """
+    for movie in session.stacks if movies is None else movies:
+        if movie not in session.stacks:
+            raise ExperimentError(f"{session.path} has no image stack of movie {movie}")
+        for path in session.stacks[movie]:
+            with open_stack(path) as stack:
+                for name in stack.tracklets():
+                    if count := stack.count(name.name):
+                        first, last = (session.absolute_frame(movie, frame) for frame in (name.first, name.last))
+                        yield Tracklet(name, path, count, first, last)

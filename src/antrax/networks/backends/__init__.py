@@ -1,0 +1,1 @@
+"""A network at work: PyTorch and ONNX Runtime."""

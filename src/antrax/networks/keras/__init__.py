@@ -1,0 +1,1 @@
+"""Networks as Keras describes and stores them, read without Keras."""

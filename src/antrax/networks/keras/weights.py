@@ -1,0 +1,148 @@
+"""Weights as Keras lays them out in HDF5: a group a layer, or a model within the model, which lists them by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import ClassifierError
+from antrax.io.untrusted_hdf5 import dataset, dataset_names, member, open_stranger, short_texts_attribute
+from antrax.networks.graph import Graph, Weights
+from antrax.networks.keras.config import Stored
+from antrax.networks.layers import Shape
+
+if TYPE_CHECKING:
+    import h5py
+
+KERAS_VERSION = "3.0.0"
+# State of random numbers, which Keras 3 counts among the weights of a dropout layer.
+_IDLE = "seed_generator_state"
+
+
+def write_weights(group: h5py.Group, graph: Graph, weights: Weights) -> None:
+    """Write the weights of a graph as Keras does."""
+    import h5py
+
+    text = h5py.string_dtype()
+    group.attrs["layer_names"] = np.array([layer.name for layer in graph.layers], dtype=text)
+    group.attrs["backend"] = "torch"
+    group.attrs["keras_version"] = KERAS_VERSION
+    variables = graph.layer_weights()
+    for layer in graph.layers:
+        names = [f"{layer.name}/{variable}" for variable in variables.get(layer.name, ())]
+        folder = group.create_group(layer.name)
+        folder.attrs["weight_names"] = np.array(names, dtype=text)
+        for name in names:
+            folder.create_dataset(name, data=weights[name])
+    group.create_group("top_level_model_weights").attrs["weight_names"] = np.array([], dtype=text)
+
+
+def read_weights(group: h5py.Group, graph: Graph, groups: Mapping[str, Sequence[Stored]]) -> Weights:
+    """Read the weights of a graph from where a description says that they lie.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Holds one group for each of `groups`.
+    graph : Graph
+    groups : mapping of str to list of Stored
+        See `keras_config.Description`.
+
+    Raises
+    ------
+    ClassifierError
+        They are not there, or not as the graph needs them.
+    """
+    shapes = graph.weight_shapes()
+    weights: Weights = {}
+    for name, wanted in groups.items():
+        place = member(group, name)
+        for stored, where in zip(wanted, _places(place, name, wanted), strict=True):
+            weights[stored.weight] = _read(place, where, shapes[stored.weight])
+    return {name: weights[name] for name in shapes}
+
+
+def read_weights_in_order(path: Path, graph: Graph, names: Sequence[str], what: str) -> Weights:
+    """Read some weights of a graph from a file of weights alone, whatever its layers are called.
+
+    Parameters
+    ----------
+    path : Path
+        As `model.save_weights("….h5")` of Keras 2 writes it.
+    graph : Graph
+    names : sequence of str
+        All that the file holds, in its order.
+    what : str
+        What the file should be, with its article.
+
+    Raises
+    ------
+    ClassifierError
+        The file is missing, damaged, or has other weights.
+    """
+    shapes = graph.weight_shapes()
+    with open_stranger(path, what) as file:
+        found = []
+        for layer in short_texts_attribute(file, "layer_names"):
+            place = member(file, layer)
+            found += [(place, weight) for weight in short_texts_attribute(place, "weight_names")]
+            if len(found) > len(names):
+                break
+        if len(found) != len(names):
+            raise ClassifierError(f"it holds {len(found)} weights; {len(names)} are expected")
+        pairs = zip(names, found, strict=True)
+        return {name: _read(place, weight, shapes[name]) for name, (place, weight) in pairs}
+
+
+def _read(place: h5py.Group, name: str, shape: Shape) -> NDArray[np.float32]:
+    value = np.asarray(dataset(place, name, shape=shape, dtype=np.floating)[()], np.float32)
+    if not np.isfinite(value).all():
+        raise ClassifierError(f"{name} holds values that are no numbers")
+    return value
+
+
+def _places(place: h5py.Group, name: str, wanted: Sequence[Stored]) -> list[str]:
+    """Where in a group each of its weights lies.
+
+    By the names of layer and variable, which end the name of the dataset. TensorFlow 1 numbered names anew when a model
+    was made twice; then by order, which is what Keras itself goes by.
+    """
+    # groups may be the same one under many names, so that a limit for all of them would not do
+    found = [path for path in dataset_names(place, 4 * len(wanted) + 100) if _variable(path) != _IDLE]
+    alone = len({stored.layer for stored in wanted}) == 1
+    by_name: dict[tuple[str, str], list[str]] = {}
+    for path in found:
+        by_name.setdefault((_layer(path), _variable(path)), []).append(path)
+        by_name.setdefault(("", _variable(path)), []).append(path)
+    places = []
+    for stored in wanted:
+        layer = "" if alone else stored.layer.rpartition("/")[2]
+        paths = [path for variable in stored.variables for path in by_name.get((layer, variable), ())]
+        if len(paths) > 1:
+            paths = [path for path in paths if path.rpartition("/")[0] == stored.layer]
+        places += paths if len(paths) == 1 else []
+    if len(places) == len(found) == len(wanted) == len(set(places)):
+        return places
+    order = sorted(range(len(wanted)), key=lambda index: not wanted[index].trainable)
+    listed = [path for path in short_texts_attribute(place, "weight_names") if _variable(path) != _IDLE]
+    if len(listed) != len(wanted) or any(
+        _variable(path) not in wanted[index].variables for path, index in zip(listed, order, strict=True)
+    ):
+        raise ClassifierError(f"the weights of {name} are not those that the model describes, or some are missing")
+    placed = dict(zip(order, listed, strict=True))
+    return [placed[index] for index in range(len(wanted))]
+
+
+def _layer(path: str) -> str:
+    """`conv2d_1` for `block/conv2d_1/kernel:0`."""
+    return path.rpartition("/")[0].rpartition("/")[2]
+
+
+def _variable(path: str) -> str:
+    """`kernel` for `conv2d_1/conv2d_1_1/kernel_1:0`."""
+    return re.sub(r"(_\d+)?(:\d+)?$", "", path.rpartition("/")[2])

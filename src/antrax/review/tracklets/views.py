@@ -1,0 +1,336 @@
+"""Which tracklets are gone through, in which order; and which contradict one another.
+
+The most useful first
+---------------------
+What a person labels should teach the classifier most. That is a sum, for each classified tracklet, of
+
+- **uncertainty**, 0 to 1: one minus the confidence of the assigned label (uncertainty sampling; Lewis and Gale, 1994,
+  Proc. SIGIR: 3–12). For a tracklet left `Unknown` that most looks like something else, that confidence itself: the
+  nearer it came to being assigned, the more a label helps. Results of anTraX have no confidences; there, the mean
+  probability of an ID stands for it, and a half where there is none.
+- **conflict**: 1 for the less confident one of two tracklets that bear one ID at the same time, 1/2 for the other; one
+  of them is wrong for sure.
+- **rarity**, 0 to 1/2: of the label that it has or most looks like, among the examples that there are; 1/2 without
+  any, 1/4 with `RARE` of them.
+
+This is multiplied by n / (n + 5) for n images, for short tracklets are uncertain because there is little to see, and
+give few examples. Tracklets without a result come after, the longest first: nothing else is known of them. Those that
+have examples already come last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import ExperimentError, StackError
+from antrax.io.names import TrackletName, parse_tracklet_name
+from antrax.labels import UNKNOWN
+from antrax.review.tracklets.assignments import Assignment, Assignments
+from antrax.review.tracklets.catalog import Catalog
+from antrax.review.tracklets.colonies import Colonies
+
+UNCLASSIFIED = "=unclassified"
+ANY_ID = "=ids"
+NO_ID = "=noids"
+NEW = "=new"
+# Examples of a label at which it is half as rare as one without any.
+RARE = 100
+# Of a tracklet in conflict with very many, so many are named.
+MOST_NAMED = 10
+
+_NO_EXAMPLES: Mapping[str, int] = MappingProxyType({})
+
+
+class Order(StrEnum):
+    """In which order tracklets are gone through."""
+
+    RANDOM = "random"
+    USEFUL = "useful"
+    LONGEST = "longest"
+    TIME = "time"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which tracklets are gone through.
+
+    Parameters
+    ----------
+    movie : int, optional
+        All movies by default.
+    label : str
+        A label; ``=unclassified``; ``=ids`` for any ID; ``=noids`` for the classified ones without; ``=new`` for those
+        without examples; all by default.
+    colony : str
+        All colonies by default.
+    """
+
+    movie: int | None = None
+    label: str = ""
+    colony: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """Tracklets in the order in which they are gone through."""
+
+    tracklets: tuple[str, ...]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {tracklet: position for position, tracklet in enumerate(self.tracklets)}
+
+    def position(self, tracklet: str) -> int | None:
+        """0-based position of a tracklet; None where it is not in this view."""
+        return self._positions.get(tracklet)
+
+
+def make_view(
+    catalog: Catalog,
+    assignments: Assignments,
+    colonies: Colonies,
+    filter: Filter,  # noqa: A002  # it is one
+    order: Order,
+    *,
+    seed: int = 0,
+    examples: Mapping[str, int] = _NO_EXAMPLES,
+    ants: Collection[str] = (),
+    labelled: Container[str] = (),
+) -> View:
+    """The tracklets that pass a filter, in an order.
+
+    Among all movies, one with damaged images, or with damaged results where these matter, is passed over. Tracklets
+    in results of which there are no images are left out.
+
+    Parameters
+    ----------
+    catalog, assignments, colonies
+        Of the same session.
+    filter : Filter
+    order : Order
+    seed : int
+        For a random order. Which of two tracklets comes first depends on the seed and their names only: it stays
+        when the filter changes or movies are added.
+    examples : mapping
+        Number of examples by label, for `Order.USEFUL`.
+    ants : collection of str
+        Labels that are IDs.
+    labelled : container of str
+        Tracklets that have examples.
+
+    Returns
+    -------
+    View
+        Maybe of no tracklet.
+
+    Raises
+    ------
+    ExperimentError, StackError
+        The session cannot be read; or a single movie was asked for, which has no images, damaged ones, or damaged
+        results.
+    """
+    single = filter.movie is not None
+    movies = catalog.movies if filter.movie is None else (filter.movie,)
+    names: list[TrackletName] = []
+    said: list[Assignment | None] = []
+    conflicts: dict[str, tuple[str, ...]] = {}
+    for movie in movies:
+        try:
+            found = _filtered(catalog, assignments, colonies, filter, movie, ants, labelled)
+        except (ExperimentError, StackError):
+            if single:
+                raise
+            continue
+        names += found
+        results = _results(assignments, movie)
+        said += [results.get(name.name) for name in found]
+        if order is Order.USEFUL and results:
+            conflicts |= find_conflicts(assignments, movie, ants, colonies)
+    if order is Order.RANDOM:
+        places = np.argsort(_hashes(names, seed), kind="stable")
+    elif order is Order.LONGEST:
+        places = np.argsort(-_lengths(names, said), kind="stable")
+    elif order is Order.USEFUL:
+        places = _by_usefulness(names, said, conflicts, examples, labelled)
+    else:
+        places = np.arange(len(names))
+    return View(tuple([names[place].name for place in places.tolist()]))
+
+
+def _results(assignments: Assignments, movie: int) -> Mapping[str, Assignment]:
+    """Results of a movie; none where they are damaged, for one may label all the same."""
+    try:
+        return assignments.movie(movie)
+    except ExperimentError:
+        return {}
+
+
+def _filtered(
+    catalog: Catalog,
+    assignments: Assignments,
+    colonies: Colonies,
+    filter: Filter,  # noqa: A002
+    movie: int,
+    ants: Container[str],
+    labelled: Container[str],
+) -> Sequence[TrackletName]:
+    """The tracklets of a movie that pass the filter, in time."""
+    names: Sequence[TrackletName] = catalog.movie(movie).names
+    if filter.label == NEW:
+        names = [name for name in names if name.name not in labelled]
+    elif filter.label:
+        results = assignments.movie(movie)
+        names = [name for name in names if _has_label(results.get(name.name), filter.label, ants)]
+    if filter.colony:
+        belongs = colonies.of_movie(movie, [name.name for name in names])
+        names = [name for name in names if belongs[name.name] == filter.colony]
+    return names
+
+
+def _has_label(assignment: Assignment | None, wanted: str, ants: Container[str]) -> bool:
+    if assignment is None:
+        return wanted == UNCLASSIFIED
+    if wanted in (ANY_ID, NO_ID):
+        return (assignment.label in ants) == (wanted == ANY_ID)
+    return assignment.label == wanted
+
+
+def _hashes(names: Iterable[TrackletName], seed: int) -> NDArray[np.uint64]:
+    start = hashlib.blake2b(str(seed).encode(), digest_size=8)
+    digests = []
+    for name in names:
+        state = start.copy()
+        state.update(name.name.encode())
+        digests.append(state.digest())
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def _lengths(names: Sequence[TrackletName], said: Sequence[Assignment | None]) -> NDArray[np.float64]:
+    """Number of images where the results tell, else of frames; shape (tracklets,)."""
+    return np.array(
+        [
+            name.span if assignment is None or assignment.images is None else assignment.images
+            for name, assignment in zip(names, said, strict=True)
+        ],
+        np.float64,
+    )
+
+
+def _by_usefulness(
+    names: Sequence[TrackletName],
+    said: Sequence[Assignment | None],
+    conflicts: Mapping[str, tuple[str, ...]],
+    examples: Mapping[str, int],
+    labelled: Container[str],
+) -> NDArray[np.intp]:
+    """Places of the tracklets, the most useful first; see the top of this module."""
+    pairs = list(zip(names, said, strict=True))
+    certainty = {name.name: _certainty(name, assignment) for name, assignment in pairs if assignment}
+    usefulness = np.zeros(len(names))
+    for place, (name, assignment) in enumerate(pairs):
+        if assignment is None:
+            continue
+        certain = certainty[name.name]
+        looks_like = assignment.best_label or assignment.label
+        almost = assignment.label == UNKNOWN != looks_like
+        conflict = 0.0
+        if others := conflicts.get(name.name):
+            conflict = 1.0 if any(certainty.get(other, 1.0) >= certain for other in others) else 0.5
+        rarity = 0.5 / (1 + examples.get(looks_like if almost else assignment.label, 0) / RARE)
+        usefulness[place] = (certain if almost else 1 - certain) + conflict + rarity
+    lengths = _lengths(names, said)
+    usefulness *= lengths / (lengths + 5)
+    has_examples = np.array([name.name in labelled for name in names], bool)
+    # those without a result are at 0, the others above
+    return np.lexsort((-lengths, -usefulness, has_examples))
+
+
+def _certainty(name: TrackletName, assignment: Assignment) -> float:
+    """How sure the best label is, 0 to 1."""
+    if assignment.confidence is not None:
+        return assignment.confidence
+    # anTraX's score is a sum of probabilities; at most one image a frame
+    return min(1.0, assignment.score / name.span) if assignment.score > 0 else 0.5
+
+
+_remembered: WeakKeyDictionary[Assignments, dict[int, tuple[object, Mapping[str, tuple[str, ...]]]]]
+_remembered = WeakKeyDictionary()
+_remembering = threading.Lock()
+
+
+def find_conflicts(
+    assignments: Assignments, movie: int, ants: Collection[str], colonies: Colonies | None = None
+) -> Mapping[str, tuple[str, ...]]:
+    """Tracklets of a movie that bear an ID that another bears at the same time.
+
+    Remembered until the movie's results are others.
+
+    Parameters
+    ----------
+    assignments : Assignments
+    movie : int
+    ants : collection of str
+        Labels that are IDs.
+    colonies : Colonies, optional
+        Where there are several, each has an animal of its own of that ID, and only tracklets of one colony contradict
+        one another.
+
+    Returns
+    -------
+    mapping
+        The others by tracklet, at most `MOST_NAMED` of them.
+
+    Raises
+    ------
+    ExperimentError
+        The movie's results are damaged.
+    """
+    results = assignments.movie(movie)
+    several = colonies if colonies and colonies.names and not colonies.problem else None
+    key = (assignments.classification(movie), frozenset(ants), several is not None)
+    with _remembering:
+        known = _remembered.setdefault(assignments, {})
+        if movie in known and known[movie][0] == key:
+            return known[movie][1]
+    bearers = [(tracklet, assignment.label) for tracklet, assignment in results.items() if assignment.label in ants]
+    groups: dict[tuple[str, str | None], list[TrackletName]] = defaultdict(list)
+    belongs = several.of_movie(movie, [tracklet for tracklet, _ in bearers]) if several else {}
+    for tracklet, label in bearers:
+        if name := parse_tracklet_name(tracklet):
+            groups[label, belongs.get(tracklet)].append(name)
+    others: dict[str, list[str]] = defaultdict(list)
+    for names in groups.values():
+        _add_overlaps(names, others)
+    conflicts = MappingProxyType({tracklet: tuple(found) for tracklet, found in others.items()})
+    with _remembering:
+        known[movie] = (key, conflicts)
+    return conflicts
+
+
+def _add_overlaps(names: list[TrackletName], others: dict[str, list[str]]) -> None:
+    """Add pairs of tracklets that share a frame, going through time once.
+
+    Those that are under way at one moment all overlap, so each of them has met another already, and it is enough to
+    tell a new one of some.
+    """
+    under_way: list[tuple[int, str]] = []  # last frame and name; a heap, the first to end on top
+    for name in sorted(names, key=lambda name: (name.first, name.last, name.name)):
+        while under_way and under_way[0][0] < name.first:
+            heapq.heappop(under_way)
+        for _, other in under_way[:MOST_NAMED]:
+            others[name.name].append(other)
+            if len(others[other]) < MOST_NAMED:
+                others[other].append(name.name)
+        heapq.heappush(under_way, (name.last, name.name))

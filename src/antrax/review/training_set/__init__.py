@@ -1,0 +1,1 @@
+"""The training set as people edit it."""

@@ -1,0 +1,1 @@
+"""Validation: marks on labels, and the error rates that follow."""

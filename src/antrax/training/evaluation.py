@@ -1,0 +1,138 @@
+"""How good a network is on tracklets that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.classification.calibration import HeldOutTracklet
+
+
+@dataclass(frozen=True)
+class LabelFigures:
+    """How well one label is recognised.
+
+    Parameters
+    ----------
+    label : str
+    tracklets, images : int
+        Held out under this label.
+    accuracy : float
+        Share of these images that are classified right; nan where there are none.
+    confused_with : str
+        The label most often given instead; empty where none is.
+    confused_share : float
+        Share of the images that get it.
+    """
+
+    label: str
+    tracklets: int
+    images: int
+    accuracy: float
+    confused_with: str
+    confused_share: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results on the held-out tracklets.
+
+    Parameters
+    ----------
+    labels : tuple of str
+    confusion : NDArray[np.int64]
+        Images by people's label (row) and the network's (column); shape (labels, labels).
+    tracklets : NDArray[np.int64]
+        The same for whole tracklets, by the label that most images have and the largest mean probability.
+    """
+
+    labels: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    tracklets: NDArray[np.int64]
+
+    @property
+    def image_accuracy(self) -> float:
+        """Share of held-out images classified right; nan without any."""
+        return _share(np.trace(self.confusion), self.confusion.sum())
+
+    @property
+    def tracklet_accuracy(self) -> float:
+        """Share of held-out tracklets classified right, before any abstention; nan without any."""
+        return _share(np.trace(self.tracklets), self.tracklets.sum())
+
+    def by_label(self) -> list[LabelFigures]:
+        """Figures of every label, the worst first, those without held-out images last."""
+        figures = []
+        for index, label in enumerate(self.labels):
+            row = self.confusion[index]
+            others = np.where(np.arange(len(row)) == index, 0, row)
+            worst = int(others.argmax())
+            figures.append(
+                LabelFigures(
+                    label,
+                    int(self.tracklets[index].sum()),
+                    int(row.sum()),
+                    _share(row[index], row.sum()),
+                    self.labels[worst] if others[worst] else "",
+                    _share(others[worst], row.sum()),
+                )
+            )
+        return sorted(figures, key=lambda f: (f.images == 0, f.accuracy if f.images else 0.0, f.label))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for the record of a run."""
+        return {
+            "tracklets": int(self.tracklets.sum()),
+            "images": int(self.confusion.sum()),
+            "image_accuracy": _rounded(self.image_accuracy),
+            "tracklet_accuracy": _rounded(self.tracklet_accuracy),
+            "labels": {
+                f.label: {"tracklets": f.tracklets, "images": f.images, "accuracy": _rounded(f.accuracy)}
+                for f in sorted(self.by_label(), key=lambda f: self.labels.index(f.label))
+            },
+            "confusion_images": self.confusion.tolist(),
+            "confusion_tracklets": self.tracklets.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A held-out tracklet and what the network says of it.
+
+    Parameters
+    ----------
+    probabilities : NDArray[np.floating]
+        Shape (images, labels).
+    truth : NDArray[np.int64]
+        People's label of each image; shape (images,).
+    """
+
+    probabilities: NDArray[np.floating]
+    truth: NDArray[np.int64]
+
+    def as_tracklet(self) -> HeldOutTracklet:
+        """With one label for the whole: that of most images."""
+        return HeldOutTracklet(self.probabilities, int(np.bincount(self.truth).argmax()))
+
+
+def evaluate(predictions: Sequence[Prediction], labels: tuple[str, ...]) -> Evaluation:
+    """Count what is right and what is confused with what."""
+    images = np.zeros((len(labels), len(labels)), np.int64)
+    tracklets = np.zeros_like(images)
+    for prediction in predictions:
+        np.add.at(images, (prediction.truth, prediction.probabilities.argmax(1)), 1)
+        whole = prediction.as_tracklet()
+        tracklets[whole.truth, int(whole.probabilities.mean(0).argmax())] += 1
+    return Evaluation(labels, images, tracklets)
+
+
+def _share(part: float | np.integer[Any], whole: float | np.integer[Any]) -> float:
+    return float(part) / float(whole) if whole else float("nan")
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 4)

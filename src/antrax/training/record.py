@@ -1,0 +1,112 @@
+"""The record that every training run leaves beside its classifier."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.io.atomic import make_folder, write_atomically
+from antrax.training.dataset import Trainset
+from antrax.training.evaluation import Evaluation
+
+
+def describe_run(
+    trainset: Trainset,
+    labels: tuple[str, ...],
+    *,
+    options: Mapping[str, Any],
+    trained_on: str | None,
+    held_out: int,
+    history: list[dict[str, float]],
+    evaluation: Evaluation | None,
+    seconds: float,
+) -> dict[str, Any]:
+    """All about a run as plain values, as kept in `record.json` and in the classifier.
+
+    Parameters
+    ----------
+    trainset : Trainset
+    labels : tuple of str
+        The classifier's.
+    options : mapping
+        Those that were used.
+    trained_on : str or None
+        Digest of the classifier that training went on from.
+    held_out : int
+        Number of tracklets that were measured on.
+    history : list of dict
+        Figures by epoch; epoch 0 is that of pre-trained features of which only the labels were learned.
+    evaluation : Evaluation or None
+    seconds : float
+    """
+    counts = dict.fromkeys(labels, 0)
+    for index, label in enumerate(trainset.labels):
+        counts[label] = int((trainset.label_index == index).sum())
+    return {
+        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "options": dict(options),
+        "trained_on": trained_on,
+        "versions": {
+            "antrax": version("antrax"),
+            "torch": version("torch"),
+            "numpy": version("numpy"),
+            "python": platform.python_version(),
+        },
+        "examples": {
+            "digest": trainset.digest,
+            "files": trainset.files,
+            "used": len(trainset.images),
+            "tracklets": len(trainset.tracklets),
+            "held_out_tracklets": held_out,
+            "background": trainset.background,
+            "images_by_label": counts,
+        },
+        "history": history,
+        "held_out": evaluation.to_json() if evaluation else None,
+    }
+
+
+def write_record(
+    parent: Path,
+    name: str,
+    record: Mapping[str, Any],
+    trainset: Trainset,
+    held_out: NDArray[np.bool_],
+    evaluation: Evaluation | None,
+    history: list[dict[str, float]],
+) -> Path:
+    """Write a run's record into a folder of its own below `parent`; returns that. Raises `OutputError`."""
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    folder = make_folder(parent / f"{name}_{stamp}")
+    write_atomically(folder / "record.json", json.dumps(record, indent=1) + "\n")
+    write_atomically(folder / "examples.csv", _examples_table(trainset, held_out))
+    write_atomically(folder / "left_out.txt", "".join(f"{problem}\n" for problem in trainset.problems))
+    from antrax.training.plots import draw_confusion, draw_learning_curve
+
+    draw_learning_curve(history, folder / "learning_curve.png")
+    if evaluation:
+        draw_confusion(evaluation, folder / "confusion.png")
+    return folder
+
+
+def _examples_table(trainset: Trainset, held_out: NDArray[np.bool_]) -> str:
+    """Which tracklets were used, how many images of each label, and whether they were held out."""
+    answers = np.where(held_out, "yes", "no")
+    pairs, counts = np.unique(np.stack([trainset.tracklet_index, trainset.label_index]), axis=1, return_counts=True)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("experiment", "tracklet", "label", "images", "held_out"))
+    for (tracklet, label), count in zip(pairs.T, counts, strict=True):
+        writer.writerow((*trainset.tracklets[tracklet], trainset.labels[label], count, answers[tracklet]))
+    return text.getvalue()

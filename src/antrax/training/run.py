@@ -1,0 +1,437 @@
+"""`antrax train`: from a training set to a classifier that knows how good it is.
+
+How tracklets are held out without weakening what the user gets
+---------------------------------------------------------------
+A fifth of the tracklets, by a fixed hash, is held out. A first network is trained on the rest; all figures and the
+calibration are of this one, on tracklets that it has never seen. Its weights are kept in the file
+(`measured_weights`). The classifier that is used starts from them and is trained some more on *all* examples, so it
+has seen whatever people labelled. Training on later starts from the measured weights again: they have still not
+seen the held-out tracklets, so figures stay honest however often one goes round. The file remembers which tracklets
+its measured weights have seen, in case the rule of what is held out gives another answer on a grown set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.classification.calibration import ENOUGH_TRACKLETS, calibrate
+from antrax.classification.classifier_file import Classifier, read_classifier, write_classifier
+from antrax.classification.decision import merge_views, views
+from antrax.classification.engine import Batcher, batch_size
+from antrax.errors import ClassifierError, TrainsetError
+from antrax.images import Preparation
+from antrax.io.atomic import check_writable
+from antrax.labels import UNKNOWN, Category
+from antrax.networks.devices import choose_device
+from antrax.networks.graph import Weights
+from antrax.networks.keras.config import to_keras_config
+from antrax.progress import Reporter
+from antrax.training.dataset import ClassDir, Trainset, label_categories, load_trainset, open_classdir
+from antrax.training.evaluation import Evaluation, Prediction, evaluate
+from antrax.training.options import TrainOptions, check_options
+from antrax.training.record import describe_run, write_record
+from antrax.training.start import Start, check_unchanged, choose_architecture, start_new, start_on
+
+__all__ = ["TrainOptions", "TrainingResult", "train"]
+
+# Steps on all examples after those on the training share, as a share of them.
+FINISHING = 0.3
+_NEGATIVES = 0.1
+# Steps in which the labels of a pre-trained network are learned while the rest stays, as a share of the epochs'.
+_HEAD = 0.2
+_RATE_HEAD = 2e-3
+# Accuracy is shown after each epoch, on so many images a held-out tracklet.
+_GLANCE = 40
+# What a run writes at most, checkpoints included: bytes that must be free when it starts, in all and for each weight.
+# To write more just to try it would take too long.
+_ROOM, _ROOM_A_WEIGHT, _LARGEST_TRIAL = 8 * 2**20, 64, 512 * 2**20
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came of it.
+
+    Parameters
+    ----------
+    path : Path
+        The classifier's file.
+    classifier : Classifier
+    evaluation : Evaluation or None
+        On held-out tracklets; None where none could be held out.
+    record : Path
+        Folder with options, versions, figures and pictures.
+    problems : tuple of str
+        What was left out of the training set, and why.
+    """
+
+    path: Path
+    classifier: Classifier
+    evaluation: Evaluation | None
+    record: Path
+    problems: tuple[str, ...]
+
+
+def train(
+    path: str | os.PathLike[str],
+    options: TrainOptions | None = None,
+    *,
+    session: str | None = None,
+    reporter: Reporter | None = None,
+) -> TrainingResult:
+    """Train a classifier, new or further.
+
+    Parameters
+    ----------
+    path : path
+        A folder that holds `examples/`, or an experiment.
+    options : TrainOptions, optional
+    session : str, optional
+        Session of the experiment; the latest by default.
+    reporter : Reporter, optional
+        Hears of progress.
+
+    Raises
+    ------
+    AntraxError
+        Options, training set or existing classifier do not allow it; nothing is changed then.
+    """
+    options = options or TrainOptions()
+    reporter = reporter or Reporter()
+    started = time.monotonic()
+    check_options(options)
+    classdir = open_classdir(path, session)
+    file = classdir.classifier_file(options.name)
+    existing = None if options.scratch or not file.exists() else _existing(file)
+    if existing:
+        check_unchanged(existing, options, file)
+    if classdir.session:
+        _ = classdir.session.labels  # a broken labels.csv is to be told before an hour's images are read
+    device = choose_device(options.device)
+    check_writable(file, _ROOM)
+
+    choice = None if existing else choose_architecture(options, reporter)
+    preparation = existing.preparation if existing else choice.size if choice else None
+    with reporter.bar("reading examples", None, "images") as update:
+        trainset = load_trainset(classdir, preparation, progress=lambda done, total: update(done, total=total))
+    for problem in trainset.problems:
+        reporter.warn(problem)
+    if existing and existing.background != trainset.background:
+        raise TrainsetError(
+            f"{classdir.examples_dir} has examples on {trainset.background} ground, but {file} was trained on "
+            f"{existing.background} ground; start a new classifier with --scratch"
+        )
+    if existing:
+        existing = existing.with_labels_of(
+            (*trainset.labels, *(classdir.session.labels.all if classdir.session else ()))
+        )
+    labels = _output_labels(trainset, classdir, existing, reporter)
+    categories = label_categories(labels, classdir.session)
+    if choice:
+        start = start_new(choice, trainset.images.shape[1], labels, trainset.background, options.seed)
+    else:
+        assert existing is not None
+        start = start_on(existing, labels, file)
+    weights = sum(math.prod(shape) for shape in start.graph.weight_shapes().values())
+    check_writable(file, min(max(_ROOM, _ROOM_A_WEIGHT * weights), _LARGEST_TRIAL))
+    plan = _Plan(options, device, trainset, labels, categories, existing, start, file)
+    reporter.say(
+        f"{len(trainset.images):,} images of {len(trainset.tracklets):,} tracklets, {len(trainset.labels)} labels, "
+        f"{plan.graph.size} pixels, {trainset.background} background; "
+        f"{'training on ' + file.name if existing else 'a new classifier: ' + plan.graph.name}, on {device}"
+    )
+    classifier, evaluation, history = plan.run(reporter)
+    record = describe_run(
+        trainset,
+        labels,
+        options=plan.settings(),
+        trained_on=existing.digest() if existing else None,
+        held_out=int(plan.measurable.sum()),
+        history=history,
+        evaluation=evaluation,
+        seconds=time.monotonic() - started,
+    )
+    classifier = dataclasses.replace(classifier, record=record)
+    write_classifier(classifier, file)
+    folder = write_record(
+        classdir.path / "training", options.name, record, trainset, plan.held_out, evaluation, history
+    )
+    for checkpoint in plan.checkpoints.values():
+        checkpoint.unlink(missing_ok=True)
+    return TrainingResult(file, classifier, evaluation, folder, trainset.problems)
+
+
+def _existing(file: Path) -> Classifier:
+    try:
+        return read_classifier(file)
+    except ClassifierError as error:
+        raise ClassifierError(f"{error} (start a new one with --scratch, or choose another with --name)") from None
+
+
+def _output_labels(
+    trainset: Trainset, classdir: ClassDir, existing: Classifier | None, reporter: Reporter
+) -> tuple[str, ...]:
+    """Labels in output order: those of the existing classifier first, so that its weights keep their places."""
+    listed = classdir.session.labels.all if classdir.session else ()
+    if classdir.session and (unlisted := sorted(set(trainset.labels) - set(listed))):
+        reporter.warn(
+            f"examples of {', '.join(unlisted)}, which {classdir.session.path / 'parameters' / 'labels.csv'} does not "
+            "list: they are learned, but tracklets of this experiment never get these labels"
+        )
+    if without := sorted(set(listed) - set(trainset.labels) - {UNKNOWN}):
+        reporter.warn(f"no usable examples of {', '.join(without)}: no tracklet will get these labels until there are")
+    wanted = sorted(set(trainset.labels) | set(listed))
+    if not existing:
+        return tuple(wanted)
+    if gone := [label for label in existing.labels if label not in wanted]:
+        cut = " (anTraX cut labels after ten bytes, and these cannot be told whole)" if existing.labels_cut else ""
+        raise TrainsetError(
+            f"{classdir.examples_dir} has no examples of {', '.join(gone)}, which the existing classifier knows{cut}; "
+            "put them back, or start a new classifier with --scratch"
+        )
+    return existing.labels + tuple(label for label in wanted if label not in existing.labels)
+
+
+_TITLES = {
+    "head": "training the labels of a pre-trained network",
+    "measured": "training",
+    "finished": "finishing on all examples",
+}
+
+
+class _Plan:
+    """One training run: what is trained on what, from where, in which steps."""
+
+    def __init__(
+        self,
+        options: TrainOptions,
+        device: str,
+        trainset: Trainset,
+        labels: tuple[str, ...],
+        categories: Mapping[str, Category],
+        existing: Classifier | None,
+        start: Start,
+        file: Path,
+    ) -> None:
+        self.options, self.device, self.trainset = options, device, trainset
+        self.labels, self.categories, self.existing = labels, categories, existing
+        self.graph, self.start, self.file = start.graph, start, file
+        self.hsymmetry = existing.hsymmetry if existing else bool(options.hsymmetry)
+        self.preparation = existing.preparation if existing else Preparation(self.graph.size, trainset.background)
+        output = np.array([labels.index(label) for label in trainset.labels])
+        self.targets = output[trainset.label_index]
+        self.held_out, self.measurable = _split(trainset, existing)
+        self.key = _key(options, trainset, labels, existing, start)
+        self.checkpoints = {
+            phase: file.with_name(f".{file.name}.{phase}.checkpoint") for phase in ("head", "measured", "finished")
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """The options that this run has, those that were left open filled in."""
+        from antrax.training.augmentation import describe, parse_augmentation
+
+        return {
+            "epochs": self.options.epochs,
+            "scratch": self.options.scratch,
+            "arch": self.graph.name,
+            "target_size": self.graph.size,
+            "hsymmetry": self.hsymmetry,
+            "augmentation": describe(parse_augmentation(self.options.aug_options, hsymmetry=self.hsymmetry)),
+            "device": self.device,
+            "seed": self.options.seed,
+            "modelfile": None if self.options.modelfile is None else os.fspath(self.options.modelfile),
+            "pretrained": bool(self.start.head),
+        }
+
+    @property
+    def seen(self) -> NDArray[np.uint64]:
+        """Fingerprints of what the measured weights have seen after this run."""
+        before = self.existing.seen if self.existing else np.zeros(0, np.uint64)
+        return np.union1d(before, self.trainset.fingerprints()[~self.held_out])
+
+    def run(self, reporter: Reporter) -> tuple[Classifier, Evaluation | None, list[dict[str, float]]]:
+        """Train, measure, calibrate, and train to the end on everything."""
+        from antrax.training.loop import Schedule, steps_per_epoch
+
+        training = ~self.held_out[self.trainset.tracklet_index]
+        an_epoch, all_in_one = steps_per_epoch(int(training.sum())), steps_per_epoch(len(training))
+        epochs, seed = self.options.epochs, self.options.seed
+        start = self.start.weights
+        history: list[dict[str, float]] = []
+        if self.start.head:
+            steps = max(1, round(_HEAD * epochs * an_epoch))
+            schedule = Schedule(steps, steps, _RATE_HEAD, _NEGATIVES, seed + 2, self.start.head)
+            start, learned = self._optimize("head", start, training, schedule, reporter)
+            history += learned
+        schedule = Schedule(epochs * an_epoch, an_epoch, self.start.rate, _NEGATIVES, seed)
+        measured, learned = self._optimize("measured", start, training, schedule, reporter)
+        history += learned
+        weights = measured
+        if self.held_out.any():
+            steps = max(1, round(FINISHING * epochs * all_in_one))
+            schedule = Schedule(steps, all_in_one, self.start.finishing_rate, _NEGATIVES, seed + 1)
+            weights, _ = self._optimize("finished", measured, training | True, schedule, reporter)
+        evaluation = calibration = None
+        predictions = self._predictions(measured)
+        if predictions:
+            evaluation = evaluate(predictions, self.labels)
+            self._tell_of_new_experiments(predictions, reporter)
+            categories = [self.categories[label] for label in self.labels]
+            calibration = calibrate([prediction.as_tracklet() for prediction in predictions], categories)
+        if not calibration or not calibration.sufficient:
+            count = len(calibration.confidences) if calibration else 0
+            reporter.warn(
+                f"{self.file.name} may have seen any of these tracklets, so that none can show how good it is: "
+                "classify will use a fixed cautious rule; --scratch starts a classifier that is measured"
+                if self.existing and self.existing.measured_weights is None
+                else f"too few held-out tracklets to calibrate on ({count} with an ID; {ENOUGH_TRACKLETS} are needed): "
+                "classify will use a fixed cautious rule"
+            )
+        classifier = Classifier(
+            graph=self.graph,
+            weights=weights,
+            labels=self.labels,
+            categories=self.categories,
+            preparation=self.preparation,
+            hsymmetry=self.hsymmetry,
+            calibration=calibration,
+            measured_weights=measured,
+            seen=self.seen,
+        )
+        return classifier, evaluation, history
+
+    def _tell_of_new_experiments(self, predictions: list[Prediction], reporter: Reporter) -> None:
+        """Say how well experiments are identified of which not one tracklet was seen: the hardest figure."""
+        new = self.trainset.in_held_out_experiments()[np.flatnonzero(self.measurable)]
+        chosen = [prediction for prediction, is_new in zip(predictions, new, strict=True) if is_new]
+        if chosen:
+            figures = evaluate(chosen, self.labels)
+            reporter.say(
+                f"of these, {len(chosen)} tracklets of experiments that the network never saw anything of: "
+                f"{figures.image_accuracy:.1%} of images, {figures.tracklet_accuracy:.1%} of tracklets right"
+            )
+
+    def _optimize(
+        self,
+        phase: str,
+        start: Weights | None,
+        chosen: NDArray[np.bool_],
+        schedule: Any,
+        reporter: Reporter,
+    ) -> tuple[Weights, list[dict[str, float]]]:
+        from antrax.training.augmentation import parse_augmentation
+        from antrax.training.loop import BATCH, Material, optimize
+
+        whole = bool(chosen.all())
+        material = Material(
+            # a selection copies, and the set may fill half the memory
+            self.trainset.images if whole else self.trainset.images[chosen],
+            self.targets if whole else self.targets[chosen],
+            self.trainset.tracklet_index if whole else self.trainset.tracklet_index[chosen],
+            tuple(self.categories[label] for label in self.labels),
+            self.trainset.background,
+        )
+        epochs = -(-schedule.steps // schedule.steps_an_epoch)
+        with reporter.bar(_TITLES[phase], schedule.steps * BATCH, "images") as update:
+
+            def on_step(step: int, loss: float) -> None:
+                update(step * BATCH, f"loss {loss:.3f}")
+
+            def on_resume(step: int) -> None:
+                reporter.say(f"{_TITLES[phase]}: going on where it was stopped, at {step / schedule.steps:.0%}")
+
+            def on_epoch(epoch: int, loss: float, weights: Weights) -> dict[str, float]:
+                # what pre-trained features are worth by themselves is shown before they are changed
+                row = {"epoch": 0.0 if phase == "head" else float(epoch), "loss": loss}
+                if phase != "finished":
+                    predictions = self._predictions(weights, _GLANCE)
+                    text = ""
+                    if predictions:
+                        figures = evaluate(predictions, self.labels)
+                        row |= {
+                            "image_accuracy": figures.image_accuracy,
+                            "tracklet_accuracy": figures.tracklet_accuracy,
+                        }
+                        text = (
+                            f"; held out: {figures.image_accuracy:.1%} of images, "
+                            f"{figures.tracklet_accuracy:.1%} of tracklets right"
+                        )
+                    title = "labels alone" if phase == "head" else f"epoch {epoch} of {epochs}"
+                    reporter.say(f"{title}: loss {loss:.3f}{text}")
+                return row
+
+            return optimize(
+                self.graph,
+                start,
+                material,
+                schedule,
+                parse_augmentation(self.options.aug_options, hsymmetry=self.hsymmetry),
+                self.device,
+                checkpoint=self.checkpoints[phase],
+                key=f"{self.key} {phase}",
+                on_step=on_step,
+                on_epoch=on_epoch,
+                on_resume=on_resume,
+            )
+
+    def _predictions(self, weights: Weights, most: int | None = None) -> list[Prediction]:
+        """What a network says of the held-out tracklets, at most so many images of each, seen as in classification."""
+        from antrax.networks.backends.torch_network import TorchPredictor
+
+        predictor = TorchPredictor(self.graph, weights, self.device)
+        batcher = Batcher(predictor, batch_size(self.graph, self.device), self.graph.size)
+        places = []
+        for tracklet in np.flatnonzero(self.measurable):
+            chosen = np.flatnonzero(self.trainset.tracklet_index == tracklet)
+            if most and len(chosen) > most:
+                chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
+            places.append(chosen)
+            batcher.add(self.trainset.images[chosen], *views(len(chosen)))
+        if not places:
+            return []
+        shown = np.cumsum([len(views(len(chosen))[0]) for chosen in places])[:-1]
+        return [
+            Prediction(merge_views(logs, len(chosen)), self.targets[chosen])
+            for chosen, logs in zip(places, np.split(batcher.finish(), shown), strict=True)
+        ]
+
+
+def _split(trainset: Trainset, existing: Classifier | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which tracklets are held out, and which of these can be measured on; each of shape (tracklets,).
+
+    Nothing is held out of a set so small that the rest would lack all but one label; nor where training goes on from
+    weights that may have seen all of it, as those of anTraX.
+    """
+    held_out = trainset.held_out()
+    rest = trainset.label_index[~held_out[trainset.tracklet_index]]
+    if len(np.unique(rest)) < 2 or (existing and existing.measured_weights is None):
+        held_out[:] = False
+    measurable = held_out.copy()
+    if existing:
+        measurable &= ~np.isin(trainset.fingerprints(), existing.seen)
+    return held_out, measurable
+
+
+def _key(
+    options: TrainOptions, trainset: Trainset, labels: tuple[str, ...], existing: Classifier | None, start: Start
+) -> str:
+    """Identifies a run: the same command on the same examples, the same network and the same old classifier."""
+    left_out = ("device", "scratch", "name", "modelfile")
+    relevant = {k: v for k, v in dataclasses.asdict(options).items() if k not in left_out}
+    basis = [version("antrax"), trainset.digest, existing.digest() if existing else None, to_keras_config(start.graph)]
+    state = blake2b(json.dumps([relevant, labels, basis], default=str).encode(), digest_size=16)
+    for name, value in (start.weights or {}).items():
+        state.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    return state.hexdigest()

@@ -1,0 +1,353 @@
+"""The app in a real browser: Chromium, a running `antrax extract-trainset`, and what a person does at it.
+
+Every test fails on what it did not announce with `Tab.expects`: an error in the browser's console, an error in the
+page, an answer with a status of 400 or more, anything that the app writes to its standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect, sync_playwright
+
+from antrax.demo import generate_experiment
+from antrax.io.names import parse_tracklet_name
+from antrax.io.session import Session, open_session
+from antrax.io.stacks import open_stack
+from antrax.training.dataset import list_examples
+
+# All tests of the browser run one after the other: two browsers on two busy cores would wait for each other.
+in_browser = pytest.mark.xdist_group("browser")
+
+PATIENCE_S = 30
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+_SHOWN = """() => {
+    const montage = document.getElementById('montage');
+    return montage.getAttribute('aria-busy') === 'false' && montage.dataset.tracklet || null;
+}"""
+# Where the images of a montage lie, by the page's own rules: in screen pixels, from the upper left of its canvas.
+_GRID = """async ([id, count, size, scale]) => {
+    const { arrange } = await import('/static/js/grid.js');
+    const canvas = document.querySelector(`#${id} canvas.montage-canvas`);
+    const { left, top, pitch, factor, columns, cell } = arrange({ count, size, scale }, canvas.width, canvas.height,
+      devicePixelRatio);
+    return { left, top, pitch, factor, columns, cell };
+}"""
+# Name and pixels in one and the same moment.
+_PIXELS = """([grid, count, size]) => {
+    const canvas = document.querySelector('#montage canvas.montage-canvas');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const { left, top, pitch, factor, columns } = grid;
+    const pixels = [];
+    for (let i = 0; i < count; i += 1)
+      for (let y = 0; y < size; y += 1)
+        for (let x = 0; x < size; x += 1) {
+          const column = left + (i % columns) * pitch + x * factor + Math.floor(factor / 2);
+          const row = top + Math.floor(i / columns) * pitch + y * factor + Math.floor(factor / 2);
+          const at = 4 * (row * canvas.width + column);
+          pixels.push(data[at], data[at + 1], data[at + 2]);
+        }
+    return [document.querySelector('h1.head-name').textContent, pixels];
+}"""
+
+
+# ---- the app
+
+
+class App:
+    """`antrax extract-trainset`, running."""
+
+    def __init__(self, experiments: Path, cache: Path, *options: object) -> None:
+        command = [sys.executable, "-m", "antrax", "extract-trainset", experiments, "--no-browser", *options]
+        cache.mkdir(exist_ok=True)
+        self.complaints = cache / "stderr.txt"
+        with self.complaints.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [str(part) for part in command],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env={**os.environ, "ANTRAX_CACHE": str(cache)},
+            )
+        assert self.process.stdout
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/\S+", self.process.stdout.readline())
+        assert found, self.complaints.read_text()
+        self.address, self.port = found[0], int(found[1])
+        self.root = f"http://127.0.0.1:{self.port}"
+
+    def end(self) -> None:
+        """End it as Ctrl-C does."""
+        if self.process.returncode is None:
+            self.process.terminate()
+            self.process.communicate(timeout=PATIENCE_S)
+        assert self.complaints.read_text() == ""
+
+    def crash(self) -> None:
+        """End it as a power cut does."""
+        self.process.kill()
+        self.process.communicate(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def start_app(tmp_path: Path) -> Iterator[Callable[..., App]]:
+    """A function that starts the app on an experiment, or on a folder of some."""
+    running: list[App] = []
+
+    def start(experiments: Path, *options: object) -> App:
+        running.append(App(experiments, tmp_path / "cache", *options))
+        return running[-1]
+
+    yield start
+    for app in running:
+        app.end()
+
+
+@pytest.fixture(scope="session")
+def browsed_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small experiment of short tracklets, without examples; shared, so tests copy it."""
+    directory = tmp_path_factory.mktemp("browsed") / "some.ants"
+    generate_experiment(directory, seed=3, movies=2, tracklets=40, max_frames=12, image_size=24)
+    shutil.rmtree(directory / "session" / "classifier")
+    return directory
+
+
+@pytest.fixture
+def session(browsed_demo: Path, tmp_path: Path) -> Session:
+    """A copy of the demo for one test."""
+    experiment = tmp_path / "data" / "some.ants"
+    shutil.copytree(browsed_demo, experiment)
+    return open_session(experiment)
+
+
+@pytest.fixture
+def app(session: Session, start_app: Callable[..., App]) -> App:
+    """The app on that copy."""
+    return start_app(session.experiment)
+
+
+# ---- the browser
+
+
+def _chromium() -> str | None:
+    named = os.environ.get("ANTRAX_CHROMIUM", "/usr/bin/chromium")
+    found = (shutil.which(name) for name in (named, "chromium", "chromium-browser", "google-chrome"))
+    return next((path for path in found if path), None)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser. Ends with the module: Playwright's event loop would be in the way of other tests' loops."""
+    path = _chromium()
+    if path is None:
+        reason = "there is no Chromium; install it, or name it in ANTRAX_CHROMIUM"
+        if os.environ.get("ANTRAX_BROWSER_REQUIRED") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    expect.set_options(timeout=PATIENCE_S * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A tab of the browser, with a person before it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._announced: list[str] = []
+        self._troubles: list[str] = []
+        page.set_default_timeout(PATIENCE_S * 1000)
+        page.on("response", self._on_response)
+        page.on("pageerror", lambda error: self._troubles.append(f"page: {error}"))
+        page.on("console", lambda message: self._on_console(message.type, message.text, message.location["url"]))
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400:
+            self._troubles.append(f"{response.status} {response.url}")
+
+    def _on_console(self, kind: str, text: str, url: str) -> None:
+        # an answer's status is noted as such
+        if kind == "error" and not text.startswith("Failed to load resource: the server responded"):
+            self._troubles.append(f"console: {text} {url}")
+
+    def expects(self, *troubles: str) -> None:
+        """Announce troubles: regular expressions, each of which must come true at least once."""
+        self._announced += troubles
+
+    def check(self) -> None:
+        """Fail on troubles that were not announced, and on those that did not come."""
+        surprises = [text for text in self._troubles if not any(re.search(known, text) for known in self._announced)]
+        assert not surprises, f"not announced: {surprises}"
+        missed = [known for known in self._announced if not any(re.search(known, text) for text in self._troubles)]
+        assert not missed, f"announced, but did not come: {missed}; there were: {self._troubles}"
+
+    # -- what is on the screen
+
+    def find(self, selector: str) -> Locator:
+        """Elements by their selector."""
+        return self.page.locator(selector)
+
+    def button(self, name: str | re.Pattern[str], within: str = "body") -> Locator:
+        """A button by its whole name."""
+        exact = isinstance(name, str)
+        return self.find(within).get_by_role("button", name=name, exact=exact)
+
+    def shown(self) -> str:
+        """The tracklet on the screen, once all its visible images are painted."""
+        return str(self.page.wait_for_function(_SHOWN, polling="raf").json_value())
+
+    def other_than(self, before: str) -> str:
+        """The tracklet on the screen, once it is another one."""
+        self.page.wait_for_function(f"(before) => ![null, before].includes(({_SHOWN})())", arg=before, polling="raf")
+        return self.shown()
+
+    def shows(self, tracklet: str) -> None:
+        """Wait for the images of a tracklet on the screen."""
+        self.page.wait_for_function(f"(wanted) => ({_SHOWN})() === wanted", arg=tracklet, polling="raf")
+
+    def chosen_label(self) -> str | None:
+        """The label that an export would use."""
+        pressed = self.find("#panel-label .label[aria-pressed=true]")
+        return pressed.get_attribute("data-label") if pressed.count() else None
+
+    def place(self, i: int, count: int, size: int, montage: str = "frames-all") -> tuple[float, float]:
+        """Where the middle of an image lies on the page. For a montage that fits all of its images."""
+        grid = self.page.evaluate(_GRID, [montage, count, size, "fit"])
+        box = self.find(f"#{montage}").bounding_box()
+        assert box
+        middle = grid["cell"] / 2
+        x = box["x"] + grid["left"] + (i % grid["columns"]) * grid["pitch"] + middle
+        return x, box["y"] + grid["top"] + (i // grid["columns"]) * grid["pitch"] + middle
+
+    def painted(self, count: int, size: int) -> tuple[str, NDArray[np.uint8]]:
+        """The name in the head, and the images in the montage at the same moment: (count, size, size, 3)."""
+        grid = self.page.evaluate(_GRID, ["montage", count, size, "fit"])
+        name, pixels = self.page.evaluate(_PIXELS, [grid, count, size])
+        return name, np.array(pixels, np.uint8).reshape(count, size, size, 3)
+
+    # -- what the person does
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def type_label(self, label: str) -> None:
+        """Choose a label by typing it, with the focus in no field."""
+        self.press(*label.lower())
+        expect(self.find(f'#panel-label .label[data-label="{label}"]')).to_have_attribute("aria-pressed", "true")
+
+    def saved(self) -> None:
+        """Wait until no export is under way."""
+        expect(self.find("#panel-label .pending")).to_have_count(0)
+
+    def said(self, text: str | re.Pattern[str]) -> None:
+        """Wait for a message about the last export."""
+        expect(self.find(".last-message")).to_contain_text(text)
+
+    def told(self, text: str | re.Pattern[str]) -> Locator:
+        """Wait for a short message at the edge; it is given back."""
+        message = self.find("#toasts .toast").filter(has_text=text)
+        expect(message.last).to_be_visible()
+        return message.last
+
+    def checked(self, tracklets: int) -> None:
+        """Wait until the statistics count so many checks."""
+        expect(self.find(".rates [role=status]")).to_have_text(re.compile(rf"^{tracklets or 'No'}\b"))
+
+    def go_to(self, tracklet: str) -> None:
+        """Show a tracklet by its name."""
+        self.press("Shift+G")
+        self.find("dialog input").fill(tracklet)
+        self.press("Enter")
+        self.shows(tracklet)
+
+    def filter(self, *choices: str) -> None:
+        """Choose in the menu *Tracklets*: 'All movies', 'Movie 2', a label."""
+        self.find("#open-tracklets").click()
+        for choice in choices:
+            self.find(".menu").get_by_role("menuitemradio", name=re.compile(rf"^{re.escape(choice)}\b")).click()
+        self.press("Escape")
+
+    def order(self, title: str) -> None:
+        """Choose in the menu *Order*."""
+        self.find("#open-order").click()
+        self.find(".menu").get_by_role("menuitemradio", name=re.compile(title)).click()
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        """Wait for something that the browser cannot tell, such as a file."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            self.page.wait_for_timeout(20)
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[..., Tab]]:
+    """A function that opens the app in a tab: of a browser of its own, or beside another tab of it."""
+    contexts: list[BrowserContext] = []
+    tabs: list[Tab] = []
+
+    def open_tab(address: App | str, beside: Tab | None = None, **options: Any) -> Tab:
+        if beside is None:
+            contexts.append(chromium.new_context(viewport={"width": 1280, "height": 800}, **options))
+        context = beside.page.context if beside else contexts[-1]
+        tab = Tab(context.new_page())
+        tabs.append(tab)
+        tab.page.goto(address if isinstance(address, str) else address.address)
+        return tab
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    for tab in tabs:
+        tab.check()
+
+
+@pytest.fixture
+def tab(app: App, visit: Callable[..., Tab]) -> Tab:
+    """The app in a tab, with its first tracklet on the screen."""
+    opened = visit(app)
+    opened.shown()
+    return opened
+
+
+# ---- what is on the disk
+
+
+def exported(session: Session) -> dict[str, dict[str, int]]:
+    """How many images of each tracklet are in the training set, by label."""
+    counts: dict[str, dict[str, int]] = {}
+    folder = session.classifier_dir / "examples"
+    for file in list_examples(folder) if folder.is_dir() else []:
+        labels = counts.setdefault(file.tracklet, {})
+        labels[file.label] = labels.get(file.label, 0) + 1
+    return counts
+
+
+def counts_of(session: Session, movie: int = 1) -> dict[str, int]:
+    """How many images each tracklet of a movie has."""
+    (path,) = session.stacks[movie]
+    with open_stack(path) as stack:
+        return {name.name: stack.count(name.name) for name in stack.tracklets()}
+
+
+def images_of(session: Session, tracklet: str) -> NDArray[np.uint8]:
+    """Images of a tracklet as its stack has them, on white."""
+    (path,) = session.stacks[parse_tracklet_name(tracklet).movie]
+    with open_stack(path) as stack:
+        images = stack.read(tracklet).copy()
+    images[(images == 0).all(axis=3)] = 255
+    return images

@@ -1,0 +1,285 @@
+"""The command line as a user meets it: what is printed, and the exit status."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import antrax.cli.main
+import antrax.networks.devices
+from antrax.cli.main import cli
+from antrax.networks.graph import ARCHITECTURES
+from tests.fixtures.antrax_files import write_antrax_file
+
+
+def antrax_command(*arguments: object, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "antrax", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def one_line_error(*arguments: object) -> str:
+    """The one line that a failing command leaves on standard error."""
+    done = antrax_command(*arguments)
+    assert done.returncode == 1, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", ["extract-trainset", "train", "classify", "info", "merge-trainset", "demo"])
+def test_every_command_explains_itself(command):
+    answer = CliRunner().invoke(cli, [command, "--help"])
+    assert answer.exit_code == 0
+    assert "Options" in answer.output
+
+
+def test_every_option_has_a_help_text():
+    for command in cli.commands.values():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{command.name} {parameter.name}"
+
+
+def test_help_says_what_an_epoch_is():
+    answer = CliRunner().invoke(cli, ["train", "--help"])
+    assert "An epoch is a pass over the examples, but at least 200 steps" in re.sub(r"\s+", " ", answer.output)
+
+
+def test_help_promises_nothing_that_is_not_there():
+    answer = CliRunner().invoke(cli, ["train", "--help"])
+    assert "not there yet" not in answer.output
+    for option in ("--arch", "MobileNetV2", "custom", "--modelfile", "--no-pretrained"):
+        assert option in answer.output
+
+
+def test_help_loads_no_heavy_library():
+    script = (
+        "import sys, antrax.cli.main; from click.testing import CliRunner; "
+        "CliRunner().invoke(antrax.cli.main.cli, ['--help']); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"torch", "numpy", "h5py", "onnx", "onnxruntime", "pandas", "matplotlib", "rich", "starlette", "uvicorn"}
+    assert not heavy & set(loaded)
+
+
+def test_help_shows_the_workflow_from_the_first_label_to_the_check():
+    text = CliRunner().invoke(cli, ["--help"]).output
+    steps = re.findall(r"^    antrax (\S+) EXPERIMENT", text, re.MULTILINE)
+    assert steps == ["extract-trainset", "train", "classify", "extract-trainset"]
+
+
+def test_choices_on_the_command_line_are_those_of_the_package():
+    assert antrax.cli.main.DEVICES == antrax.networks.devices.DEVICES
+    assert antrax.cli.main.ARCHITECTURES == ARCHITECTURES
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train"],
+        ["train", "x", "--arch", "huge"],
+        ["classify", "x", "--movlist", "3-"],
+        ["nothing"],
+        ["train", "x", "--ne", "many"],
+        ["extract-trainset"],
+        ["extract-trainset", "x", "--port", "0"],
+        ["extract-trainset", "x", "--port", "70000"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments):
+    done = antrax_command(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_errors_are_one_line_and_exit_with_1(tmp_path):
+    assert "does not exist" in one_line_error("train", tmp_path / "nowhere")
+    assert "no training set" in one_line_error("train", tmp_path)
+    assert "does not exist" in one_line_error("classify", tmp_path / "nowhere")
+    assert "does not exist" in one_line_error("extract-trainset", tmp_path / "nowhere")
+    assert "is no tracked experiment" in one_line_error("extract-trainset", tmp_path)
+    (tmp_path / "examples").mkdir()
+    assert "holds no examples" in one_line_error("train", tmp_path)
+    assert "--aug-options" in one_line_error("train", tmp_path, "--aug-options", "hue=1")
+    assert "--device mps" in one_line_error("train", tmp_path, "--device", "mps")
+
+
+def test_an_error_does_not_pass_on_what_moves_a_cursor(tmp_path):
+    """Names in files of other people may hold it."""
+    (tmp_path / "model.json").write_text(
+        '{"class_name": "Sequential", "config": {"layers": [{"class_name": "\\u001b]0;x\\u0007", "config": {'
+        '"batch_input_shape": [null, 32, 32, 3]}}]}}'
+    )
+    (tmp_path / "examples").mkdir()
+    complaint = one_line_error("train", tmp_path, "--arch", "custom", "--modelfile", tmp_path / "model.json")
+    assert "kind ?]0;x?, which" in complaint
+
+
+def test_a_model_file_that_is_none_is_one_line_and_exit_status_1(small_demo, tmp_path):
+    (tmp_path / "model.json").write_text("{")
+    complaint = one_line_error(
+        "train", small_demo.directory, "--arch", "custom", "--modelfile", tmp_path / "model.json"
+    )
+    assert f"{tmp_path / 'model.json'} cannot be used as a model" in complaint
+    assert "--modelfile MODEL.json" in one_line_error("train", small_demo.directory, "--arch", "custom")
+
+
+def test_a_classifier_is_described_and_a_file_that_is_none_is_one_line_and_exit_status_1(tmp_path):
+    done = antrax_command("info", write_antrax_file(tmp_path / "old.h5", "small"))
+    assert done.returncode == 0, done.stderr
+    assert "anTraX, with Keras 2" in done.stdout
+    (tmp_path / "old.h5").write_bytes((tmp_path / "old.h5").read_bytes()[:5000])
+    assert f"{tmp_path / 'old.h5'} is no classifier" in one_line_error("info", tmp_path / "old.h5")
+    assert "does not exist" in one_line_error("info", tmp_path / "nothing.h5")
+
+
+def test_an_experiment_without_classifier_says_how_to_train_one(trained, tmp_path):
+    session = trained.copy(tmp_path)
+    (session.classifier_dir / "classifier.h5").unlink()
+    assert f"train one first: antrax train {session.experiment}" in one_line_error("classify", session.experiment)
+
+
+def test_classifying_prints_a_table_and_where_the_results_are(trained, tmp_path):
+    session = trained.copy(tmp_path)
+    done = antrax_command("classify", session.experiment, "--movlist", "3-4", "--nw", 1, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    for text in ("demo / session", "unknown", "images/s", str(session.labels_dir)):
+        assert text in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr  # no colours in a log file
+
+
+def test_one_bad_movie_makes_the_exit_status_1_and_the_table_is_printed(trained, tmp_path):
+    session = trained.copy(tmp_path)
+    session.stacks[2][0].write_text("no images")
+    done = antrax_command("classify", session.experiment, "--nw", 1)
+    assert done.returncode == 1
+    assert "1 failed" in done.stdout
+    assert "images_2.mat" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unforeseen_error_is_one_line_too_and_leaves_a_report(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr(antrax.cli.main.cli, "main", lambda *a, **k: 1 / 0)
+    with pytest.raises(SystemExit) as stopped:
+        antrax.cli.main.main(["train", "x"])
+    assert stopped.value.code == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    (report,) = tmp_path.glob("antrax-*.log")
+    assert str(report) in error
+    assert "ZeroDivisionError" in report.read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
+def test_ctrl_c_during_classification_leaves_earlier_results_and_no_traceback(trained, tmp_path):
+    session = trained.copy(tmp_path)
+    for movie in session.stacks:
+        (session.labels_dir / f"autoids_{movie}.csv").write_text("earlier")
+    # some seconds of work however fast the machine is, so that the signal does not come when all is done
+    slowly = """
+import sys, time
+import antrax.classification.run, antrax.cli.main, antrax.classification.engine
+
+def work(job):
+    time.sleep(1)
+    return antrax.classification.engine.work(job)
+
+antrax.classification.run.work = work
+antrax.cli.main.main(sys.argv[1:])
+"""
+    command = [sys.executable, "-c", slowly, "classify", str(session.experiment), "--nw", "2", "--device", "cpu"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while "classifying" not in process.stderr.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not list(session.labels_dir.glob(".*.part"))
+    for movie in session.stacks:
+        text = (session.labels_dir / f"autoids_{movie}.csv").read_text()
+        assert text == "earlier" or text.startswith("tracklet,label")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL to send")
+def test_a_killed_training_is_simply_started_again(trained, tmp_path):
+    session = trained.copy(tmp_path)
+    old = (session.classifier_dir / "classifier.h5").read_bytes()
+    command = [sys.executable, "-m", "antrax", "train", str(session.experiment), "--ne", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while "training" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(1)
+    process.kill()
+    process.communicate()
+    assert (session.classifier_dir / "classifier.h5").read_bytes() == old
+    done = antrax_command("classify", session.experiment, "--nw", 1)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(params=["full", "read-only"])
+def unwritable(request, tmp_path):
+    """A small file system that is full or read-only; needs the right to mount."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", place], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+
+    def spoil() -> None:
+        if request.param == "read-only":
+            subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        else:
+            ballast = os.open(place / "ballast", os.O_WRONLY | os.O_CREAT)
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(ballast, b"x" * 4096)
+            os.close(ballast)
+
+    yield place, spoil
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_results_that_cannot_be_written_are_an_error_and_the_old_ones_stay(trained, tmp_path, unwritable):
+    place, spoil = unwritable
+    session = trained.copy(tmp_path)
+    labels = place / "labels"
+    labels.mkdir()
+    (labels / "autoids_1.csv").write_text("earlier")
+    session.labels_dir.rmdir()
+    session.labels_dir.symlink_to(labels)
+    spoil()
+    done = antrax_command("classify", session.experiment, "--movlist", "1", "--nw", 1)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (labels / "autoids_1.csv").read_text() == "earlier"
+
+
+def test_a_classifier_that_cannot_be_written_is_an_error_and_the_old_one_stays(trained, tmp_path, unwritable):
+    place, spoil = unwritable
+    for label in ("BB", "GO", "Unknown"):
+        target = place / "examples" / label
+        target.mkdir(parents=True)
+        for path in sorted((trained.session.classifier_dir / "examples" / label).iterdir())[:5]:
+            (target / path.name).write_bytes(path.read_bytes())
+    (place / "classifier.h5").write_bytes(trained.classifier.read_bytes())
+    spoil()
+    done = antrax_command("train", place, "--scratch", "--ne", 1, "--target-size", 24)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert "epoch" not in done.stderr  # that is found out before training, not after
+    assert "Traceback" not in done.stderr
+    assert (place / "classifier.h5").read_bytes() == trained.classifier.read_bytes()

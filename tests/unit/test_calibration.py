@@ -1,0 +1,116 @@
+"""How sure is sure, told by held-out tracklets."""
+
+import numpy as np
+import pytest
+
+from antrax.classification.calibration import (
+    CAUTIOUS,
+    ENOUGH_TRACKLETS,
+    Calibration,
+    HeldOutTracklet,
+    calibrate,
+    choose_threshold,
+    fit_curve,
+    rule_for,
+)
+from antrax.classification.decision import Rule, pool
+from antrax.labels import Category
+
+CATEGORIES = (Category.ANT, Category.ANT, Category.ANT, Category.NONANT)
+
+
+def made_tracklets(count: int, honesty: float, seed: int = 0) -> list[HeldOutTracklet]:
+    """Tracklets of 1 to 40 images whose mean probabilities, to the power of `honesty`, are true chances."""
+    rng = np.random.default_rng(seed)
+    tracklets = []
+    for _ in range(count):
+        chances = rng.dirichlet([0.25] * 4)
+        truth = int(rng.choice(4, p=chances))
+        shown = (chances + 1e-4) ** (1 / honesty)
+        tracklets.append(HeldOutTracklet(np.tile(shown / shown.sum(), (int(rng.integers(1, 40)), 1)), truth))
+    return tracklets
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.0, 1.8])
+def test_the_temperature_that_made_the_probabilities_is_found(temperature):
+    found = calibrate(made_tracklets(2000, 1 / temperature), CATEGORIES)
+    assert found.temperature == pytest.approx(temperature, rel=0.15)
+
+
+def test_repeated_images_are_found_to_be_worth_nothing():
+    assert calibrate(made_tracklets(500, 1.0), CATEGORIES).exponent == 0
+
+
+def test_calibrated_confidences_are_true_on_other_tracklets():
+    rule = calibrate(made_tracklets(3000, 0.7), CATEGORIES).rule(0.05)
+    fresh = made_tracklets(6000, 0.7, seed=1)
+    pooled = [pool(tracklet.probabilities, rule) for tracklet in fresh]
+    assigned = [
+        (p.argmax(), t.truth)
+        for p, t in zip(pooled, fresh, strict=True)
+        if p.argmax() < 3 and p.max() >= rule.threshold
+    ]
+    error = np.mean([label != truth for label, truth in assigned])
+    assert 0.02 < error < 0.07
+
+
+def test_only_tracklets_that_look_like_an_id_choose_the_threshold():
+    tracklets = [
+        HeldOutTracklet(np.array([[0.9, 0.1, 0.0, 0.0]]), 0),
+        HeldOutTracklet(np.array([[0.0, 0.1, 0.0, 0.9]]), 0),
+    ]
+    found = calibrate(tracklets, CATEGORIES)
+    assert (len(found.confidences), found.correct, found.tracklets) == (1, (True,), 2)
+
+
+def test_an_id_on_an_animal_that_people_could_not_tell_counts_as_a_quarter_of_an_error():
+    categories = (*CATEGORIES[:3], Category.UNKNOWN)
+    found = calibrate([HeldOutTracklet(np.array([[0.9, 0.1, 0.0, 0.0]]), truth) for truth in (0, 1, 3)], categories)
+    assert found.correct == (1.0, 0.0, 0.75)
+
+
+def test_an_id_less_probable_than_not_is_never_assigned():
+    assert choose_threshold(np.full(60, 0.3), np.ones(60), 0.5) >= 0.5
+
+
+def test_a_stricter_error_never_lowers_the_threshold():
+    rng = np.random.default_rng(0)
+    confidences = rng.uniform(0.3, 1, 200)
+    correct = rng.uniform(size=200) < confidences
+    thresholds = [choose_threshold(confidences, correct, error) for error in (0.2, 0.1, 0.05, 0.02, 0.01, 0.001)]
+    assert thresholds == sorted(thresholds)
+    assert thresholds[-1] > thresholds[0]
+
+
+def test_an_error_that_nothing_reaches_leaves_a_threshold_above_all():
+    confidences = np.full(50, 0.6)
+    assert choose_threshold(confidences, np.arange(50) % 2 == 0, 0.001) > 0.9
+
+
+def test_the_curve_of_a_hundred_sure_errors_is_not_sure():
+    confidences = np.full(100, 0.99)
+    intercept, slope = fit_curve(confidences, np.zeros(100, bool))
+    assert 1 / (1 + np.exp(-(intercept + slope * np.log(99)))) < 0.3
+
+
+def test_too_few_tracklets_or_none_give_the_cautious_rule():
+    few = Calibration(1.0, 0.0, (0.99,) * (ENOUGH_TRACKLETS - 1), (True,) * (ENOUGH_TRACKLETS - 1), 40)
+    assert rule_for(few, 0.01) == rule_for(None, 0.01) == CAUTIOUS
+    enough = Calibration(1.0, 0.0, (0.99,) * ENOUGH_TRACKLETS, (True,) * ENOUGH_TRACKLETS, 40)
+    assert isinstance(rule_for(enough, 0.01), Rule)
+    assert rule_for(enough, 0.01) != CAUTIOUS
+
+
+def test_a_calibration_survives_its_file_form():
+    found = calibrate(made_tracklets(100, 0.8), CATEGORIES)
+    again = Calibration.from_json(found.to_json())
+    assert again.rule(0.01).threshold == pytest.approx(found.rule(0.01).threshold, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change", [{"temperature": 0}, {"exponent": 7}, {"confidences": [0.5]}, {"temperature": "hot"}, {"correct": None}]
+)
+def test_a_calibration_that_cannot_be_is_refused(change):
+    values = Calibration(1.0, 0.0, (0.5, 0.9), (True, False), 2).to_json() | change
+    with pytest.raises((ValueError, TypeError)):
+        Calibration.from_json(values)

@@ -1,0 +1,438 @@
+"""Training sets as people build them: mixed, with mistakes in them, and what is held out of them."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from antrax.demo import DemoExperiment
+from antrax.errors import ExperimentError, LabelsError, TrainsetError
+from antrax.images import Preparation, prepare, read_example
+from antrax.io.session import open_session
+from antrax.labels import Category
+from antrax.training.dataset import (
+    ClassDir,
+    Trainset,
+    held_out_experiments,
+    is_held_out,
+    label_categories,
+    list_examples,
+    load_trainset,
+    open_classdir,
+)
+
+# What the fixed hashes give; these numbers must stay as they are.
+HELD = [1, 15, 18]
+HELD_OF_10_000 = 2_022
+FINGERPRINTS = [2126400942995768152, 10946099858010599059]
+HELD_EXPERIMENTS = [6, 10, 11, 33]
+
+
+def example(label: str, frame: int = 1, tracklet: int = 1, experiment: str = "exp") -> str:
+    return f"{label}/{experiment}.trj_id{tracklet}_ti1_1_tf1_99.{frame}.png"
+
+
+def load(folder: Path, size: int | None = None) -> Trainset:
+    return load_trainset(ClassDir(folder), size)
+
+
+# --- what is read -----------------------------------------------------------------------------------------------
+
+
+def test_each_folder_is_a_label_and_each_file_an_image_of_a_tracklet(make_examples, blob_image, tmp_path: Path) -> None:
+    files = {example("CD", 7, 3, "b"): 1, example("AB", 2, 1, "a.2"): 2, example("AB", 1, 1, "a.2"): 3}
+    trainset = load(make_examples(tmp_path, files))
+    assert trainset.labels == ("AB", "CD")
+    assert trainset.tracklets == (("a.2", "trj_id1_ti1_1_tf1_99"), ("b", "trj_id3_ti1_1_tf1_99"))
+    assert trainset.label_index.tolist() == [0, 0, 1]
+    assert trainset.tracklet_index.tolist() == [0, 0, 1]
+    for image, seed in zip(trainset.images, (3, 2, 1), strict=True):
+        assert (image == blob_image(seed)).all()
+    assert (trainset.background, trainset.problems, trainset.files) == ("white", (), 3)
+
+
+def test_a_file_of_another_name_is_a_tracklet_of_its_own(make_examples, tmp_path: Path) -> None:
+    trainset = load(make_examples(tmp_path, [example("AB"), "CD/left.png", "CD/right.PNG"]))
+    assert trainset.tracklets == (("", "left"), ("", "right"), ("exp", "trj_id1_ti1_1_tf1_99"))
+
+
+def test_images_of_mixed_sizes_are_brought_to_that_of_the_first_in_sorted_order(
+    make_examples, blob_image, tmp_path: Path
+) -> None:
+    make_examples(tmp_path, {example("CD", 1): 1}, size=38)
+    make_examples(tmp_path, {example("AB", 2): 2}, size=88)
+    make_examples(tmp_path, {example("AB", 1): 3}, size=60)
+    trainset = load(tmp_path)
+    assert trainset.images.shape == (3, 60, 60, 3)
+    assert (trainset.images[0] == blob_image(3, 60)).all()
+    assert (trainset.images[2] == prepare(blob_image(1, 38)[None], Preparation(60, "white"))[0]).all()
+
+
+def test_a_damaged_first_image_does_not_decide_the_size(make_examples, tmp_path: Path) -> None:
+    make_examples(tmp_path, [example("AB", 2), example("CD")], size=30)
+    (tmp_path / "examples" / example("AB", 1)).touch()
+    assert load(tmp_path).images.shape[1] == 30
+
+
+def test_another_size_can_be_asked_for(make_examples, tmp_path: Path) -> None:
+    assert load(make_examples(tmp_path, [example("AB"), example("CD")]), 32).images.shape == (2, 32, 32, 3)
+
+
+def test_a_set_on_black_ground_keeps_it(make_examples, blob_image, tmp_path: Path) -> None:
+    trainset = load(make_examples(tmp_path, {example("AB"): 1, example("CD"): 2}, background=0))
+    assert trainset.background == "black"
+    assert (trainset.images[0] == blob_image(1, background=0)).all()
+
+
+def test_stray_files_and_hidden_folders_are_no_examples(make_examples, tmp_path: Path) -> None:
+    make_examples(tmp_path, [example("AB"), example("CD"), ".trash/" + example("AB").split("/")[1]])
+    examples = tmp_path / "examples"
+    good = (examples / example("AB")).read_bytes()
+    for name in (
+        "AB/._exp.trj_id1_ti1_1_tf1_99.1.png",
+        "AB/.DS_Store",
+        "AB/Thumbs.db",
+        "AB/notes.txt",
+        "AB/x.png.part",
+    ):
+        (examples / name).write_bytes(good)
+    (examples / "stray.png").write_bytes(good)
+    (examples / "EmptyLabel").mkdir()
+    (examples / "AB" / "older").mkdir()
+    trainset = load(tmp_path)
+    assert (trainset.labels, trainset.files, trainset.problems) == (("AB", "CD"), 2, ())
+
+
+def test_progress_counts_up_to_all_files(make_examples, tmp_path: Path) -> None:
+    make_examples(tmp_path, [example("AB", frame) for frame in range(5)] + [example("CD")])
+    told: list[tuple[int, int]] = []
+    load_trainset(ClassDir(tmp_path), progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 6) for done in range(1, 7)]
+
+
+def test_a_generated_experiments_training_set_is_read(small_demo: DemoExperiment) -> None:
+    trainset = load_trainset(open_classdir(small_demo.directory))
+    assert trainset.files == small_demo.examples
+    assert trainset.problems == ()
+    assert {experiment for experiment, _ in trainset.tracklets} == {"some.ants"}
+
+
+# --- what is left out, and named -------------------------------------------------------------------------------
+
+
+def test_damaged_files_are_left_out_and_named(make_examples, tmp_path: Path) -> None:
+    make_examples(tmp_path, [example("AB"), example("CD")])
+    examples = tmp_path / "examples"
+    bad = {
+        example("AB", 5): b"",
+        example("CD", 6): b"text",
+        example("CD", 7): (examples / example("AB")).read_bytes()[:90],
+    }
+    for name, content in bad.items():
+        (examples / name).write_bytes(content)
+    trainset = load(tmp_path)
+    assert len(trainset.images) == 2
+    assert trainset.files == 5
+    assert len(trainset.problems) == 3
+    for name in bad:
+        (problem,) = [problem for problem in trainset.problems if str(examples / name) in problem]
+        assert problem.endswith("; left out")
+
+
+def test_the_same_image_under_two_labels_is_left_out_and_both_files_are_named(make_examples, tmp_path: Path) -> None:
+    files = {example("AB", 1): 1, example("AB", 2): 2, example("CD", 9, 4): 2, example("CD", 3): 3}
+    trainset = load(make_examples(tmp_path, files))
+    assert len(trainset.images) == 2
+    (problem,) = trainset.problems
+    assert str(tmp_path / "examples" / example("AB", 2)) in problem
+    assert str(tmp_path / "examples" / example("CD", 9, 4)) in problem
+    assert "under AB and CD" in problem
+
+
+def test_exact_duplicates_are_used_once(make_examples, tmp_path: Path) -> None:
+    files = {example("AB", 1): 1, example("AB", 501): 1, example("AB", 1, experiment="z"): 1, example("CD"): 2}
+    trainset = load(make_examples(tmp_path, files))
+    assert trainset.label_index.tolist() == [0, 1]
+    assert trainset.tracklets == (("exp", "trj_id1_ti1_1_tf1_99"),)
+    assert trainset.problems == ("2 exact duplicates: each image is used once",)
+
+
+def test_a_copy_is_known_by_its_pixels_however_it_was_saved(make_examples, blob_image, tmp_path: Path) -> None:
+    make_examples(tmp_path, {example("AB", 1): 1, example("CD"): 2})
+    copy = tmp_path / "examples" / example("AB", 2)
+    Image.fromarray(blob_image(1)).convert("RGBA").save(copy, compress_level=0)
+    assert len(load(tmp_path).images) == 2
+
+
+def test_images_of_one_colour_that_differ_in_size_are_no_duplicates(tmp_path: Path) -> None:
+    for label, size in (("AB", 10), ("CD", 20)):
+        (tmp_path / "examples" / label).mkdir(parents=True)
+        Image.new("RGB", (size, size), "white").save(tmp_path / "examples" / example(label))
+    assert load(tmp_path).problems == ()
+
+
+def test_of_a_long_tracklet_400_images_spread_evenly_are_used(make_examples, blob_image, tmp_path: Path) -> None:
+    make_examples(tmp_path, {example("AB", frame): frame for frame in range(1, 1001)}, size=8)
+    make_examples(tmp_path, {example("AB", frame, 2): 2000 + frame for frame in range(400)}, size=8)
+    make_examples(tmp_path, {example("CD"): 5000}, size=8)
+    trainset = load(tmp_path)
+    assert trainset.files == 1401
+    assert np.bincount(trainset.tracklet_index).tolist() == [401, 400]  # the one image of CD is of tracklet 1 too
+    seeds = {blob_image(frame, 8).tobytes(): frame for frame in range(1, 1001)}
+    used = sorted(seeds[image.tobytes()] for image in trainset.images if image.tobytes() in seeds)
+    assert (used[0], used[-1], len(used)) == (1, 1000, 400)
+    assert set(np.diff(used)) == {2, 3}
+
+
+# --- sets that cannot be used ----------------------------------------------------------------------------------
+
+
+def test_examples_of_one_label_only_are_no_training_set(make_examples, tmp_path: Path) -> None:
+    make_examples(tmp_path, [example("AB", 1), example("AB", 2)])
+    (tmp_path / "examples" / "CD").mkdir()
+    with pytest.raises(TrainsetError, match=r"one label only \(AB\).*add examples of another"):
+        load(tmp_path)
+
+
+def test_a_set_without_examples_is_told(tmp_path: Path) -> None:
+    (tmp_path / "examples" / "AB").mkdir(parents=True)
+    with pytest.raises(TrainsetError, match="holds no examples; it needs one folder a label"):
+        load(tmp_path)
+
+
+def test_a_set_of_damaged_files_only_is_told_with_one_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "examples" / example("AB")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(TrainsetError, match="no usable example") as raised:
+        load(tmp_path)
+    assert f"{path}: empty" in str(raised.value)
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TrainsetError, match="examples cannot be read: No such file"):
+        list_examples(tmp_path / "examples")
+
+
+# --- the digest -------------------------------------------------------------------------------------------------
+
+FILES = {example("AB", 1): 1, example("AB", 2): 2, example("CD", 1): 3}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {**FILES, example("CD", 2): 4},
+        {name: seed for name, seed in FILES.items() if name != example("AB", 2)},
+        {**FILES, example("CD", 1): 9},
+        {example("AB", 1): 1, example("CD", 2): 2, example("CD", 1): 3},
+        {example("AB", 1): 1, example("AB", 2, 8): 2, example("CD", 1): 3},
+    ],
+    ids=["one more", "one less", "other pixels", "other label", "other tracklet"],
+)
+def test_the_digest_changes_with_an_example(make_examples, tmp_path: Path, change: dict[str, int]) -> None:
+    before = load(make_examples(tmp_path / "before", FILES)).digest
+    assert load(make_examples(tmp_path / "after", change)).digest != before
+
+
+def test_the_digest_changes_with_the_size(make_examples, tmp_path: Path) -> None:
+    make_examples(tmp_path, FILES)
+    assert load(tmp_path, 16).digest != load(tmp_path, 20).digest
+
+
+def test_the_digest_stays_whatever_the_order_age_and_place_of_files(make_examples, tmp_path: Path) -> None:
+    before = load(make_examples(tmp_path / "before", FILES)).digest
+    shuffled = list(FILES.items())
+    random.Random(1).shuffle(shuffled)
+    after = make_examples(tmp_path / "after", dict(shuffled[::-1]))
+    os.utime(after / "examples" / example("AB", 1), (1, 1))
+    (after / "examples" / "AB" / "._x.png").touch()
+    assert load(after).digest == before
+
+
+def test_the_digest_is_that_of_what_is_used(make_examples, tmp_path: Path) -> None:
+    before = load(make_examples(tmp_path, FILES)).digest
+    make_examples(tmp_path, {example("AB", 99): 1})  # a duplicate
+    (tmp_path / "examples" / example("AB", 98)).touch()
+    assert load(tmp_path).digest == before
+
+
+# --- what is held out -------------------------------------------------------------------------------------------
+
+
+def test_what_is_held_out_never_changes() -> None:
+    # A classifier's accuracy was measured on these: with another hash it would have been trained on them.
+    pinned = [("exp", f"trj_id{k}_ti1_1_tf1_99") for k in range(20)] + [
+        ("", "left"),
+        ("my.exp 2", "trj_id1_ti2_3_tf2_4"),
+    ]
+    held = [k for k, key in enumerate(pinned) if is_held_out(*key)]
+    assert held == HELD
+    assert sum(is_held_out("exp", str(k)) for k in range(10_000)) == HELD_OF_10_000
+
+
+def test_fingerprints_never_change() -> None:
+    trainset = Trainset(
+        np.zeros((0, 1, 1, 3), np.uint8),
+        np.zeros(0, np.int64),
+        np.zeros(0, np.int64),
+        (),
+        (("exp", "trj_id1_ti1_1_tf1_99"), ("", "left")),
+        "white",
+    )
+    assert trainset.fingerprints().dtype == np.uint64
+    assert trainset.fingerprints().tolist() == FINGERPRINTS
+
+
+@pytest.mark.parametrize("experiment", ["", "exp", "a.b c", "實驗"])
+def test_about_a_fifth_of_the_tracklets_is_held_out(experiment: str) -> None:
+    held = sum(is_held_out(experiment, f"trj_id{k}_ti{k % 24}_{k}_tf{k % 24}_{k + 50}") for k in range(10_000))
+    assert 1800 < held < 2200
+
+
+@given(st.text(), st.text(), st.text())
+def test_no_name_breaks_the_choice(experiment: str, tracklet: str, other: str) -> None:
+    assert is_held_out(experiment, tracklet) == is_held_out(experiment, tracklet)
+    held_out_experiments([(experiment, tracklet), (other, tracklet)])
+
+
+def test_whole_experiments_are_held_out_only_where_there_are_twelve() -> None:
+    def held(experiments: int) -> set[str]:
+        return held_out_experiments((f"exp{number}", f"t{k}") for number in range(experiments) for k in range(5))
+
+    assert all(held(count) == set() for count in range(12))
+    assert held(12) == {f"exp{number}" for number in HELD_EXPERIMENTS if number < 12}
+    assert held(40) == {f"exp{number}" for number in HELD_EXPERIMENTS}
+
+
+def test_about_a_tenth_of_many_experiments_is_held_out() -> None:
+    assert 60 < len(held_out_experiments((f"exp{number}", "t") for number in range(1000))) < 140
+
+
+def test_an_experiment_with_over_a_tenth_of_the_tracklets_is_never_held_out() -> None:
+    sizes = Counter({f"exp{number}": 5 for number in range(40)})
+    held = held_out_experiments((name, f"t{k}") for name, size in sizes.items() for k in range(size))
+    largest = min(held)
+    sizes[largest] = 100
+    now = held_out_experiments((name, f"t{k}") for name, size in sizes.items() for k in range(size))
+    assert now == held - {largest}
+
+
+def test_examples_without_an_experiment_are_no_experiment() -> None:
+    names = ["", *(f"exp{number}" for number in range(11))]
+    assert held_out_experiments((name, "t") for name in names) == set()
+
+
+def test_tracklets_of_a_held_out_experiment_are_all_held_out() -> None:
+    tracklets = tuple((f"exp{number}", f"t{k}") for number in range(40) for k in range(5))
+    trainset = Trainset(
+        np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64), (), tracklets, "white"
+    )
+    whole = trainset.in_held_out_experiments()
+    assert {tracklets[place][0] for place in np.flatnonzero(whole)} == held_out_experiments(tracklets)
+    assert whole.sum() == 5 * len(HELD_EXPERIMENTS)
+    expected = [bool(in_whole) or is_held_out(*key) for key, in_whole in zip(tracklets, whole, strict=True)]
+    assert trainset.held_out().tolist() == expected
+
+
+# --- which folder is meant -------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_holds_examples_is_a_training_set(tmp_path: Path) -> None:
+    (tmp_path / "set" / "examples").mkdir(parents=True)
+    classdir = open_classdir(tmp_path / "set")
+    assert classdir == ClassDir(tmp_path / "set", None)
+    assert classdir.examples_dir == tmp_path / "set" / "examples"
+    assert classdir.classifier_file() == tmp_path / "set" / "classifier.h5"
+    assert classdir.classifier_file("X") == tmp_path / "set" / "X.h5"
+
+
+def test_an_experiment_stands_for_the_classifier_folder_of_its_latest_session(make_session, tmp_path: Path) -> None:
+    for name, age in (("old", 1), ("new", 2)):
+        (make_session(f"exp/{name}", mtime=age) / "classifier" / "examples").mkdir()
+    assert open_classdir(tmp_path / "exp").path == tmp_path / "exp" / "new" / "classifier"
+    chosen = open_classdir(tmp_path / "exp", "old")
+    assert chosen == ClassDir(tmp_path / "exp" / "old" / "classifier", open_session(tmp_path / "exp", "old"))
+    with pytest.raises(ExperimentError, match="no session 'other'"):
+        open_classdir(tmp_path / "exp", "other")
+
+
+def test_a_sessions_classifier_folder_knows_its_session(make_session, tmp_path: Path) -> None:
+    session = make_session("exp/old", mtime=1)
+    make_session("exp/new", mtime=2)
+    (session / "classifier" / "examples").mkdir()
+    assert open_classdir(session / "classifier").session == open_session(session)
+    assert open_classdir(session).path == session / "classifier"
+
+
+def test_a_session_named_beside_a_folder_outside_of_it_is_refused(make_session, tmp_path: Path) -> None:
+    session = make_session("exp/s")
+    for folder in (session / "classifier", tmp_path / "set"):
+        (folder / "examples").mkdir(parents=True)
+    assert open_classdir(session / "classifier", "s").session == open_session(session)
+    for folder in (session / "classifier", tmp_path / "set"):
+        with pytest.raises(TrainsetError, match="does not lie in a session 'other'"):
+            open_classdir(folder, "other")
+
+
+def test_a_session_without_examples_is_told(make_session, tmp_path: Path) -> None:
+    make_session("exp/s")
+    with pytest.raises(TrainsetError, match="has no folder `examples`; label some tracklets first"):
+        open_classdir(tmp_path / "exp")
+
+
+def test_what_is_neither_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TrainsetError, match=r"no training set.*and no tracked experiment"):
+        open_classdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainsetError, match="file is no folder"):
+        open_classdir(tmp_path / "file")
+    with pytest.raises(TrainsetError, match="gone does not exist"):
+        open_classdir(tmp_path / "gone")
+
+
+# --- categories -------------------------------------------------------------------------------------------------
+
+
+def test_categories_are_the_sessions(make_session, tmp_path: Path) -> None:
+    make_session("exp/s", labels="larva\tant_labels\nBG\tnoant_labels\nblurred\tother_labels\n")
+    categories = label_categories(["larva", "BG", "blurred", "NoAnt", "XY"], open_session(tmp_path / "exp"))
+    assert categories == {
+        "larva": Category.ANT,
+        "BG": Category.NONANT,
+        "blurred": Category.UNKNOWN,
+        "NoAnt": Category.NONANT,  # not in labels.csv: guessed from here on
+        "XY": Category.ANT,
+    }
+
+
+def test_categories_without_a_session_are_guessed_from_the_names() -> None:
+    assert label_categories(["larva", "BG", "Multi", "Unknown"], None) == {
+        "larva": Category.NONANT,
+        "BG": Category.ANT,
+        "Multi": Category.MULTI,
+        "Unknown": Category.UNKNOWN,
+    }
+
+
+def test_a_session_without_labels_is_told(make_session, tmp_path: Path) -> None:
+    (make_session("exp/s") / "parameters" / "labels.csv").unlink()
+    with pytest.raises(LabelsError):
+        label_categories(["AB"], open_session(tmp_path / "exp"))
+
+
+def test_the_demos_examples_read_the_same_when_copied_elsewhere(small_demo: DemoExperiment, tmp_path: Path) -> None:
+    source = small_demo.session / "classifier" / "examples"
+    shutil.copytree(source, tmp_path / "set" / "examples")
+    copied, original = load(tmp_path / "set"), load_trainset(open_classdir(small_demo.directory))
+    assert copied.digest == original.digest
+    assert (copied.images[0] == read_example(list_examples(source)[0].path)).all()
