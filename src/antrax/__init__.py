@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from antrax.classification.run import ClassifyOptions, Report, classify
     from antrax.demo import generate_experiment
     from antrax.errors import AntraxError
+    from antrax.io.positions_table import read_positions
     from antrax.io.results import read_frame_probabilities, read_results
     from antrax.io.session import Session, find_experiments, open_session
     from antrax.io.tracklets import Tracklet, iter_tracklets
@@ -47,6 +48,7 @@ _SOURCES = {
     "open_session": "io.session",
     "read_classifier": "classification.classifier_file",
     "read_frame_probabilities": "io.results",
+    "read_positions": "io.positions_table",
     "read_results": "io.results",
     "train": "training.run",
     "iter_tracklets": "io.tracklets",
@@ -72,6 +74,7 @@ __all__ = [
     "open_session",
     "read_classifier",
     "read_frame_probabilities",
+    "read_positions",
     "read_results",
     "train",
 ]

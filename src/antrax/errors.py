@@ -24,6 +24,10 @@ class StackError(AntraxError):
     """An image stack (`images_<m>.mat`) cannot be read or does not hold what it should."""
 
 
+class TrdataError(AntraxError):
+    """Measurements of blobs (`trdata_<m>.mat`) are missing or damaged."""
+
+
 class TrainsetError(AntraxError):
     """A training set is missing, empty, or cannot be trained on as it is."""
 

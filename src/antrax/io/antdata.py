@@ -1,0 +1,270 @@
+"""`antdata/`: positions as anTraX's MATLAB writes them, for its later steps and everybody's scripts.
+
+For each movie, in a folder for each colony where there are several:
+
+`xy_<m>_<m>.mat` (HDF5, MATLAB v7.3)
+    A variable of doubles for each ID, frames × 4: x and y in metres, orientation in radians (NaN in tracklets of
+    several animals), and the kind of placement 1 to 5 (`antrax.io.positions.Kind`). NaN where the animal is not placed.
+`xy_<m>_<m>.csv`
+    The same, as columns ``<ID>_X,<ID>_Y,<ID>_OR,<ID>_ass_type``.
+`tracklets_table_<m>_<m>.csv`
+    A row for each pair of an animal and a tracklet, with absolute frames.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import ExperimentError
+from antrax.io.atomic import make_folder, replacing
+from antrax.io.names import parse_tracklet_name
+from antrax.io.positions import Kind, MoviePositions, Placements, movie_frames
+
+if TYPE_CHECKING:
+    from antrax.io.session import Session
+
+TABLE = ("ant", "from", "to", "m", "tracklet", "assigned", "single", "source")
+_USER_BLOCK = 512
+_XY_FILE = re.compile(r"xy_(\d+)_(\d+)\.mat")
+
+
+def xy_file(session: Session, movie: int, colony: str = "") -> Path:
+    """A movie's positions, for MATLAB."""
+    return _folder(session, colony) / f"xy_{movie}_{movie}.mat"
+
+
+def tracklets_table_file(session: Session, movie: int, colony: str = "") -> Path:
+    """Which animal is in which tracklet of a movie."""
+    return _folder(session, colony) / f"tracklets_table_{movie}_{movie}.csv"
+
+
+def _folder(session: Session, colony: str) -> Path:
+    return session.path / "antdata" / colony if colony else session.path / "antdata"
+
+
+class AntdataWriter:
+    """Collects movies; nothing is seen of them before all are written. Use `writing_antdata`."""
+
+    def __init__(self, session: Session, files: contextlib.ExitStack) -> None:
+        self._session = session
+        self._files = files
+        self._scale = metres_per_pixel(session)
+
+    def add(self, placements: Placements, positions: MoviePositions) -> None:
+        """Add a movie.
+
+        Parameters
+        ----------
+        placements : Placements
+            Those of other movies are passed over.
+        positions : MoviePositions
+            The movie's, from `place`.
+
+        Raises
+        ------
+        OutputError
+            The disk is full, or the folder cannot be written.
+        """
+        for colony in dict.fromkeys(positions.colonies):
+            make_folder(_folder(self._session, colony))
+            animals = [animal for animal, other in enumerate(positions.colonies) if other == colony]
+            columns = [_columns(positions, animal, self._scale) for animal in animals]
+            ids = [positions.ids[animal] for animal in animals]
+            mat = xy_file(self._session, positions.movie, colony)
+            _write_mat(self._files.enter_context(replacing(mat)), ids, columns)
+            _write_csv(self._files.enter_context(replacing(mat.with_suffix(".csv"))), ids, columns)
+            table = self._files.enter_context(replacing(tracklets_table_file(self._session, positions.movie, colony)))
+            with table.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(TABLE)
+                writer.writerows(_table(placements, positions, animals))
+
+
+@contextlib.contextmanager
+def writing_antdata(session: Session) -> Iterator[AntdataWriter]:
+    """A block that writes movies into `antdata/`; what was there is replaced when it ends without an exception.
+
+    Raises
+    ------
+    ExperimentError
+        The session does not tell the size of a pixel.
+    OutputError
+        A file cannot be written; then everything is as it was.
+    """
+    with contextlib.ExitStack() as files:
+        yield AntdataWriter(session, files)
+
+
+def metres_per_pixel(session: Session) -> float:
+    """Size of a pixel (`geometry_rscale`). Raises `ExperimentError` where the session does not tell."""
+    value = session.parameters.get("geometry_rscale")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
+        raise ExperimentError(
+            f"{session.path / 'parameters' / 'prmtrs.json'} does not tell the size of a pixel in metres "
+            f"(geometry_rscale is {value!r})"
+        )
+    return float(value)
+
+
+def _columns(positions: MoviePositions, animal: int, scale: float) -> NDArray[np.float64]:
+    """x, y, orientation and kind of an animal, (4, frames), in the precision that MATLAB keeps."""
+    kind = positions.kind[:, animal].astype(np.float64)
+    kind[kind == Kind.UNDECIDED] = np.nan
+    # MATLAB multiplies single by double and gets single.
+    x, y = ((column[:, animal].astype(np.float64) * scale).astype(np.float32) for column in (positions.x, positions.y))
+    return np.stack([np.asarray(column, np.float64) for column in (x, y, positions.orientation[:, animal], kind)])
+
+
+def _write_mat(path: Path, ids: list[str], columns: list[NDArray[np.float64]]) -> None:
+    import h5py
+
+    with h5py.File(path.name, "w", driver="core", backing_store=False, userblock_size=_USER_BLOCK) as file:
+        for name, values in zip(ids, columns, strict=True):
+            dataset = file.create_dataset(
+                name, data=values, chunks=(4, min(1500, values.shape[1])), compression="gzip", compression_opts=3
+            )
+            dataset.attrs["MATLAB_class"] = np.bytes_("double")
+        file.flush()
+        content = file.id.get_file_image()
+    created = time.strftime("%a %b %d %H:%M:%S %Y")
+    text = f"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: {created} HDF5 schema 1.00 ."
+    header = text.ljust(116).encode("ascii") + bytes(8) + b"\x00\x02IM"
+    # HDF5 leaves the user block out of the image.
+    path.write_bytes(header.ljust(_USER_BLOCK, b"\x00") + content)
+
+
+def _write_csv(path: Path, ids: list[str], columns: list[NDArray[np.float64]]) -> None:
+    header = [f"{name}_{what}" for name in ids for what in ("X", "Y", "OR", "ass_type")]
+    # MATLAB's writetable: 15 digits, NaN
+    row_format = ",".join(["%.15g"] * len(header)) + "\n"
+    rows = np.concatenate(columns).T
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.write(",".join(header) + "\n")
+        for start in range(0, len(rows), 1000):
+            lines = [row_format % tuple(row) for row in rows[start : start + 1000].tolist()]
+            file.write("".join(lines).replace("nan", "NaN"))
+
+
+def _table(placements: Placements, positions: MoviePositions, animals: list[int]) -> Iterator[tuple[object, ...]]:
+    """Rows of the table of tracklets: animal by animal, in order of time."""
+    offset = positions.first_frame - 1
+    decided = np.flatnonzero(placements.kind != Kind.UNDECIDED)
+    wanted = set(animals)
+    rows = []
+    for pair in decided.tolist():
+        name = parse_tracklet_name(str(placements.tracklet[pair]))
+        animal = int(placements.animal[pair])
+        if name and name.movie == positions.movie and animal in wanted:
+            kind = placements.kind[pair]
+            flags = (int(kind != Kind.SOFT), int(placements.single[pair]), int(kind == Kind.CLASSIFIED))
+            rows.append((animal, name.first + offset, name.last + offset, name.name, flags))
+    for animal, first, last, tracklet, flags in sorted(rows):
+        yield (positions.ids[animal], first, last, positions.movie, tracklet, *flags)
+
+
+def antdata_movies(session: Session) -> list[int]:
+    """Movies that have positions in `antdata/`, sorted. Files of several movies (`xy_1_3.mat`) are not among them."""
+    found: set[int] = set()
+    for folder in (session.path / "antdata", *(_folder(session, colony) for colony in _colonies(session))):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            matches = [_XY_FILE.fullmatch(path.name) for path in folder.iterdir()]
+            found.update(int(match[1]) for match in matches if match and match[1] == match[2])
+    return sorted(found)
+
+
+def _colonies(session: Session) -> tuple[str, ...]:
+    """Names of the colonies; one empty name where there is one colony."""
+    labels = session.parameters.get("geometry_colony_labels")
+    if session.parameters.get("geometry_multi_colony") and isinstance(labels, list) and labels:
+        return tuple(str(label) for label in labels)
+    return ("",)
+
+
+def read_antdata(session: Session, movie: int) -> MoviePositions:
+    """Read a movie's positions from `antdata/`, as MATLAB or this package wrote them.
+
+    Raises
+    ------
+    ExperimentError
+        There is no such file, or it is damaged.
+    """
+    scale = metres_per_pixel(session)
+    ids: list[str] = []
+    colonies: list[str] = []
+    columns: list[NDArray[np.float64]] = []
+    for colony in _colonies(session):
+        path = xy_file(session, movie, colony)
+        if colony and not path.exists():
+            continue  # a colony that is not solved yet
+        for name, values in _read_mat(path).items():
+            ids.append(name)
+            colonies.append(colony)
+            columns.append(values)
+    if not columns:
+        raise ExperimentError(f"{session.path / 'antdata'} has no positions of movie {movie}")
+    if len({values.shape for values in columns}) > 1:
+        raise ExperimentError(
+            f"{session.path / 'antdata'}: the animals of movie {movie} have different numbers of frames"
+        )
+    frames = columns[0].shape[1]
+    span = movie_frames(session, movie)
+    fps = session.movies[movie].fps if movie in session.movies else float("nan")
+    first = span[0] if span else 1
+    found = MoviePositions.empty(movie, first, frames, fps, tuple(ids), tuple(colonies))
+    x, y, orientation, kind = np.stack(columns, axis=2)
+    for target, values in ((found.x, x / scale), (found.y, y / scale), (found.orientation, orientation)):
+        target[:] = values
+    found.kind[:] = np.nan_to_num(kind, nan=0).astype(np.int8)
+    names = _read_tracklets(session, movie, found)
+    return dataclasses.replace(found, tracklets=names)
+
+
+def _read_mat(path: Path) -> dict[str, NDArray[np.float64]]:
+    """The variables of `xy_….mat`, each (4, frames)."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            found = {}
+            for name in file:
+                if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+                    raise ExperimentError(f"{path}: {name} is a link to elsewhere, which nothing writes")
+                dataset = file[name]
+                if dataset.ndim != 2 or dataset.shape[0] != 4 or dataset.dtype.kind != "f" or dataset.external:
+                    raise ExperimentError(f"{path}: {name} is not of frames × 4 numbers; solve the experiment again")
+                found[str(name)] = np.asarray(dataset[()], np.float64)
+    except FileNotFoundError:
+        raise ExperimentError(f"{path} does not exist; solve the experiment first") from None
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise ExperimentError(f"{path} is damaged ({error}); solve the experiment again") from None
+    return found
+
+
+def _read_tracklets(session: Session, movie: int, found: MoviePositions) -> NDArray[np.str_]:
+    """Fill in the tracklets from the tables, where they are there; returns their names."""
+    names: dict[str, int] = {}
+    for colony in dict.fromkeys(found.colonies):
+        path = tracklets_table_file(session, movie, colony)
+        animals = {(c, name): number for number, (c, name) in enumerate(zip(found.colonies, found.ids, strict=True))}
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    animal = animals.get((colony, row["ant"]))
+                    first, last = int(row["from"]) - found.first_frame, int(row["to"]) - found.first_frame
+                    if animal is not None and 0 <= first <= last:
+                        found.tracklet[first : last + 1, animal] = names.setdefault(row["tracklet"], len(names))
+        except FileNotFoundError:
+            continue
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise ExperimentError(f"{path} is damaged ({error}); solve the experiment again") from None
+    return np.array(list(names), np.str_)

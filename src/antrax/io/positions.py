@@ -1,0 +1,228 @@
+"""Where every animal is: from pairs of an animal and a tracklet to a position for each animal and frame.
+
+Solving ends with `Placements`; `place` looks up the blobs' positions for one movie. All files of positions
+(`antrax.io.antdata`, `antrax.io.positions_table`) are made from the result and read back as it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import ExperimentError
+from antrax.io.names import parse_tracklet_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from antrax.io.session import Session
+    from antrax.io.trdata import BlobMeasurements
+
+
+class Kind(IntEnum):
+    """What a placement rests on; the numbers above 0 are those of anTraX's `xy_….mat`."""
+
+    UNDECIDED = 0  # not placed: this tracklet is one of several that the animal may be in
+    CLASSIFIED = 1  # the tracklet's own label, of a single animal
+    SINGLE = 2  # a tracklet of a single animal, by its neighbours in the graph
+    SEVERAL = 3  # a tracklet of several animals, by its neighbours in the graph
+    SOFT = 4  # anTraX's weaker rule: the only tracklet at its time that can be the animal's
+    INTERPOLATED = 5  # no blob; between two placements
+
+
+#: Names of the kinds in tables.
+KIND_NAMES = {kind: kind.name.lower() for kind in Kind}
+
+
+@dataclass(frozen=True, eq=False)
+class Placements:
+    """Pairs of an animal and a tracklet.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        ID of each animal; where there are several colonies, an ID stands once for each colony.
+    colonies : tuple of str
+        Colony of each animal; empty text where there is one colony.
+    tracklet : (p,) array of str
+        Names of the tracklets.
+    animal : (p,) array of int64
+        Number of the animal in `ids`.
+    kind : (p,) array of int8
+        `Kind`.
+    single : (p,) array of bool
+        Whether the tracklet holds a single animal; only then its orientation is the animal's.
+    confidence : (p,) array of float32
+        Probability that it is right, 0 to 1; NaN where the method gives none.
+    alternative : (p,) array of str
+        IDs that the animal in the tracklet may be instead, separated by ``|``; empty for none.
+    """
+
+    ids: tuple[str, ...]
+    colonies: tuple[str, ...]
+    tracklet: NDArray[np.str_]
+    animal: NDArray[np.int64]
+    kind: NDArray[np.int8]
+    single: NDArray[np.bool_]
+    confidence: NDArray[np.float32]
+    alternative: NDArray[np.str_]
+
+
+@dataclass(frozen=True, eq=False)
+class MoviePositions:
+    """Positions in one movie. Arrays have a row for each frame of the movie and a column for each animal.
+
+    Parameters
+    ----------
+    movie : int
+    first_frame : int
+        Absolute frame (1-based) of row 0.
+    fps : float
+        Frames a second; NaN where the movie table does not tell.
+    ids, colonies : tuple of str
+        ID and colony of each animal.
+    x, y : (frames, animals) array of float32
+        In pixels; NaN where the animal is not placed.
+    orientation : (frames, animals) array of float32
+        Direction of the head in radians, from x (to the right) to y (downwards); NaN in tracklets of several animals.
+    length : (frames, animals) array of float32
+        Length of the body in pixels; NaN where the orientation is not known.
+    kind : (frames, animals) array of int8
+        `Kind`; `UNDECIDED` (0) also where nothing is known.
+    confidence : (frames, animals) array of float32
+        NaN where the animal is not placed, or the method gives none.
+    tracklet : (frames, animals) array of int32
+        Number in `tracklets`; -1 where there is none. Where the animal is not placed, one that it may be in.
+    tracklets : (t,) array of str
+        Names.
+    alternative : (frames, animals) array of int32
+        Number in `alternatives`.
+    alternatives : tuple of str
+        IDs that the animal may be instead, separated by ``|``; the first is empty.
+    """
+
+    movie: int
+    first_frame: int
+    fps: float
+    ids: tuple[str, ...]
+    colonies: tuple[str, ...]
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    orientation: NDArray[np.float32]
+    length: NDArray[np.float32]
+    kind: NDArray[np.int8]
+    confidence: NDArray[np.float32]
+    tracklet: NDArray[np.int32]
+    tracklets: NDArray[np.str_]
+    alternative: NDArray[np.int32]
+    alternatives: tuple[str, ...]
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.x)
+
+    @property
+    def individuals(self) -> tuple[str, ...]:
+        """A name for each animal, unique in the session: its ID, after its colony where there are several."""
+        return individual_names(self.ids, self.colonies)
+
+    @property
+    def placed(self) -> NDArray[np.bool_]:
+        """Whether an animal is placed, (frames, animals)."""
+        found: NDArray[np.bool_] = self.kind != Kind.UNDECIDED
+        return found
+
+    @classmethod
+    def empty(
+        cls, movie: int, first_frame: int, frames: int, fps: float, ids: tuple[str, ...], colonies: tuple[str, ...]
+    ) -> MoviePositions:
+        """Positions of a movie in which nothing is known."""
+        shape = (frames, len(ids))
+        x, y, orientation, length, confidence = (np.full(shape, np.nan, np.float32) for _ in range(5))
+        return cls(
+            movie, first_frame, fps, ids, colonies, x, y, orientation, length, np.zeros(shape, np.int8), confidence,
+            np.full(shape, -1, np.int32), np.zeros(0, np.str_), np.zeros(shape, np.int32), ("",),
+        )  # fmt: skip
+
+
+def individual_names(ids: Iterable[str], colonies: Iterable[str]) -> tuple[str, ...]:
+    """A name for each animal: its ID, after its colony and ``_`` where there are several colonies."""
+    return tuple(f"{colony}_{name}" if colony else name for name, colony in zip(ids, colonies, strict=True))
+
+
+def movie_frames(session: Session, movie: int) -> tuple[int, int] | None:
+    """Absolute number of a movie's first frame and its number of frames; None where the movie table does not tell."""
+    entry = session.movies.get(movie)
+    return (entry.fi, entry.ff - entry.fi + 1) if entry and entry.fi and entry.ff >= entry.fi else None
+
+
+def place(session: Session, movie: int, placements: Placements, measurements: BlobMeasurements) -> MoviePositions:
+    """Look up where the animals of a movie are.
+
+    Where an animal is placed in two tracklets at a time, the harder kind counts, then the higher confidence.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+    placements : Placements
+        Those of other movies are passed over.
+    measurements : BlobMeasurements
+        The movie's.
+
+    Raises
+    ------
+    ExperimentError
+        The movie table does not tell the movie's frames.
+    """
+    span = movie_frames(session, movie)
+    if span is None:
+        raise ExperimentError(
+            f"{session.path / 'parameters' / 'movies_info.txt'} does not tell the first and last frame (fi, ff) of "
+            f"movie {movie}; without them its positions have no time"
+        )
+    first, count = span
+    found = MoviePositions.empty(movie, first, count, session.movies[movie].fps, placements.ids, placements.colonies)
+    here = _of_movie(placements.tracklet, movie)
+    # The best comes last and stays.
+    rank = np.where(placements.kind == Kind.UNDECIDED, 99, placements.kind)
+    order = here[np.lexsort((np.nan_to_num(placements.confidence[here], nan=-1), -rank[here]))]
+    names = np.unique(placements.tracklet[order])
+    number = {name: row for row, name in enumerate(names.tolist())}
+    texts = {"": 0}
+    for pair in order.tolist():
+        name = str(placements.tracklet[pair])
+        rows = measurements.rows(name)
+        at = measurements.frame[rows] - 1
+        known = (at >= 0) & (at < count)
+        at, animal = at[known], int(placements.animal[pair])
+        found.tracklet[at, animal] = number[name]
+        found.alternative[at, animal] = texts.setdefault(str(placements.alternative[pair]), len(texts))
+        found.confidence[at, animal] = placements.confidence[pair]
+        found.kind[at, animal] = placements.kind[pair]
+        is_placed = placements.kind[pair] != Kind.UNDECIDED
+        oriented = is_placed and placements.single[pair]
+        for column, values, show in (
+            (found.x, measurements.x, is_placed),
+            (found.y, measurements.y, is_placed),
+            (found.orientation, measurements.orientation, oriented),
+            (found.length, measurements.length, oriented),
+        ):
+            column[at, animal] = values[rows][known] if show else np.nan
+    return MoviePositions(
+        movie, first, found.fps, found.ids, found.colonies, found.x, found.y, found.orientation, found.length,
+        found.kind, found.confidence, found.tracklet, names, found.alternative, tuple(texts),
+    )  # fmt: skip
+
+
+def _of_movie(tracklets: NDArray[np.str_], movie: int) -> NDArray[np.intp]:
+    """Rows whose tracklet is of a movie."""
+    names, which = np.unique(tracklets, return_inverse=True)
+    parsed = [parse_tracklet_name(name) for name in names.tolist()]
+    mine = np.array([bool(name and name.movie == movie) for name in parsed], np.bool_)
+    return np.flatnonzero(mine[which]) if len(names) else np.zeros(0, np.intp)

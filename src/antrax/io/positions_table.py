@@ -1,0 +1,385 @@
+"""Positions in files of the package's own: tables for pandas, R and others, and one for `movement` and napari.
+
+`positions/positions_<m>.parquet`
+    One long table a movie; together (`pandas.read_parquet(folder)`, `arrow::open_dataset(folder)`) one of the session.
+    A row for each animal and frame in which it is placed, or in which a tracklet is known that it may be in:
+
+    ===============  ========  =================================================================================
+    column           type      content
+    ===============  ========  =================================================================================
+    ``frame``        int32     absolute frame, from 1
+    ``time``         float64   seconds from frame 1; missing where the frame rate is not known
+    ``colony``       text      only in experiments with several colonies
+    ``id``           text      the animal
+    ``x``, ``y``     float32   centroid of the blob in pixels; missing where the animal is not placed
+    ``orientation``  float32   direction of the head in radians, from x (right) to y (down); missing in groups
+    ``length``       float32   length of the body in pixels, where the orientation is known
+    ``kind``         text      what the placement rests on: classified, single, several, soft, interpolated;
+                               undecided where the animal is not placed
+    ``confidence``   float32   probability that the placement is right; missing where the method gives none
+    ``tracklet``     text      the tracklet
+    ``alternative``  text      IDs that the animal in the tracklet may be instead, separated by ``|``
+    ===============  ========  =================================================================================
+
+    Rows are sorted by animal, then frame. The file's metadata hold ``antrax`` (JSON: movie, first_frame, frames, fps,
+    ids, colonies, metres_per_pixel).
+
+`positions_netcdf/positions_<m>.nc`
+    The same for `movement` 0.17 or newer and napari: a poses dataset of one movie, in pixels, with dimensions time,
+    space, keypoint, individual. One keypoint, ``centroid``; ``head`` and ``tail`` too where any orientation is known.
+    In a folder of its own, since programs that read a folder of tables take every file in it for one.
+    `antrax export --to netcdf` joins movies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import ExperimentError
+from antrax.io.antdata import antdata_movies, read_antdata
+from antrax.io.atomic import make_folder, replacing
+from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, individual_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import xarray as xr
+
+    from antrax.io.session import Session
+
+_FILE = re.compile(r"positions_(\d+)\.parquet")
+_KEYPOINTS = ("centroid", "head", "tail")
+_METADATA = b"antrax"
+
+
+def positions_file(session: Session, movie: int) -> Path:
+    """A movie's table of positions."""
+    return session.path / "positions" / f"positions_{movie}.parquet"
+
+
+def netcdf_file(session: Session, movie: int) -> Path:
+    """A movie's positions for `movement`."""
+    return session.path / "positions_netcdf" / f"positions_{movie}.nc"
+
+
+def to_table(positions: MoviePositions, metres_per_pixel: float | None = None) -> pa.Table:
+    """The long table of a movie's positions.
+
+    Parameters
+    ----------
+    positions : MoviePositions
+    metres_per_pixel : float, optional
+        Kept in the table's metadata.
+    """
+    import pyarrow as pa
+
+    animal, frame = np.nonzero((positions.placed | (positions.tracklet >= 0)).T)
+    at = (frame, animal)
+    absolute = frame + positions.first_frame
+
+    def text(codes: NDArray[Any], values: Sequence[str]) -> pa.DictionaryArray:
+        # A dictionary holds a text once; an ID stands once for each colony.
+        unique = list(dict.fromkeys(values))
+        places = np.array([unique.index(value) for value in values] or [0], np.int32)[codes]
+        return pa.DictionaryArray.from_arrays(pa.array(places, mask=codes < 0), pa.array(unique, pa.string()))
+
+    def number(values: NDArray[np.float32]) -> pa.Array:
+        return pa.array(values[at], from_pandas=True)
+
+    columns: dict[str, pa.Array] = {
+        "frame": pa.array(absolute.astype(np.int32)),
+        "time": pa.array((absolute - 1) / positions.fps, from_pandas=True),
+        "id": text(animal, positions.ids),
+        "x": number(positions.x),
+        "y": number(positions.y),
+        "orientation": number(positions.orientation),
+        "length": number(positions.length),
+        "kind": text(positions.kind[at], [KIND_NAMES[kind] for kind in Kind]),
+        "confidence": number(positions.confidence),
+        "tracklet": text(positions.tracklet[at], positions.tracklets.tolist()),
+        "alternative": text(positions.alternative[at], positions.alternatives),
+    }
+    if any(positions.colonies):
+        columns = {"colony": text(animal, positions.colonies), **columns}
+    about = {
+        "movie": positions.movie,
+        "first_frame": positions.first_frame,
+        "frames": positions.frames,
+        "fps": positions.fps if np.isfinite(positions.fps) else None,
+        "ids": list(positions.ids),
+        "colonies": list(positions.colonies),
+        "metres_per_pixel": metres_per_pixel,
+    }
+    return pa.table(columns).replace_schema_metadata({_METADATA: json.dumps(about)})
+
+
+@contextlib.contextmanager
+def writing_positions(session: Session) -> Iterator[Callable[[MoviePositions], None]]:
+    """A block that writes movies, table and netCDF; what was there is replaced when it ends without an exception.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written; then everything is as it was.
+    """
+    import pyarrow.parquet as pq
+
+    scale = session.parameters.get("geometry_rscale")
+    with contextlib.ExitStack() as files:
+
+        def add(positions: MoviePositions) -> None:
+            """Write a movie."""
+            table, netcdf = positions_file(session, positions.movie), netcdf_file(session, positions.movie)
+            for path in (table, netcdf):
+                make_folder(path.parent)
+            pq.write_table(
+                to_table(positions, scale if isinstance(scale, int | float) else None),
+                files.enter_context(replacing(table)),
+                compression="zstd",
+            )
+            files.enter_context(replacing(netcdf)).write_bytes(netcdf_bytes(to_dataset([positions])))
+
+        yield add
+
+
+def read_table(path: Path) -> MoviePositions:
+    """Read a movie's table.
+
+    Raises
+    ------
+    ExperimentError
+        It does not exist, is damaged, or is of another program.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, partitioning=None)
+        about = json.loads(table.schema.metadata[_METADATA])
+        ids, colonies = tuple(about["ids"]), tuple(about["colonies"])
+        fps = float("nan") if about["fps"] is None else float(about["fps"])
+        found = MoviePositions.empty(
+            int(about["movie"]), int(about["first_frame"]), int(about["frames"]), fps, ids, colonies
+        )
+        animals = {key: number for number, key in enumerate(zip(colonies, ids, strict=True))}
+        id_code, id_names = _codes(table["id"])
+        if "colony" in table.column_names:
+            colony_code, colony_names = _codes(table["colony"])
+        else:
+            colony_code, colony_names = np.zeros(len(id_code), np.int64), [""]
+        lookup = np.array([[animals.get((colony, name), -1) for name in id_names] for colony in colony_names], np.int64)
+        animal = lookup[colony_code, id_code] if len(id_code) else np.zeros(0, np.int64)
+        at = (table["frame"].to_numpy().astype(np.int64) - found.first_frame, animal)
+        for name in ("x", "y", "orientation", "length", "confidence"):
+            getattr(found, name)[at] = table[name].to_numpy()
+        kind_code, kind_names = _codes(table["kind"])
+        numbers = {name: kind for kind, name in KIND_NAMES.items()}
+        found.kind[at] = np.array([numbers[name] for name in kind_names], np.int8)[kind_code]
+        tracklet, tracklets = _codes(table["tracklet"])
+        found.tracklet[at] = tracklet
+        alternative, alternatives = _codes(table["alternative"])
+        order = ["", *(text for text in alternatives if text)]
+        found.alternative[at] = np.array([order.index(text) for text in alternatives] or [0], np.int32)[alternative]
+    except FileNotFoundError:
+        raise ExperimentError(f"{path} does not exist; solve the experiment first") from None
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise ExperimentError(
+            f"{path} is damaged or no table of positions ({error}); solve the experiment again"
+        ) from None
+    return dataclasses.replace(found, tracklets=np.array(tracklets, np.str_), alternatives=tuple(order))
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
+    """Numbers and texts of a text column; -1 where it is missing."""
+    import pyarrow as pa
+
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, array.dictionary.to_pylist()
+
+
+def solved_movies(session: Session) -> list[int]:
+    """Movies that have positions, of this package or in `antdata/` only, sorted."""
+    return sorted({*_own_movies(session), *antdata_movies(session)})
+
+
+def _own_movies(session: Session) -> list[int]:
+    folder = session.path / "positions"
+    try:
+        matches = [_FILE.fullmatch(path.name) for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ExperimentError(f"{folder} cannot be read: {error.strerror}") from None
+    return [int(match[1]) for match in matches if match]
+
+
+def iter_positions(session: Session, movies: Iterable[int] | None = None) -> Iterator[MoviePositions]:
+    """Positions movie by movie: from the package's own tables, or from `antdata/` where a movie has none of these.
+
+    Parameters
+    ----------
+    session : Session
+    movies : iterable of int, optional
+        All that have positions by default.
+
+    Raises
+    ------
+    ExperimentError
+        No movie has positions, one that is asked for has none, or a file is damaged.
+    """
+    own = set(_own_movies(session))
+    wanted = solved_movies(session) if movies is None else sorted(set(movies))
+    if not wanted:
+        raise ExperimentError(f"{session.path} has no positions; type `antrax solve {session.experiment}` first")
+    for movie in wanted:
+        yield read_table(positions_file(session, movie)) if movie in own else read_antdata(session, movie)
+
+
+@overload
+def read_positions(
+    session: Session, movies: Iterable[int] | None = ..., *, form: Literal["pandas"] = ...
+) -> pd.DataFrame: ...
+@overload
+def read_positions(session: Session, movies: Iterable[int] | None = ..., *, form: Literal["xarray"]) -> xr.Dataset: ...
+def read_positions(
+    session: Session, movies: Iterable[int] | None = None, *, form: Literal["pandas", "xarray"] = "pandas"
+) -> pd.DataFrame | xr.Dataset:
+    """Where every animal was.
+
+    Parameters
+    ----------
+    session : Session
+    movies : iterable of int, optional
+        All that have positions by default.
+    form : {"pandas", "xarray"}
+        A long table, or a poses dataset of `movement`.
+
+    Returns
+    -------
+    pandas.DataFrame or xarray.Dataset
+        The table has the columns of `positions/positions_<m>.parquet`: frame, time, id, x, y (pixels), orientation
+        (radians), length (pixels), kind, confidence, tracklet, alternative; and colony where there are several. The
+        dataset has `position` (time, space, keypoint, individual) in pixels and `confidence`, NaN where an animal is
+        not placed.
+
+    Raises
+    ------
+    ExperimentError
+        No movie has positions, one that is asked for has none, or a file is damaged.
+
+    Examples
+    --------
+    >>> positions = read_positions(session)  # doctest: +SKIP
+    >>> positions.groupby("id")[["x", "y"]].mean()  # doctest: +SKIP
+    >>> tracks = read_positions(session, form="xarray")  # doctest: +SKIP
+    >>> tracks.position.sel(individual="BG", keypoint="centroid")  # doctest: +SKIP
+    """
+    if form == "xarray":
+        return to_dataset(list(iter_positions(session, movies)))
+    return _concatenated([to_table(positions).to_pandas() for positions in iter_positions(session, movies)])
+
+
+def _concatenated(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table of several; texts stay categories, which take a hundredth of the room."""
+    import pandas as pd
+
+    for name in ("colony", "id", "kind", "tracklet", "alternative"):
+        if all(name in table for table in tables):
+            values = list(dict.fromkeys(value for table in tables for value in table[name].cat.categories))
+            for table in tables:
+                table[name] = table[name].cat.set_categories(values)
+    return pd.concat(tables, ignore_index=True)
+
+
+def to_dataset(movies: Sequence[MoviePositions]) -> xr.Dataset:
+    """A poses dataset of `movement` from positions of movies, in order of time.
+
+    Time runs from the first frame of the first movie to the last frame of the last; frames of movies that are left out,
+    and animals that are not placed, are NaN. Without a frame rate, time is counted in frames (from 0).
+    """
+    import xarray as xr
+
+    first, names, keypoints, position, confidence = _arrays(movies)
+    fps = _frame_rate(movies)
+    frames = np.arange(first - 1, first - 1 + len(position))
+    attributes: dict[str, Any] = {
+        "source_software": "antrax",
+        "ds_type": "poses",
+        "time_unit": "frames" if fps is None else "seconds",
+    }
+    if fps is not None:
+        attributes["fps"] = fps
+    return xr.Dataset(
+        {
+            "position": (("time", "space", "keypoint", "individual"), position),
+            "confidence": (("time", "keypoint", "individual"), confidence),
+        },
+        coords={
+            "time": frames if fps is None else frames / fps,
+            "space": ["x", "y"],
+            "keypoint": list(keypoints),
+            "individual": list(names),
+        },
+        attrs=attributes,
+    )
+
+
+def netcdf_bytes(dataset: xr.Dataset) -> bytes:
+    """The content of a netCDF file of a poses dataset, compressed."""
+    shape = dataset.position.shape
+    encoding = {
+        name: {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": (min(4096, shape[0]), *rest)}
+        for name, rest in (("position", shape[1:]), ("confidence", shape[2:]))
+    }
+    return bytes(dataset.to_netcdf(engine="h5netcdf", encoding=encoding))
+
+
+def _frame_rate(movies: Sequence[MoviePositions]) -> float | None:
+    rates = {movie.fps for movie in movies}
+    if len(rates) > 1:
+        raise ExperimentError(
+            f"movies {movies[0].movie} to {movies[-1].movie} have different frame rates "
+            f"({', '.join(map(str, sorted(rates)))}): there is no common time; take them apart"
+        )
+    rate = rates.pop()
+    return rate if np.isfinite(rate) and rate > 0 else None
+
+
+def _arrays(
+    movies: Sequence[MoviePositions],
+) -> tuple[int, tuple[str, ...], tuple[str, ...], NDArray[np.float32], NDArray[np.float32]]:
+    """First frame, animals, keypoints, positions and confidences of movies."""
+    first = min(movie.first_frame for movie in movies)
+    last = max(movie.first_frame + movie.frames - 1 for movie in movies)
+    animals = list(dict.fromkeys(key for movie in movies for key in zip(movie.ids, movie.colonies, strict=True)))
+    names = individual_names(*zip(*animals, strict=True))
+    keypoints = _KEYPOINTS if any(np.isfinite(movie.length).any() for movie in movies) else _KEYPOINTS[:1]
+    position = np.full((last - first + 1, 2, len(keypoints), len(animals)), np.nan, np.float32)
+    confidence = np.full((last - first + 1, len(keypoints), len(animals)), np.nan, np.float32)
+    for movie in movies:
+        rows = slice(movie.first_frame - first, movie.first_frame - first + movie.frames)
+        columns = [animals.index(key) for key in zip(movie.ids, movie.colonies, strict=True)]
+        sure = np.where(movie.placed, movie.confidence, np.float32(np.nan))
+        for keypoint, side in zip(range(len(keypoints)), (0.0, 0.5, -0.5), strict=False):
+            x, y = movie.x, movie.y
+            if side:
+                reach = np.float32(side) * movie.length
+                x, y = x + reach * np.cos(movie.orientation), y + reach * np.sin(movie.orientation)
+            position[rows, 0, keypoint, columns] = x
+            position[rows, 1, keypoint, columns] = y
+            confidence[rows, keypoint, columns] = np.where(np.isfinite(x), sure, np.float32(np.nan))
+    return first, names, keypoints, position, confidence

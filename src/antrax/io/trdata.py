@@ -1,0 +1,175 @@
+"""Measurements of blobs: `tracklets/trdata_<m>.mat`, an array of 17 columns a tracklet (16 in older files).
+
+Read are the area, the centroid, the length and the orientation, of all tracklets of a movie at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import TrdataError
+from antrax.io.names import TrackletName, parse_tracklet_name
+
+if TYPE_CHECKING:
+    import h5py
+
+    from antrax.io.session import Session
+
+_FILE = re.compile(r"trdata_(\d+)(?:_p(\d+))?\.mat")
+# Rows of the file's arrays: area, x, y, major axis, orientation; and the time since the frame before.
+_AREA, _X, _Y, _LENGTH, _ORIENTATION, _DT = 0, 1, 2, 3, 5, 16
+_COLUMNS = (16, 17)
+
+
+@dataclass(frozen=True, eq=False)
+class BlobMeasurements:
+    """Where the blobs of a movie's tracklets are; a row a blob, tracklet by tracklet, frame by frame.
+
+    Parameters
+    ----------
+    names : (n,) array of str
+        Tracklets, sorted by name as the file is.
+    offset : (n + 1,) array of int64
+        Where each tracklet's rows start.
+    frame : (rows,) array of int32
+        Movie frame (1-based); 0 where the file has another number of blobs than the name has frames and does not tell
+        which are missing.
+    area : (rows,) array of float32
+        In pixels.
+    x, y : (rows,) array of float32
+        Centroid, in pixels.
+    length : (rows,) array of float32
+        Major axis, in pixels.
+    orientation : (rows,) array of float32
+        Direction of the head in radians, from x (to the right) to y (downwards).
+    """
+
+    names: NDArray[np.str_]
+    offset: NDArray[np.int64]
+    frame: NDArray[np.int32]
+    area: NDArray[np.float32]
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    length: NDArray[np.float32]
+    orientation: NDArray[np.float32]
+
+    @cached_property
+    def row(self) -> dict[str, int]:
+        """Number of each tracklet by its name."""
+        return {name: row for row, name in enumerate(self.names.tolist())}
+
+    def rows(self, tracklet: str) -> slice:
+        """Rows of a tracklet; none where the movie does not have it."""
+        row = self.row.get(tracklet)
+        return slice(0, 0) if row is None else slice(int(self.offset[row]), int(self.offset[row + 1]))
+
+
+def measured_movies(session: Session) -> list[int]:
+    """Movies that have measurements, sorted."""
+    return sorted(_files(session))
+
+
+def read_measurements(session: Session, movie: int, tracklets: Iterable[str] | None = None) -> BlobMeasurements:
+    """Read the measurements of a movie, of all its parts where it was tracked in parts.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+    tracklets : iterable of str, optional
+        Those wanted; all by default. Those that no file has are left out.
+
+    Raises
+    ------
+    TrdataError
+        There is no such file, it is damaged, or a tracklet has other columns than it should.
+    """
+    import h5py
+
+    paths = _files(session).get(movie)
+    if not paths:
+        raise TrdataError(
+            f"{session.path / 'tracklets' / f'trdata_{movie}.mat'} does not exist; "
+            f"run the tracking step of movie {movie}"
+        )
+    fps = session.movies[movie].fps if movie in session.movies else float("nan")
+    wanted = None if tracklets is None else set(tracklets)
+    found: dict[str, tuple[TrackletName, NDArray[np.float32]]] = {}
+    for path in paths:
+        try:
+            with h5py.File(path, "r", locking=False) as file:
+                for name in file if wanted is None else sorted(wanted & set(file)):
+                    if isinstance(name, str) and (parsed := parse_tracklet_name(name)):
+                        found[name] = parsed, _read(path, file, name)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise TrdataError(f"{path} is damaged ({error}); run the tracking step of movie {movie} again") from None
+    names = sorted(found)
+    parts = [found[name][1] for name in names]
+    counts = [part.shape[1] for part in parts]
+    data = np.concatenate(
+        [part[[_AREA, _X, _Y, _LENGTH, _ORIENTATION]] for part in parts] or [np.zeros((5, 0), np.float32)], axis=1
+    )
+    frames = [_frames(*found[name], fps) for name in names]
+    return BlobMeasurements(
+        np.array(names, np.str_),
+        np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
+        np.concatenate([np.zeros(0, np.int32), *frames]).astype(np.int32),
+        *np.asarray(data, np.float32),
+    )
+
+
+def _files(session: Session) -> dict[int, list[Path]]:
+    folder = session.path / "tracklets"
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise TrdataError(f"{folder} cannot be read: {error.strerror}") from None
+    found: dict[int, list[Path]] = {}
+    for path in entries:
+        if match := _FILE.fullmatch(path.name):
+            found.setdefault(int(match[1]), []).append(path)
+    return found
+
+
+def _read(path: Path, file: h5py.File, name: str) -> NDArray[np.float32]:
+    """The array of one tracklet, (columns, blobs)."""
+    import h5py
+
+    # Nothing is followed out of the file.
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise TrdataError(f"{path}: {name} is a link to elsewhere, which no tracker writes")
+    dataset = file[name]
+    shape: tuple[int, ...] = getattr(dataset, "shape", None) or ()
+    if shape and "MATLAB_empty" in dataset.attrs:
+        return np.zeros((_COLUMNS[-1], 0), np.float32)
+    plain = bool(shape) and not (dataset.external or dataset.is_virtual)
+    if not plain or len(shape) > 2 or shape[0] not in _COLUMNS or dataset.dtype.kind not in "fiu":
+        raise TrdataError(
+            f"{path}: {name} has shape {shape}; expected 17 columns. Run the tracking step of this movie again"
+        )
+    values: NDArray[np.float32] = np.asarray(dataset[()], np.float32)
+    return values[:, None] if values.ndim == 1 else values
+
+
+def _frames(name: TrackletName, values: NDArray[np.float32], fps: float) -> NDArray[np.int32]:
+    """Movie frame of each blob; zeros where it cannot be told."""
+    count = values.shape[1]
+    if count == name.span:
+        return np.arange(name.first, name.last + 1, dtype=np.int32)
+    # Where frames were left out, the times between blobs tell which.
+    if count and len(values) > _DT and np.isfinite(fps) and np.isfinite(values[_DT, 1:]).all():
+        after = np.rint(np.cumsum(values[_DT, 1:].astype(np.float64)) * fps).astype(np.int64)
+        steps = np.diff(after, prepend=0)
+        if (steps > 0).all() and (after[-1] if count > 1 else 0) == name.span - 1:
+            return (name.first + np.concatenate([[0], after])).astype(np.int32)
+    return np.zeros(count, np.int32)
