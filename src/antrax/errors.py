@@ -28,6 +28,24 @@ class TrdataError(AntraxError):
     """Measurements of blobs (`trdata_<m>.mat`) are missing or damaged."""
 
 
+class GraphError(AntraxError):
+    """A graph of tracklets cannot be read, or contradicts itself."""
+
+
+class SolvingError(AntraxError):
+    """Some movies or experiments could not be solved; the others were.
+
+    Attributes
+    ----------
+    report : object
+        What was done all the same.
+    """
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
 class TrainsetError(AntraxError):
     """A training set is missing, empty, or cannot be trained on as it is."""
 
