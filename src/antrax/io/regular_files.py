@@ -1,0 +1,123 @@
+"""Opening files that other programs and people left: only regular files, and only so much of them as is expected.
+
+A named pipe, a socket or a device under the name of a file would make a program wait for ever, and some files have no
+end. Every file that is read, other than those that this process has just made, is opened here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+# Of text and small tables that a program or a person wrote: a movie table of 100,000 movies has 10 MB.
+LARGEST_TEXT = 64 * 2**20
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+# Without O_NONBLOCK, opening a pipe waits for its other end; without O_NOCTTY, a terminal may become this process's own.
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def open_regular(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
+    """Open a regular file (or a link to one) for reading in binary mode.
+
+    What is opened is what was checked: the check is made of the open file, so replacing the file in between changes
+    nothing.
+
+    Parameters
+    ----------
+    path : path
+    most : int, optional
+        Largest size, in bytes; any by default.
+
+    Returns
+    -------
+    BinaryIO
+        Buffered, at its start.
+
+    Raises
+    ------
+    OSError
+        There is no such file (`FileNotFoundError`), it cannot be read, is no regular file, or is larger than `most`;
+        `strerror` says which in words that can follow "cannot be read:".
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> open_regular(tempfile.gettempdir())
+    Traceback (most recent call last):
+    IsADirectoryError: [Errno 21] it is a folder, not a file: ...
+    """
+    # Opening some devices has effects (a tape is wound back), so the name is looked at first.
+    _check(Path(path).stat(), path, most)
+    descriptor = os.open(path, _FLAGS)
+    try:
+        _check(os.fstat(descriptor), path, most)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> bytes:
+    """The content of a regular file.
+
+    Parameters
+    ----------
+    path : path
+    most : int, optional
+        Largest size, in bytes. Files that tell no size or grow while they are read are read no further.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    OSError
+        As `open_regular`.
+    """
+    with open_regular(path, most) as file:
+        content = file.read(most + 1)
+    if content is None:  # a file of the system's that has nothing to say yet
+        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+    if len(content) > most:
+        raise _too_large(path, most)
+    return content
+
+
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a regular file (or a link to one) at `path`; False where that cannot be told.
+
+    Unlike `Path.is_file` it does not raise for a name that is too long or a folder that nobody may look into.
+    """
+    try:
+        return stat.S_ISREG(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _check(status: os.stat_result, path: str | os.PathLike[str], most: int | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((words for test, words in _KINDS if test(status.st_mode)), "something else")
+        number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+        raise OSError(number, f"it is {kind}, not a file", os.fspath(path))
+    if most is not None and status.st_size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: str | os.PathLike[str], most: int) -> OSError:
+    return OSError(errno.EFBIG, f"it is too large ({most:,} bytes is the most)", os.fspath(path))
