@@ -38,7 +38,7 @@ _SHOWN = """() => {
 }"""
 # Where the images of a montage lie, by the page's own rules: in screen pixels, from the upper left of its canvas.
 _GRID = """async ([id, count, size, scale]) => {
-    const { arrange } = await import('/static/js/grid.js');
+    const { arrange } = await import('/static/js/views/grid.js');
     const canvas = document.querySelector(`#${id} canvas.montage-canvas`);
     const { left, top, pitch, factor, columns, cell } = arrange({ count, size, scale }, canvas.width, canvas.height,
       devicePixelRatio);

@@ -33,7 +33,7 @@ pytestmark = in_browser
 
 # In the page: at each frame on the screen, the name in the head beside the pixels of the first image.
 WITNESS = """async (counts) => {
-    const { arrange } = await import('/static/js/grid.js');
+    const { arrange } = await import('/static/js/views/grid.js');
     const canvas = document.querySelector('#montage canvas.montage-canvas');
     window.witnessed = {};
     const look = () => {

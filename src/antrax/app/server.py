@@ -201,8 +201,11 @@ def make_app(places: Places, jobs: Jobs, memory: Path) -> Starlette:
 
 def _index(request: Request) -> Response:
     """The page, with all its modules named: over a tunnel, each step from import to import takes a round trip."""
-    names = sorted(path.name for path in (STATIC / "js").glob("*.js"))
-    links = "\n".join(f'  <link rel="modulepreload" href="/static/js/{name}">' for name in names if name != "theme.js")
+    folder = STATIC / "js"
+    modules = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.js"))
+    links = "\n".join(
+        f'  <link rel="modulepreload" href="/static/js/{module}">' for module in modules if module != "theme.js"
+    )
     page = (STATIC / "index.html").read_text(encoding="utf-8").replace("</head>", f"{links}\n</head>")
     return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
 

@@ -1,24 +1,24 @@
 /** Where the page begins: sets its parts up and opens the session. */
 
-import { api } from './api.js';
-import { emit, on } from './bus.js';
-import { initChooser } from './chooser.js';
-import { byId, fill, h, icon, plural } from './dom.js';
-import { pendingExports } from './exporting.js';
-import { initFrames } from './frames.js';
-import { showKeys } from './help.js';
-import { init as initJobs } from './jobs.js';
-import { initKeys, registerKey } from './keys.js';
-import { init as initLabels } from './labels.js';
-import { initMenus } from './menus.js';
-import { toggleTheme } from './prefs.js';
-import { initPulse, pulse } from './pulse.js';
-import { initSession, openFirst } from './session.js';
-import { initSide, showPanel } from './side.js';
-import { initTracklet, sayEmpty } from './tracklet.js';
-import { initToasts } from './toast.js';
-import { init as initTrainset } from './trainset.js';
-import { init as initValidation } from './validation.js';
+import { api } from './core/api.js';
+import { emit, on } from './core/bus.js';
+import { initChooser } from './panels/chooser.js';
+import { byId, fill, h, icon, plural } from './core/dom.js';
+import { pendingExports } from './core/exporting.js';
+import { initFrames } from './views/frames.js';
+import { showKeys } from './dialogs/help.js';
+import { init as initJobs } from './dialogs/jobs.js';
+import { initKeys, registerKey } from './core/keys.js';
+import { init as initLabels } from './dialogs/labels.js';
+import { initMenus } from './dialogs/menus.js';
+import { toggleTheme } from './core/prefs.js';
+import { initPulse, pulse } from './core/pulse.js';
+import { initSession, openFirst } from './core/session.js';
+import { initSide, showPanel } from './panels/side.js';
+import { initTracklet, sayEmpty } from './views/tracklet.js';
+import { initToasts } from './core/toast.js';
+import { init as initTrainset } from './panels/trainset.js';
+import { init as initValidation } from './panels/validation.js';
 
 const SUN = 'M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15'
   + 'M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1';

@@ -1,6 +1,6 @@
 /** The strip under the montage: how probable the assigned label and the runner-up are, image by image. */
 
-import { fill, h } from './dom.js';
+import { fill, h } from '../core/dom.js';
 
 const EXPLAIN = 'What the classifier says of single images. The confidence at the top is that of the whole tracklet, calibrated.';
 const LINES = ['--strip-assigned', '--strip-runner-up'];

@@ -2,7 +2,7 @@
  * The small drawings of the side panels: slim bars and intervals. Decoration only: the numbers stand beside them.
  * @module
  */
-import { h } from './dom.js';
+import { h } from '../core/dom.js';
 
 /**
  * A slim bar.

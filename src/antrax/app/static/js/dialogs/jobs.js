@@ -2,15 +2,15 @@
  * Training and classifying in the background: what is going on, in the top bar and in a dialog with its messages.
  * @module
  */
-import { api } from './api.js';
-import { app } from './app.js';
-import { emit, on } from './bus.js';
-import { askWhether, openDialog } from './dialog.js';
-import { byId, count, fill, h } from './dom.js';
+import { api } from '../core/api.js';
+import { app } from '../core/app.js';
+import { emit, on } from '../core/bus.js';
+import { askWhether, openDialog } from '../core/dialog.js';
+import { byId, count, fill, h } from '../core/dom.js';
 import { classifyForm, trainForm } from './jobforms.js';
-import { registerKey } from './keys.js';
-import { pulse } from './pulse.js';
-import { toast, toastError } from './toast.js';
+import { registerKey } from '../core/keys.js';
+import { pulse } from '../core/pulse.js';
+import { toast, toastError } from '../core/toast.js';
 
 const NAMES = {
   train: { running: 'Training', done: 'Trained', failed: 'Training failed', stopped: 'Training stopped' },

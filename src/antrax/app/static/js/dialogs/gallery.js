@@ -2,18 +2,18 @@
  * The examples of one label, all on one page: to find those that do not belong there and move or delete them.
  * @module
  */
-import { api, clientId } from './api.js';
-import { app, noteVersions } from './app.js';
-import { on } from './bus.js';
-import { openDialog } from './dialog.js';
-import { count, fill, h, plural, sentence } from './dom.js';
-import { noteChange } from './exporting.js';
-import { registerKey } from './keys.js';
-import { Montage } from './montage.js';
-import { PER_SHEET } from './sheets.js';
-import { toastError } from './toast.js';
-import { background } from './tracklet.js';
-import { labelField } from './typeahead.js';
+import { api, clientId } from '../core/api.js';
+import { app, noteVersions } from '../core/app.js';
+import { on } from '../core/bus.js';
+import { openDialog } from '../core/dialog.js';
+import { count, fill, h, plural, sentence } from '../core/dom.js';
+import { noteChange } from '../core/exporting.js';
+import { registerKey } from '../core/keys.js';
+import { Montage } from '../views/montage.js';
+import { PER_SHEET } from '../core/sheets.js';
+import { toastError } from '../core/toast.js';
+import { background } from '../views/tracklet.js';
+import { labelField } from '../core/typeahead.js';
 
 const SCALES = ['fit', 1, 2, 3, 4, 6];
 const KEYS = [

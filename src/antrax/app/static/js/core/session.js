@@ -1,11 +1,10 @@
 /** Opening a session, and remembering where one was in it: in the address (for reloading) and in the tab. */
 
 import { api, who } from './api.js';
-import { app, forgetVersions, noteVersions } from './app.js';
+import { app, forgetVersions, movieTitle, noteVersions } from './app.js';
 import { browse, openView, reset } from './browse.js';
 import { emit, on } from './bus.js';
 import { byId } from './dom.js';
-import { movieTitle, sayEmpty } from './tracklet.js';
 import { clearToasts, toast } from './toast.js';
 
 const KEPT = 'antrax.place';
@@ -36,13 +35,22 @@ export async function openSession(place, session, start = {}) {
   for (const warning of overview.warnings) toast(warning, { kind: 'warn' });
   api.post('/api/opened', { place, session }).catch(() => {}); // the list of recent ones is a comfort only
   if (!overview.movies.length) {
-    sayEmpty(`No blob images: ${overview.path}/images has no images_*.mat. Run the tracking step of this session first.`);
+    nothingToShow(`No blob images: ${overview.path}/images has no images_*.mat. Run the tracking step of this session first.`);
     return;
   }
   // What was remembered may be gone: then the first movie, then any.
   if (await tryView({}, near, at)) return;
   if (await tryView({ movie: first, label: '', colony: '' })) return;
-  if (!(await tryView({ movie: null, label: '', colony: '' }))) sayEmpty('This session has no tracklets with images.');
+  if (!(await tryView({ movie: null, label: '', colony: '' }))) nothingToShow('This session has no tracklets with images.');
+}
+
+/**
+ * Tells the view why there is no tracklet to see.
+ * @param {string} text
+ * @param {{title: string, run: () => void}} [action]
+ */
+function nothingToShow(text, action) {
+  emit('nothing', { text, action });
 }
 
 /** As `openView`; a movie that cannot be read is told in the middle of the page, where others can be chosen. */
@@ -52,9 +60,7 @@ async function tryView(change, near, at) {
   } catch (error) {
     const movie = 'movie' in change ? change.movie : browse.view.movie;
     if (!(error.status >= 400) || error.status === 403 || movie === null) throw error;
-    sayEmpty(`${movieTitle(movie)}: ${error.message}`, {
-      action: { title: 'Other tracklets …', run: () => byId('open-tracklets').click() },
-    });
+    nothingToShow(`${movieTitle(movie)}: ${error.message}`, { title: 'Other tracklets …', run: () => byId('open-tracklets').click() });
     return true;
   }
 }
@@ -106,7 +112,7 @@ export async function openFirst() {
     }
   }
   if (start) await openSession(start.place, start.session);
-  else sayEmpty('Choose an experiment in the menu Experiment.');
+  else nothingToShow('Choose an experiment in the menu Experiment.');
 }
 
 /** Sets it up. Called once. */
@@ -114,5 +120,5 @@ export function initSession() {
   on('place', remember);
   on('tracklet', remember);
   // An address that was typed or pasted: the page writes its own without this event.
-  addEventListener('hashchange', () => openFirst().catch((error) => sayEmpty(error.message)));
+  addEventListener('hashchange', () => openFirst().catch((error) => nothingToShow(error.message)));
 }

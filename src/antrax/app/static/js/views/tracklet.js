@@ -1,17 +1,17 @@
 /** The main view: a tracklet's facts, its images, the strip of probabilities, and the bar to go on with. */
 
-import { app } from './app.js';
-import { browse, goToIndex, setSheetsWanted, sheetUrl, step } from './browse.js';
-import { emit, on } from './bus.js';
-import { askLine } from './dialog.js';
-import { byId, count, fill, h, percent, plural } from './dom.js';
+import { app, movieTitle } from '../core/app.js';
+import { browse, goToIndex, setSheetsWanted, sheetUrl, step } from '../core/browse.js';
+import { emit, on } from '../core/bus.js';
+import { askLine } from '../core/dialog.js';
+import { byId, count, fill, h, percent, plural } from '../core/dom.js';
 import { frames, openFrames } from './frames.js';
-import { registerKey } from './keys.js';
+import { registerKey } from '../core/keys.js';
 import { marksOf } from './labelmarks.js';
 import { Montage } from './montage.js';
-import { preference, prefer } from './prefs.js';
+import { preference, prefer } from '../core/prefs.js';
 import { Strip } from './strip.js';
-import { toast, toastError } from './toast.js';
+import { toast, toastError } from '../core/toast.js';
 
 const PATIENCE = 180; // milliseconds until a word is said about waiting
 
@@ -46,6 +46,7 @@ export function initTracklet() {
   on('tracklet', render);
   on('place', renderBar);
   on('missing', renderMissing);
+  on('nothing', ({ text, action }) => sayEmpty(text, { action }));
   on('overview', () => render(browse.current));
   on('frames', renderFrames);
   on('frames-cursor', (i) => strip.setHover(i));
@@ -184,16 +185,6 @@ function renderUnread(error) {
     montage.retry();
   };
   showEmpty(`${movieTitle(current.movie)}: ${error.message}`, { action: { title: 'Try again', run: again } });
-}
-
-/**
- * A movie by its number and name.
- * @param {number} movie
- * @returns {string}
- */
-export function movieTitle(movie) {
-  const name = app.overview?.movies.find((one) => one.movie === movie)?.name;
-  return name ? `Movie ${movie} (${name})` : `Movie ${movie}`;
 }
 
 /**

@@ -2,7 +2,7 @@
  * Two-colour codes as a table to click in: one row for each first colour, one column for each second.
  * @module
  */
-import { fill, h } from './dom.js';
+import { fill, h } from '../core/dom.js';
 import { colorCodes, colorLetters } from './labelrules.js';
 
 /**

@@ -1,6 +1,6 @@
 /** Which images of a tracklet are in the training set already: a coloured line under each, with words for the pointer. */
 
-import { app } from './app.js';
+import { app } from '../core/app.js';
 
 /**
  * The labels under which each image is in the training set.

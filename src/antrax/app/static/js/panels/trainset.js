@@ -2,17 +2,17 @@
  * The side panel "Training set": how many examples each label has, and what is missing.
  * @module
  */
-import { api } from './api.js';
-import { app } from './app.js';
-import { on } from './bus.js';
-import { byId, count, fill, h, plural } from './dom.js';
-import { frames } from './frames.js';
-import { initGallery, openGallery } from './gallery.js';
-import { registerKey } from './keys.js';
-import { openLabels } from './labels.js';
+import { api } from '../core/api.js';
+import { app } from '../core/app.js';
+import { on } from '../core/bus.js';
+import { byId, count, fill, h, plural } from '../core/dom.js';
+import { frames } from '../views/frames.js';
+import { initGallery, openGallery } from '../dialogs/gallery.js';
+import { registerKey } from '../core/keys.js';
+import { openLabels } from '../dialogs/labels.js';
 import { meter } from './plots.js';
 import { shownPanel } from './side.js';
-import { toast } from './toast.js';
+import { toast } from '../core/toast.js';
 
 const TITLE = 'Panel Training set';
 const SORTS = [

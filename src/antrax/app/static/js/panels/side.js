@@ -1,7 +1,7 @@
 /** The panels on the right: one at a time. 'panel' on the bus tells which. */
 
-import { emit } from './bus.js';
-import { byId } from './dom.js';
+import { emit } from '../core/bus.js';
+import { byId } from '../core/dom.js';
 
 const PANELS = ['label', 'trainset', 'check'];
 

@@ -1,16 +1,16 @@
 /** Select frames: the images of the tracklet in large, to choose some of them, or to go through them one by one. */
 
-import { app } from './app.js';
-import { sheetUrl } from './browse.js';
-import { emit, on } from './bus.js';
-import { askLine } from './dialog.js';
-import { byId, count, fill, h, plural } from './dom.js';
-import { registerKey } from './keys.js';
+import { app } from '../core/app.js';
+import { sheetUrl } from '../core/browse.js';
+import { emit, on } from '../core/bus.js';
+import { askLine } from '../core/dialog.js';
+import { byId, count, fill, h, plural } from '../core/dom.js';
+import { registerKey } from '../core/keys.js';
 import { labelsOfImages, marksOf } from './labelmarks.js';
 import { Montage } from './montage.js';
-import { PER_ROW, PER_SHEET, loadSheet, peekSheet } from './sheets.js';
+import { PER_ROW, PER_SHEET, loadSheet, peekSheet } from '../core/sheets.js';
 import { valueAt } from './strip.js';
-import { toast, toastError } from './toast.js';
+import { toast, toastError } from '../core/toast.js';
 
 const SCALE = 2; // screen pixels an image pixel, at least: large enough to see tags
 

@@ -2,16 +2,16 @@
  * The editor of the experiment's labels.
  * @module
  */
-import { api } from './api.js';
-import { app } from './app.js';
+import { api } from '../core/api.js';
+import { app } from '../core/app.js';
 import { colorTable } from './colorcodes.js';
-import { openDialog } from './dialog.js';
-import { byId, fill, h } from './dom.js';
-import { registerKey } from './keys.js';
+import { openDialog } from '../core/dialog.js';
+import { byId, fill, h } from '../core/dom.js';
+import { registerKey } from '../core/keys.js';
 import { LabelDraft } from './labeldraft.js';
 import { labelList } from './labellist.js';
 import { CATEGORIES, labelProblem, STARTING_LABELS } from './labelrules.js';
-import { toast, toastError } from './toast.js';
+import { toast, toastError } from '../core/toast.js';
 
 const CONFLICT = 409;
 const EDITOR_KEYS = [

@@ -2,9 +2,9 @@
  * The labels of a draft as a list grouped by category: ordered by buttons, by keys and by dragging.
  * @module
  */
-import { fill, h, icon, plural } from './dom.js';
+import { fill, h, icon, plural } from '../core/dom.js';
 import { CATEGORIES } from './labelrules.js';
-import { toast } from './toast.js';
+import { toast } from '../core/toast.js';
 
 const UP = 'M4 10l4-4 4 4';
 const DOWN = 'M4 6l4 4 4-4';

@@ -2,17 +2,17 @@
  * The side panel "Check": was this tracklet labelled rightly? Marks, their history, and what they say of the classification.
  * @module
  */
-import { api, who } from './api.js';
-import { app, noteVersions } from './app.js';
-import { patch } from './browse.js';
-import { on } from './bus.js';
-import { byId, fill, h, sentence } from './dom.js';
-import { registerKey } from './keys.js';
-import { prefer, preference } from './prefs.js';
+import { api, who } from '../core/api.js';
+import { app, noteVersions } from '../core/app.js';
+import { patch } from '../core/browse.js';
+import { on } from '../core/bus.js';
+import { byId, fill, h, sentence } from '../core/dom.js';
+import { registerKey } from '../core/keys.js';
+import { prefer, preference } from '../core/prefs.js';
 import { forgetRates, ratesView, refreshRates, registerRateKeys } from './rates.js';
-import { toast } from './toast.js';
-import { go } from './tracklet.js';
-import { labelField } from './typeahead.js';
+import { toast } from '../core/toast.js';
+import { go } from '../views/tracklet.js';
+import { labelField } from '../core/typeahead.js';
 
 // After these the person may say which label it should have been.
 const ASK_TRUTH = new Set(['wrong', 'identifiable']);

@@ -84,6 +84,16 @@ export const app = {
   },
 };
 
+/**
+ * A movie by its number and name.
+ * @param {number} movie
+ * @returns {string}
+ */
+export function movieTitle(movie) {
+  const name = app.overview?.movies.find((one) => one.movie === movie)?.name;
+  return name ? `Movie ${movie} (${name})` : `Movie ${movie}`;
+}
+
 let known = {};
 
 /** Forgets the versions of the last session. */

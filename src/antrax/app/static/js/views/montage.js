@@ -5,11 +5,11 @@
  * 100. Pixels stay crisp: an image pixel is a whole number of screen pixels.
  */
 
-import { UNWANTED } from './api.js';
+import { UNWANTED } from '../core/api.js';
 import { paintChosen } from './chosen.js';
-import { h } from './dom.js';
+import { h } from '../core/dom.js';
 import { GAP, PAD, arrange, atLeast } from './grid.js';
-import { PER_ROW, PER_SHEET, loadSheet, peekSheet } from './sheets.js';
+import { PER_ROW, PER_SHEET, loadSheet, peekSheet } from '../core/sheets.js';
 
 export class Montage {
   /**

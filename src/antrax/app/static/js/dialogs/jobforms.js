@@ -2,10 +2,10 @@
  * What is asked before training and classifying.
  * @module
  */
-import { api } from './api.js';
-import { app } from './app.js';
-import { openDialog } from './dialog.js';
-import { count, h, plural } from './dom.js';
+import { api } from '../core/api.js';
+import { app } from '../core/app.js';
+import { openDialog } from '../core/dialog.js';
+import { count, h, plural } from '../core/dom.js';
 
 const USUAL_EPOCHS = 5;
 const MOST_EPOCHS = 1000;

@@ -1,16 +1,16 @@
 /** The panel *Label*: the label chooser, exports and undo. */
 
-import { api } from './api.js';
-import { app } from './app.js';
-import { browse, goToTracklet, markStale, step } from './browse.js';
-import { on } from './bus.js';
-import { byId, count, fill, h, plural, sentence } from './dom.js';
-import { canUndo, exportImages, pendingExports, undoLast } from './exporting.js';
-import { closeFrames, frames, openFrames } from './frames.js';
-import { registerKey, setTypeahead } from './keys.js';
-import { preference, prefer } from './prefs.js';
+import { api } from '../core/api.js';
+import { app } from '../core/app.js';
+import { browse, goToTracklet, markStale, step } from '../core/browse.js';
+import { on } from '../core/bus.js';
+import { byId, count, fill, h, plural, sentence } from '../core/dom.js';
+import { canUndo, exportImages, pendingExports, undoLast } from '../core/exporting.js';
+import { closeFrames, frames, openFrames } from '../views/frames.js';
+import { registerKey, setTypeahead } from '../core/keys.js';
+import { preference, prefer } from '../core/prefs.js';
 import { showPanel, shownPanel } from './side.js';
-import { toast, toastError } from './toast.js';
+import { toast, toastError } from '../core/toast.js';
 
 const IDLE = 2500; // milliseconds after which typing begins anew
 const REPLACED = 409; // status of an export whose images are others by now

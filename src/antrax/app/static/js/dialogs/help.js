@@ -1,8 +1,8 @@
 /** The list of keys, made from what is registered. */
 
-import { openDialog } from './dialog.js';
-import { h } from './dom.js';
-import { keysByGroup } from './keys.js';
+import { openDialog } from '../core/dialog.js';
+import { h } from '../core/dom.js';
+import { keysByGroup } from '../core/keys.js';
 
 const SHOWN = {
   ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc', PageDown: 'Page ↓', PageUp: 'Page ↑',

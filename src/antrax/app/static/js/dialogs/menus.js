@@ -1,14 +1,14 @@
 /** The menus of the top bar: which session, which tracklets, in which order. */
 
-import { api } from './api.js';
-import { app } from './app.js';
-import { ORDERS, browse, openView, randomSeed } from './browse.js';
-import { on } from './bus.js';
-import { byId, count, fill, h, plural } from './dom.js';
-import { registerKey } from './keys.js';
-import { closeMenu, menuItem, openMenu } from './popover.js';
-import { openSession } from './session.js';
-import { toast, toastError } from './toast.js';
+import { api } from '../core/api.js';
+import { app } from '../core/app.js';
+import { ORDERS, browse, openView, randomSeed } from '../core/browse.js';
+import { on } from '../core/bus.js';
+import { byId, count, fill, h, plural } from '../core/dom.js';
+import { registerKey } from '../core/keys.js';
+import { closeMenu, menuItem, openMenu } from '../core/popover.js';
+import { openSession } from '../core/session.js';
+import { toast, toastError } from '../core/toast.js';
 
 const MANY = 8; // experiments, from which on a field helps to find one
 const FILTERS = {

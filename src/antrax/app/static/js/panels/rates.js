@@ -2,9 +2,9 @@
  * How good the classification is, by the checks so far: the lower half of the panel "Check".
  * @module
  */
-import { api } from './api.js';
-import { count, fill, h, plural } from './dom.js';
-import { registerKey } from './keys.js';
+import { api } from '../core/api.js';
+import { count, fill, h, plural } from '../core/dom.js';
+import { registerKey } from '../core/keys.js';
 import { meter, percent, percentNumber, roundEnd, whisker } from './plots.js';
 
 const FILTERS = [
