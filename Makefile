@@ -1,6 +1,6 @@
 # Everything on a fresh machine: Python 3.11 or newer, git and make are enough.
 #   make demo    builds the environment if needed, then the whole workflow on a made-up experiment
-#   make test    builds the environment if needed, then all tests
+#   make test    builds the environment if needed, then all tests; make test-fast, those that take no time
 
 PYTHON ?= python3
 # Where torch comes from. By default it is as pip finds it; for Linux without an NVIDIA GPU see the README.
@@ -14,13 +14,17 @@ endif
 STAMP := $(VENV)/installed
 DEMO ?= demo
 
-.PHONY: demo test lint types clean
+.PHONY: demo test test-fast lint types clean
 
 demo: $(STAMP)
 	$(BIN)/antrax demo $(DEMO) --run
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# What needs neither a trained network nor a browser: under a minute.
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not browser and not real_data"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -20,6 +20,8 @@ settings.load_profile("antrax")
 # Keras is only the judge of the files that we read and write; which backend it has is decided when it is imported.
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
+pytest_plugins = ["tests.fixtures.trained", "tests.fixtures.training_tools"]
+
 LABELS = (
     "AB\tant_labels\nCD\tant_labels\nNoAnt\tnoant_labels\nMulti\tother_labels\nUnknown\tother_labels\nB\ttagcolors\n"
 )
@@ -27,6 +29,14 @@ LABELS = (
 MakeSession = Callable[..., Path]
 MakeImage = Callable[..., NDArray[np.uint8]]
 MakeExamples = Callable[..., Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the trained demo or the real session, whichever module it stands in."""
+    for item in items:
+        for fixture, mark in (("trained", pytest.mark.slow), ("real_session", pytest.mark.real_data)):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
 
 
 @pytest.fixture
@@ -91,7 +101,3 @@ def real_session() -> Path:
     if not (experiment / "antrax_demo").is_dir():
         pytest.skip(f"no real session in {experiment}; set ANTRAX_SHARED to the folder that holds data/js16-session")
     return experiment
-
-
-from tests.fixtures.trained import trained  # noqa: E402, F401  # a fixture
-from tests.fixtures.training_tools import short_training  # noqa: E402, F401  # a fixture

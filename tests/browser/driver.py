@@ -8,30 +8,23 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Response, expect
 
-from antrax.demo import generate_experiment
 from antrax.io.names import parse_tracklet_name
-from antrax.io.session import Session, open_session
+from antrax.io.session import Session
 from antrax.io.stacks import open_stack
 from antrax.training.dataset import list_examples
 
-# All tests of the browser run one after the other: two browsers on two busy cores would wait for each other.
-in_browser = pytest.mark.xdist_group("browser")
-
 PATIENCE_S = 30
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 _SHOWN = """() => {
     const montage = document.getElementById('montage');
     return montage.getAttribute('aria-busy') === 'false' && montage.dataset.tracklet || null;
@@ -99,66 +92,7 @@ class App:
         self.process.communicate(timeout=PATIENCE_S)
 
 
-@pytest.fixture
-def start_app(tmp_path: Path) -> Iterator[Callable[..., App]]:
-    """A function that starts the app on an experiment, or on a folder of some."""
-    running: list[App] = []
-
-    def start(experiments: Path, *options: object) -> App:
-        running.append(App(experiments, tmp_path / "cache", *options))
-        return running[-1]
-
-    yield start
-    for app in running:
-        app.end()
-
-
-@pytest.fixture(scope="session")
-def browsed_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small experiment of short tracklets, without examples; shared, so tests copy it."""
-    directory = tmp_path_factory.mktemp("browsed") / "some.ants"
-    generate_experiment(directory, seed=3, movies=2, tracklets=40, max_frames=12, image_size=24)
-    shutil.rmtree(directory / "session" / "classifier")
-    return directory
-
-
-@pytest.fixture
-def session(browsed_demo: Path, tmp_path: Path) -> Session:
-    """A copy of the demo for one test."""
-    experiment = tmp_path / "data" / "some.ants"
-    shutil.copytree(browsed_demo, experiment)
-    return open_session(experiment)
-
-
-@pytest.fixture
-def app(session: Session, start_app: Callable[..., App]) -> App:
-    """The app on that copy."""
-    return start_app(session.experiment)
-
-
 # ---- the browser
-
-
-def _chromium() -> str | None:
-    named = os.environ.get("ANTRAX_CHROMIUM", "/usr/bin/chromium")
-    found = (shutil.which(name) for name in (named, "chromium", "chromium-browser", "google-chrome"))
-    return next((path for path in found if path), None)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A browser. Ends with the module: Playwright's event loop would be in the way of other tests' loops."""
-    path = _chromium()
-    if path is None:
-        reason = "there is no Chromium; install it, or name it in ANTRAX_CHROMIUM"
-        if os.environ.get("ANTRAX_BROWSER_REQUIRED") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    expect.set_options(timeout=PATIENCE_S * 1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class Tab:
@@ -292,36 +226,6 @@ class Tab:
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             self.page.wait_for_timeout(20)
-
-
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Callable[..., Tab]]:
-    """A function that opens the app in a tab: of a browser of its own, or beside another tab of it."""
-    contexts: list[BrowserContext] = []
-    tabs: list[Tab] = []
-
-    def open_tab(address: App | str, beside: Tab | None = None, **options: Any) -> Tab:
-        if beside is None:
-            contexts.append(chromium.new_context(viewport={"width": 1280, "height": 800}, **options))
-        context = beside.page.context if beside else contexts[-1]
-        tab = Tab(context.new_page())
-        tabs.append(tab)
-        tab.page.goto(address if isinstance(address, str) else address.address)
-        return tab
-
-    yield open_tab
-    for context in contexts:
-        context.close()
-    for tab in tabs:
-        tab.check()
-
-
-@pytest.fixture
-def tab(app: App, visit: Callable[..., Tab]) -> Tab:
-    """The app in a tab, with its first tracklet on the screen."""
-    opened = visit(app)
-    opened.shown()
-    return opened
 
 
 # ---- what is on the disk

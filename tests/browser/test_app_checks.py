@@ -1,7 +1,5 @@
 """The app in a real browser: checks, the gallery, labels, other sessions, and names for all that can be pressed."""
 
-# ruff: noqa: F811  # fixtures are arguments
-
 from __future__ import annotations
 
 import csv
@@ -13,23 +11,8 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from antrax.io.session import Session, open_session
-from tests.browser.driver import (  # noqa: F401  # some are fixtures
-    App,
-    Tab,
-    app,
-    browsed_demo,
-    chromium,
-    exported,
-    images_of,
-    in_browser,
-    session,
-    start_app,
-    tab,
-    visit,
-)
+from tests.browser.driver import App, Tab, exported, images_of
 from tests.fixtures.classified import classify_by_truth, true_labels
-
-pytestmark = in_browser
 
 
 def labels_file(session: Session) -> list[str]:

@@ -1,7 +1,5 @@
 """The app as a person uses it, in a real browser: labelling, choosing frames, going through tracklets."""
 
-# ruff: noqa: F811  # fixtures are arguments
-
 from __future__ import annotations
 
 import re
@@ -12,24 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from antrax.io.session import Session
-from tests.browser.driver import (  # noqa: F401  # some are fixtures
-    App,
-    Tab,
-    app,
-    browsed_demo,
-    chromium,
-    counts_of,
-    exported,
-    images_of,
-    in_browser,
-    session,
-    start_app,
-    tab,
-    visit,
-)
+from tests.browser.driver import App, Tab, counts_of, exported, images_of
 from tests.fixtures.classified import classify_by_truth, true_labels
-
-pytestmark = in_browser
 
 # In the page: at each frame on the screen, the name in the head beside the pixels of the first image.
 WITNESS = """async (counts) => {

@@ -1,7 +1,5 @@
 """The whole story in a real browser: labelling, training, classifying and checking, all from the app."""
 
-# ruff: noqa: F811  # fixtures are arguments
-
 from __future__ import annotations
 
 import csv
@@ -11,23 +9,8 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from antrax.io.session import Session
-from tests.browser.driver import (  # noqa: F401  # some are fixtures
-    App,
-    Tab,
-    app,
-    browsed_demo,
-    chromium,
-    counts_of,
-    exported,
-    in_browser,
-    session,
-    start_app,
-    tab,
-    visit,
-)
+from tests.browser.driver import App, Tab, counts_of, exported
 from tests.fixtures.classified import true_labels
-
-pytestmark = in_browser
 
 # A network is trained on a machine that may be busy with other tests.
 TRAINING_S = 300

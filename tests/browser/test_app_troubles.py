@@ -1,7 +1,5 @@
 """The app in a real browser when something goes wrong, or somebody wants it to."""
 
-# ruff: noqa: F811  # fixtures are arguments
-
 from __future__ import annotations
 
 import contextlib
@@ -17,23 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from antrax.io.session import Session
-from tests.browser.driver import (  # noqa: F401  # some are fixtures
-    App,
-    Tab,
-    app,
-    browsed_demo,
-    chromium,
-    exported,
-    images_of,
-    in_browser,
-    session,
-    start_app,
-    tab,
-    visit,
-)
-
-pytestmark = in_browser
-
+from tests.browser.driver import App, Tab, exported, images_of
 
 # ---- what goes wrong
 

@@ -19,6 +19,8 @@ TOOL = SHARED / "tools" / "real_experiments.py"
 
 pytestmark = [
     pytest.mark.skipif(not TOOL.exists(), reason=f"no real data: {TOOL} is absent; set ANTRAX_SHARED to its folder"),
+    pytest.mark.real_data,
+    pytest.mark.slow,
     pytest.mark.xdist_group("real"),
 ]
 

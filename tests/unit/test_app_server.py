@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -85,7 +86,10 @@ def decode(png: bytes) -> np.ndarray:
 def test_the_page_itself_is_served(page):
     answer = page.client.get("/")
     assert answer.status_code == 200
-    assert "<html" in answer.text
+    assert re.search(r"<title>.*antrax", answer.text)
+    files = re.findall(r'(?:src|href)="(/static/[^"]+)"', answer.text)
+    assert {"/static/js/main.js", "/static/js/theme.js", "/static/style.css"} <= set(files)
+    assert {file: page.client.get(file).status_code for file in files} == dict.fromkeys(files, 200)
 
 
 def test_the_overview_tells_movies_and_labels(page, session):
