@@ -1,5 +1,20 @@
-"""A made-up tracked experiment whose truth is known, for trying things out and for tests."""
+"""Made-up tracked experiments whose truth is known, for trying things out, for tests and for benchmarks."""
 
+from antrax.demo.colony import Colony, ColonyOptions, simulate_colony
+from antrax.demo.colony_experiment import generate_colony
 from antrax.demo.experiment import DemoExperiment, generate_experiment
+from antrax.demo.truth import ColonyTruth, PositionAccuracy, read_truth, score_positions, truth_of
 
-__all__ = ["DemoExperiment", "generate_experiment"]
+__all__ = [
+    "Colony",
+    "ColonyOptions",
+    "ColonyTruth",
+    "DemoExperiment",
+    "PositionAccuracy",
+    "generate_colony",
+    "generate_experiment",
+    "read_truth",
+    "score_positions",
+    "simulate_colony",
+    "truth_of",
+]

@@ -22,7 +22,25 @@ _PAINTS: dict[str, Colour] = {
     "G": (150, 216, 146),
     "O": (240, 108, 54),
     "P": (236, 62, 166),
+    "Y": (246, 214, 52),
+    "C": (64, 200, 226),
+    "R": (196, 24, 40),
+    "V": (128, 66, 176),
+    "L": (186, 232, 40),
+    "T": (16, 136, 122),
 }
+
+
+def id_names(animals: int) -> tuple[str, ...]:
+    """IDs of a number of animals, at most 100: pairs of the fewest colours that suffice, four at least.
+
+    >>> id_names(3), id_names(16) == IDS
+    (('BB', 'BG', 'BO'), True)
+    """
+    colours = tuple(_PAINTS)[: max(len(COLOURS), math.isqrt(animals - 1) + 1)]
+    return tuple(front + rear for front in colours for rear in colours)[:animals]
+
+
 _FRONT_PLACE = 0.62
 _REAR_PLACE = 0.14
 

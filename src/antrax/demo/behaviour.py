@@ -29,15 +29,16 @@ _LEGIBLE_BLUR = 1.9
 
 @dataclass(frozen=True, slots=True)
 class Lamp:
-    """The light over one movie: brightest at `place` (shares of the arena), and of a tint."""
+    """The light over one movie: brightest at `place` (shares of the film's size), and of a tint."""
 
     place: tuple[float, float]
     fall: float
     tint: tuple[float, float, float]
+    size: tuple[float, float] = ARENA
 
     def view_of(self, x: float, y: float, view: View) -> View:
         """Light `view` as it is at a place of the arena, in pixels."""
-        right, down = x / ARENA[0] - self.place[0], y / ARENA[1] - self.place[1]
+        right, down = x / self.size[0] - self.place[0], y / self.size[1] - self.place[1]
         gain = 1.04 - self.fall * (right**2 + down**2)
         # The lamp is warmer on one side than on the other.
         red, green, blue = self.tint
@@ -87,13 +88,14 @@ def is_legible(pose: Pose, view: View) -> bool:
     return min(pose.front, pose.rear) >= _LEGIBLE_SHARE and view.blur < _LEGIBLE_BLUR
 
 
-def hang_lamp(rng: np.random.Generator) -> Lamp:
-    """Set up the light of a movie."""
+def hang_lamp(rng: np.random.Generator, size: tuple[float, float] = ARENA) -> Lamp:
+    """Set up the light of a movie whose film has a size, in pixels."""
     tint = 1 + rng.normal(0.0, 0.02, 3)
     return Lamp(
         place=(rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.7)),
         fall=rng.uniform(0.15, 0.4),
         tint=(float(tint[0]), float(tint[1]), float(tint[2])),
+        size=size,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -97,9 +98,24 @@ def generate_experiment(
         The folder is not empty or cannot be written.
     """
     _check(seed, movies, tracklets, max_frames, image_size, examples)
+    plans = plan_experiment(movies, tracklets, max_frames, np.random.default_rng([seed, _FOR_PLAN]))
+    with writing_into(directory) as draft:
+        counts = _write(draft, plans, seed, movies, image_size, examples, progress)
+    directory = directory.absolute()
+    return DemoExperiment(directory, directory / "session", len(plans), *counts)
+
+
+@contextlib.contextmanager
+def writing_into(directory: Path) -> Iterator[Path]:
+    """A new folder of the same name, whose content moves into `directory` when the block ends without an exception.
+
+    Raises
+    ------
+    OutputError
+        `directory` is not empty, is a file, or cannot be written.
+    """
     directory = directory.absolute()
     _refuse_used(directory)
-    plans = plan_experiment(movies, tracklets, max_frames, np.random.default_rng([seed, _FOR_PLAN]))
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         # A name of its own beside the target: what a killed run leaves is not taken for a demo.
@@ -107,12 +123,11 @@ def generate_experiment(
             prefix=f".{directory.name}.", suffix=".part", dir=directory.parent
         ) as temporary:
             draft = Path(temporary) / directory.name
-            counts = _write(draft, plans, seed, movies, image_size, examples, progress)
+            yield draft
             _move(draft, directory)
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(f"{directory} cannot be written: {reason}") from error
-    return DemoExperiment(directory, directory / "session", len(plans), *counts)
 
 
 def _check(seed: int, movies: int, tracklets: int, max_frames: int, image_size: int, examples: int) -> None:

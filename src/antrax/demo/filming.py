@@ -65,30 +65,48 @@ def film(
     rng
         Source of chance.
     """
-    scale = size / NOMINAL_SIZE
-    actors = [cast[actor] for actor in plan.actors]
     pace = {NOTHING: 0.0, SEVERAL: 0.7, UNREADABLE: 1.5}.get(plan.label, 3.0)
-    course = walk(plan.frames, start, pace * scale, rng)
-    labels = [plan.label] * plan.frames
+    course = walk(plan.frames, start, pace * size / NOMINAL_SIZE, rng)
+    return film_along(plan.label, [cast[actor] for actor in plan.actors], course, lamp, size, rng)
+
+
+def film_along(
+    label: str, actors: Sequence[Ant | Thing], course: Walk, lamp: Lamp, size: int, rng: np.random.Generator
+) -> Film:
+    """Film animals, or a thing, along a way.
+
+    Parameters
+    ----------
+    label
+        Label of the tracklet: an ID, or what its images show.
+    actors
+        The animals, or the one thing, in the blob.
+    course
+        Where the blob goes.
+    lamp, size, rng
+        As for `film`.
+    """
+    scale = size / NOMINAL_SIZE
+    labels = [label] * len(course.speeds)
     first = actors[0]
     if isinstance(first, Thing):
         pictures = _picture_thing(first, course, size, rng)
-    elif plan.label == SEVERAL:
+    elif label == SEVERAL:
         ants = [actor for actor in actors if isinstance(actor, Ant)]
         acts = [act(course, None, False, scale, rng) for _ in ants]
         pictures = _picture_group(ants, acts, size, rng)
     else:
-        part = _rehearse(plan, course, scale, rng)
-        if plan.label != UNREADABLE:
-            labels = np.where(part.legible(), plan.label, UNREADABLE).tolist()
+        part = _rehearse(label, course, scale, rng)
+        if label != UNREADABLE:
+            labels = np.where(part.legible(), label, UNREADABLE).tolist()
         pictures = _picture_ant(first, part, size, rng)
     images = np.concatenate(list(_recorded(pictures, course, lamp, rng)))
     return Film(images=images, labels=tuple(labels), course=course)
 
 
-def _rehearse(plan: Plan, course: Walk, scale: float, rng: np.random.Generator) -> Act:
+def _rehearse(label: str, course: Walk, scale: float, rng: np.random.Generator) -> Act:
     """Let an ant act so that most frames deserve the tracklet's label."""
-    if plan.label == UNREADABLE:
+    if label == UNREADABLE:
         trouble: Trouble = TROUBLES[rng.choice(len(TROUBLES), p=[0.45, 0.25, 0.3])]
         return act(course, trouble, False, scale, rng)
     for attempt in range(_TRIES):

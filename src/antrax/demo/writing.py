@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from antrax.demo.ants import COLOURS, IDS
+from antrax.demo.ants import IDS
 from antrax.demo.filming import Film
 from antrax.demo.measuring import (
     AREAS,
@@ -25,12 +25,38 @@ from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE
 from antrax.io.stacks import write_stacks
 
 
-def write_parameters(folder: Path, experiment: str, movies: int, length: int, size: int) -> None:
-    """Write the session's tables and settings; `length` is the number of frames a movie."""
+def write_parameters(
+    folder: Path,
+    experiment: str,
+    movies: int,
+    length: int,
+    size: int,
+    ids: Sequence[str] = IDS,
+    more_settings: Mapping[str, object] | None = None,
+) -> None:
+    """Write the session's tables and settings.
+
+    Parameters
+    ----------
+    folder
+        The session's `parameters`.
+    experiment
+        Name of the experiment.
+    movies
+        Number of movies.
+    length
+        Frames of each movie.
+    size
+        Side of the blob images, in pixels.
+    ids
+        Labels of animals, of two letters for two colours each.
+    more_settings
+        Entries of `prmtrs.json` beside the usual ones, which they replace.
+    """
     (folder / "Trck.mat").touch()
-    categories = [(name, "ant_labels") for name in IDS]
+    categories = [(name, "ant_labels") for name in ids]
     categories += [(NOTHING, "noant_labels"), (SEVERAL, "other_labels")]
-    categories += [(UNREADABLE, "other_labels"), *((code, "tagcolors") for code in COLOURS)]
+    categories += [(UNREADABLE, "other_labels"), *((code, "tagcolors") for code in sorted(set("".join(ids))))]
     labels = "".join(f"{label}\t{category}\n" for label, category in categories)
     (folder / "labels.csv").write_text(labels, encoding="utf-8", newline="\n")
     # Columns of this table are separated by spaces, so a name cannot have any.
@@ -42,7 +68,7 @@ def write_parameters(folder: Path, experiment: str, movies: int, length: int, si
         for movie in range(1, movies + 1)
     ]
     (folder / "movies_info.txt").write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
-    settings = {
+    settings: dict[str, object] = {
         "tagged": True,
         "geometry_multi_colony": False,
         "geometry_colony_labels": [],
@@ -50,6 +76,7 @@ def write_parameters(folder: Path, experiment: str, movies: int, length: int, si
         "segmentation_invert": False,
         "thrsh_meanareamin": AREAS[0],
         "thrsh_meanareamax": AREAS[1],
+        **(more_settings or {}),
     }
     (folder / "prmtrs.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
@@ -63,11 +90,11 @@ def write_movie(session: Path, movie: int, films: dict[str, Film]) -> None:
     size = next(iter(films.values())).images.shape[1]
     measured = {name: measure(shot.images, shot.course) for name, shot in films.items()}
     passed = {name: has_plausible_area(data[:1], size) for name, data in measured.items()}
-    _write_arrays(session / "tracklets" / f"trdata_{movie}.mat", measured, "single")
-    _write_arrays(session / "images" / f"frame_passed_{movie}.mat", passed, "logical")
+    write_arrays(session / "tracklets" / f"trdata_{movie}.mat", measured, "single")
+    write_arrays(session / "images" / f"frame_passed_{movie}.mat", passed, "logical")
 
 
-def _write_arrays(path: Path, arrays: dict[str, NDArray[np.float32]] | dict[str, NDArray[np.bool_]], kind: str) -> None:
+def write_arrays(path: Path, arrays: dict[str, NDArray[np.float32]] | dict[str, NDArray[np.bool_]], kind: str) -> None:
     """Write one array a tracklet, as MATLAB would store its class `kind`."""
     with h5py.File(path, "w") as file:
         for name, array in arrays.items():
