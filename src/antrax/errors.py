@@ -62,6 +62,14 @@ class OutputError(AntraxError):
     """A result cannot be written (disk full, read-only folder)."""
 
 
+class LockedError(OutputError):
+    """Another process is at work on the same files; the message says which."""
+
+
+class InputChangedError(AntraxError):
+    """A file that is being read was replaced or changed meanwhile."""
+
+
 class ConflictError(AntraxError):
     """Somebody else changed what this change was meant for; look again first."""
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antrax.errors import ConflictError, LabelsError, OutputError
-from antrax.io.atomic import fsync_folder, make_folder, only_writer, write_atomically
+from antrax.io.atomic import fsync_folder, make_folder, write_atomically
+from antrax.io.locks import only_writer
 
 if TYPE_CHECKING:
     from antrax.io.session import Session

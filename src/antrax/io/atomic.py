@@ -11,23 +11,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antrax.errors import OutputError
+from antrax.io.processes import parse_tag, this_process
 
 if TYPE_CHECKING:
     import h5py
+
+
+# Letters of a file's name that its temporary name begins with, in bytes.
+_LONGEST_START = 180
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an exception.
 
-    The temporary name starts with a dot and ends in ``.part``, so that nothing that looks for results finds it.
+    The temporary name starts with a dot and ends in ``.part``, so that nothing that looks for results finds it, and
+    names the process, so that `remove_dead_parts` knows what a killed one left.
 
     Raises
     ------
     OutputError
         The folder cannot be written or the disk is full. `path` is then as it was.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # a name may be as long as names can be
+    start = os.fsencode(path.name)[:_LONGEST_START].decode(errors="ignore")
+    temporary = path.with_name(f".{start}.{this_process()}-{secrets.token_hex(4)}.part")
     try:
         temporary.touch(exist_ok=False)
         yield temporary
@@ -68,14 +76,23 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def make_folder(path: Path) -> Path:
+def make_folder(path: Path, *, within: Path | None = None) -> Path:
     """Create `path` and its parents where they are missing.
+
+    Parameters
+    ----------
+    path : Path
+    within : Path, optional
+        A folder above it that must be there (a session, say): where that was deleted or its drive taken away, nothing
+        is created in its place.
 
     Raises
     ------
     OutputError
         It cannot be created.
     """
+    if within is not None and not within.is_dir():
+        raise OutputError(f"{path} cannot be created: {within} is not there any more; was it removed, or its drive?")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -105,42 +122,32 @@ def fsync_folder(path: Path) -> None:
         os.close(folder)
 
 
-@contextlib.contextmanager
-def only_writer(lock: Path, patience: float = 10.0) -> Iterator[None]:
-    """A block that no two processes are in at a time.
-
-    Where the file system knows no locks, or the folder is read-only, the block is entered all the same: the first is
-    no reason to refuse work, and the second shows when something is written.
+def remove_dead_parts(folder: Path) -> list[Path]:
+    """Remove what `replacing` left in a folder when its process was killed.
 
     Parameters
     ----------
-    lock : Path
-        A file that is there for this only; it is made where it is missing, in a folder that is there, and stays.
-    patience : float
-        Seconds to wait for others.
+    folder : Path
+        It may be missing.
 
-    Raises
-    ------
-    OutputError
-        Others did not end in time.
+    Returns
+    -------
+    list of Path
+        The files removed: those whose process ran on this machine and has certainly ended.
     """
-    from filelock import FileLock, Timeout
-
-    holder = FileLock(lock)
+    removed = []
     try:
-        holder.acquire(timeout=patience)
-    except Timeout:
-        raise OutputError(
-            f"somebody else has been writing for {patience:.0f} s; try again, and if nobody is at work delete {lock}"
-        ) from None
-    except (OSError, NotImplementedError):
-        pass
-    try:
-        yield
-    finally:
-        # Does nothing where no lock was had; a drive that was taken away has none to give back.
-        with contextlib.suppress(OSError):
-            holder.release()
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(".") and entry.name.endswith(".part")]
+    except OSError:
+        return []
+    for name in names:
+        process = parse_tag(name.removesuffix(".part").rpartition(".")[2].rpartition("-")[0])
+        if process and process.is_surely_dead():
+            with contextlib.suppress(OSError):
+                (folder / name).unlink()
+                removed.append(folder / name)
+    return removed
 
 
 def user_cache() -> Path:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from antrax.errors import OutputError, TrainsetError
 from antrax.images import BadImageError, read_example
-from antrax.io.atomic import make_folder, only_writer, replacing
+from antrax.io.atomic import make_folder, replacing
+from antrax.io.locks import only_writer
 from antrax.io.session import is_experiment, open_session
 from antrax.progress import Reporter
 from antrax.training.dataset import ClassDir, ExampleFile, list_examples, open_classdir, pixel_digest

@@ -16,7 +16,7 @@ from PIL import Image
 
 from antrax.errors import OutputError
 from antrax.images import read_example
-from antrax.io.atomic import only_writer
+from antrax.io.locks import only_writer
 from antrax.io.session import Session
 from antrax.review.training_set.editing import Count, Examples
 from antrax.training.dataset import list_examples

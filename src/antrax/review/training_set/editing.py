@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, TrainsetError
 from antrax.images import Background, Preparation, prepare
-from antrax.io.atomic import make_folder, only_writer
+from antrax.io.atomic import make_folder
+from antrax.io.locks import only_writer
 from antrax.io.names import TrackletName, parse_tracklet_name
 from antrax.io.session import Session
 from antrax.labels import check_label_name, read_labels

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from antrax.errors import ExperimentError, OptionError, OutputError
-from antrax.io.atomic import fsync_folder, only_writer, write_atomically
+from antrax.io.atomic import fsync_folder, write_atomically
+from antrax.io.locks import only_writer
 from antrax.review.validation.checks import Check, collect_checks, last_word, rescore
 from antrax.review.validation.verdicts import (
     COLUMNS,

@@ -1,0 +1,255 @@
+"""Locks between processes, on this machine and on others that share a drive: who holds one is written beside it.
+
+There are two kinds, on one mechanism (`filelock`: a lock of the operating system, which ends with its process, or,
+where the file system knows no such locks, a file with the holder's number and machine):
+
+- `only_writer`: a block that no two processes are in at a time;
+- `claim`: a block in which no other process works on the same numbered parts (movies) of a folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import random
+import secrets
+import sys
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from antrax.errors import LockedError
+from antrax.io.processes import ProcessTag, parse_tag, this_process
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+_NO_LOCKS = (OSError, NotImplementedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock, as written beside it.
+
+    Parameters
+    ----------
+    task : str
+        What it is held for, such as `antrax train`.
+    host : str
+        Name of the machine.
+    process : ProcessTag
+    since : str
+        Date and time, in ISO 8601 to the minute.
+    parts : tuple of int or None
+        The parts of the folder that are claimed; None for a whole.
+    """
+
+    task: str
+    host: str
+    process: ProcessTag
+    since: str
+    parts: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.task} (process {self.process.pid} on {self.host}, since {self.since.replace('T', ' ')})"
+
+
+def _this_holder(task: str, parts: Collection[int] | None = None) -> Holder:
+    since = datetime.now().isoformat(timespec="minutes")
+    return Holder(task, platform.node(), this_process(), since, None if parts is None else tuple(sorted(parts)))
+
+
+def default_task() -> str:
+    """What this process is doing, as far as its command line tells: `antrax train`, or `a Python program`."""
+    command = Path(sys.argv[0]).stem if sys.argv else ""
+    if command == "__main__":
+        command = Path(sys.argv[0]).parent.name
+    return f"antrax {sys.argv[1]}" if command == "antrax" and len(sys.argv) > 1 else "a Python program"
+
+
+@contextlib.contextmanager
+def only_writer(lock: Path, patience: float = 10.0, *, task: str | None = None) -> Iterator[None]:
+    """A block that no two processes are in at a time.
+
+    A holder that died does not block: its lock ends with it. Where the file system knows no locks, or the folder is
+    read-only, the block is entered all the same: the first is no reason to refuse work, and the second shows when
+    something is written.
+
+    Parameters
+    ----------
+    lock : Path
+        A file that is there for this only; it is made where it is missing, in a folder that is there, and stays. Who
+        holds it is written to `<lock>.holder`.
+    patience : float
+        Seconds to wait for others.
+    task : str, optional
+        What others are told that the lock is held for; from the command line by default.
+
+    Raises
+    ------
+    LockedError
+        Others did not end in time; the message says who.
+    """
+    from filelock import FileLock, Timeout
+
+    handle = FileLock(lock)
+    note = lock.with_name(f"{lock.name}.holder")
+    held = False
+    try:
+        handle.acquire(timeout=patience)
+        held = True
+        _write_note(note, _this_holder(task or default_task()))
+    except Timeout:
+        who = _read_note(note) or "somebody else"
+        raise LockedError(
+            f"{who} has been writing for {patience:.0f} s; try again, and if nobody is at work delete {lock}"
+            if patience
+            else f"{who} is at work in {lock.parent}; wait until that is done, or stop it. If nobody is, delete {lock}"
+        ) from None
+    except _NO_LOCKS:
+        pass
+    try:
+        yield
+    finally:
+        # a drive that was taken away has no lock to give back
+        with contextlib.suppress(OSError):
+            if held:
+                note.unlink(missing_ok=True)
+            handle.release()
+
+
+@contextlib.contextmanager
+def claim(folder: Path, kind: str, parts: Collection[int], *, task: str | None = None) -> Iterator[None]:
+    """A block in which no other process works on the same parts of a folder.
+
+    Every claim is a pair of hidden files in the folder: a lock that ends with its process, and beside it who claims
+    which parts. A claim is made known first and the others are looked at then, so that of two at the same moment at
+    least one sees the other. What dead processes left is removed.
+
+    Parameters
+    ----------
+    folder : Path
+        It is there.
+    kind : str
+        What the parts are, such as `classify`: claims of different kinds do not meet.
+    parts : collection of int
+    task : str, optional
+        As for `only_writer`.
+
+    Raises
+    ------
+    LockedError
+        Another process has claimed some of the parts; the message says which process and which parts.
+    """
+    others = None
+    for attempt in range(4):
+        with contextlib.ExitStack() as held:
+            own = held.enter_context(_published(folder, kind, parts, task or default_task()))
+            others = _overlapping(folder, kind, own, frozenset(parts))
+            if others is None:
+                yield
+                return
+        if attempt < 3:  # two that begin at the same moment may both step back
+            time.sleep(random.uniform(0.02, 0.2))
+    assert others is not None
+    which = ", ".join(map(str, sorted(set(others.parts or parts) & set(parts))[:20]))
+    raise LockedError(
+        f"{others} is at work in {folder}, on {which}, too; wait until it is done, or stop it. If nobody is at work, "
+        f"delete the files {folder / f'.{kind}'}.*"
+    )
+
+
+@contextlib.contextmanager
+def _published(folder: Path, kind: str, parts: Collection[int], task: str) -> Iterator[Path]:
+    """A claim that others can see; gives its lock file."""
+    from filelock import FileLock, Timeout
+
+    path = folder / f".{kind}.{secrets.token_hex(4)}.lock"
+    note = path.with_suffix(".holder")
+    handle = FileLock(path)
+    _write_note(note, _this_holder(task, parts))
+    try:
+        with contextlib.suppress(Timeout, *_NO_LOCKS):
+            handle.acquire(timeout=5)
+        yield path
+    finally:
+        _remove(handle, path, note)
+
+
+def _overlapping(folder: Path, kind: str, own: Path, parts: frozenset[int]) -> Holder | None:
+    """Another living claim on some of the parts."""
+    found = None
+    for path in sorted(folder.glob(f".{kind}.*.lock")):
+        if path == own or not (holder := _living(path)):
+            continue
+        if holder.parts is None or parts & set(holder.parts):
+            found = holder
+    # what a process left that was killed before it had its lock
+    for note in folder.glob(f".{kind}.*.holder"):
+        left = _read_note(note)
+        if left and left.process.is_surely_dead() and not note.with_suffix(".lock").exists():
+            with contextlib.suppress(OSError):
+                note.unlink(missing_ok=True)
+    return found
+
+
+def _living(path: Path) -> Holder | None:
+    """Who holds a claim; where its process is dead, the claim is removed."""
+    from filelock import FileLock, Timeout
+
+    note = path.with_suffix(".holder")
+    holder = _read_note(note)
+    unknown = Holder("another program", "an unknown machine", ProcessTag("00000000", 0, 0), "some time ago")
+    handle = FileLock(path)
+    try:
+        handle.acquire(timeout=0)
+    except Timeout:
+        return holder or _read_note(note) or unknown
+    except _NO_LOCKS:
+        # No locks here. Whether a process of another machine lives is not known, and no reason to refuse work.
+        if holder is None or holder.process.machine != this_process().machine or holder.process.is_surely_dead():
+            return None
+        return holder
+    _remove(handle, path, note)
+    return None
+
+
+def _remove(handle: BaseFileLock, path: Path, note: Path) -> None:
+    """Take a claim's files away and its lock with them: removed while it is held, for nobody can have it then."""
+    for file in (note, path):
+        with contextlib.suppress(OSError):  # Windows removes no file that is open; filelock does there
+            if file != path or handle.is_locked:
+                file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        handle.release()
+
+
+def _write_note(path: Path, holder: Holder) -> None:
+    content = {
+        "task": holder.task,
+        "host": holder.host,
+        "process": str(holder.process),
+        "since": holder.since,
+        "parts": holder.parts,
+    }
+    with contextlib.suppress(OSError):
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _read_note(path: Path) -> Holder | None:
+    """What is written beside a lock; None where nothing can be read."""
+    try:
+        if path.stat().st_size > 2**20:
+            return None
+        values = json.loads(path.read_text(encoding="utf-8"))
+        process, parts = parse_tag(values["process"]), values["parts"]
+        if process is None:
+            return None
+        texts = [str(values[key])[:200] for key in ("task", "host", "since")]
+        return Holder(texts[0], texts[1], process, texts[2], None if parts is None else tuple(map(int, parts)))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
