@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 
@@ -28,6 +28,16 @@ class Reporter:
 
     def warn(self, message: str) -> None:
         """Something the user should know, after which the work goes on."""
+
+    def stages(self, shares: Mapping[str, float]) -> None:
+        """Hear which stages the work will have, so that one bar and one time left can stand for all of it.
+
+        Parameters
+        ----------
+        shares : mapping of str to float
+            How long each stage takes in proportion to the others, by the title of its bar, in order. May be announced
+            again as soon as more is known.
+        """
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:

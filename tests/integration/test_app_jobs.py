@@ -223,8 +223,8 @@ def test_a_job_does_not_outlive_an_app_that_was_killed(session):
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory) -> tuple[Session, dict, dict]:
-    """A small experiment that was trained on by a job; a state of that job on its way, and its last."""
+def taught(tmp_path_factory) -> tuple[Session, list[dict], dict]:
+    """A small experiment that was trained on by a job; states of that job on its way, and its last."""
     made = generate_experiment(
         tmp_path_factory.mktemp("jobs") / "demo", seed=1, movies=2, tracklets=60, max_frames=8, image_size=24
     )
@@ -232,10 +232,15 @@ def taught(tmp_path_factory) -> tuple[Session, dict, dict]:
     (made.directory / "examples").mkdir()
     session, jobs = open_session(made.directory), Jobs()
     jobs.start(session, "train", {"epochs": 1, "scratch": True})
-    midway = wait(jobs, session, lambda state: state["title"] == "training")
-    state = wait(jobs, session)
+    on_the_way: list[dict] = []
+
+    def note(state: dict) -> bool:
+        on_the_way.append(state)
+        return state["state"] != "running"
+
+    state = wait(jobs, session, note)
     jobs.close()
-    return session, midway, state
+    return session, on_the_way, state
 
 
 @pytest.fixture
@@ -247,7 +252,8 @@ def taught_session(taught, tmp_path) -> Session:
 
 @pytest.mark.xdist_group("jobs")
 def test_training_tells_how_far_it_is_and_what_came_of_it(taught):
-    session, midway, state = taught
+    session, on_the_way, state = taught
+    midway = next(state for state in on_the_way if state["title"] == "training")
     assert (midway["state"], midway["unit"]) == ("running", "images")
     assert midway["total"] > 0
     assert (state["state"], state["error"]) == ("done", None)
@@ -255,6 +261,15 @@ def test_training_tells_how_far_it_is_and_what_came_of_it(taught):
     assert any(re.match(r"held out: \d+ tracklets .* of tracklets right", line) for line in state["messages"])
     assert f"classifier: {session.classifier_dir / 'classifier.h5'}" in state["messages"]
     assert (session.classifier_dir / "classifier.h5").exists()
+
+
+@pytest.mark.xdist_group("jobs")
+def test_one_bar_stands_for_all_stages_of_a_training(taught):
+    _, on_the_way, state = taught
+    assert {"training", "finishing on all examples"} <= {each["title"] for each in on_the_way}
+    fractions = [each["fraction"] for each in on_the_way if each["fraction"] is not None]
+    assert fractions == sorted(fractions)
+    assert state["fraction"] == 1
 
 
 @pytest.mark.xdist_group("jobs")

@@ -124,7 +124,8 @@ def train(
 
     choice = None if existing else choose_architecture(options, reporter)
     preparation = existing.preparation if existing else choice.size if choice else None
-    with reporter.bar("reading examples", None, "images") as update:
+    reporter.stages(_shares(1, FINISHING, 0))  # until the steps are known
+    with reporter.bar(_READING, None, "images") as update:
         trainset = load_trainset(classdir, preparation, progress=lambda done, total: update(done, total=total))
     for problem in trainset.problems:
         reporter.warn(problem)
@@ -204,11 +205,19 @@ def _output_labels(
     return existing.labels + tuple(label for label in wanted if label not in existing.labels)
 
 
+_READING = "reading examples"
+_READING_SHARE = 0.03  # of the whole time, roughly
 _TITLES = {
     "head": "training the labels of a pre-trained network",
     "measured": "training",
     "finished": "finishing on all examples",
 }
+
+
+def _shares(measured: float, finished: float, head: float) -> dict[str, float]:
+    """How long each stage takes in proportion to the others, from their steps."""
+    steps = {_TITLES["head"]: head, _TITLES["measured"]: measured, _TITLES["finished"]: finished}
+    return {_READING: _READING_SHARE * sum(steps.values())} | {title: share for title, share in steps.items() if share}
 
 
 class _Plan:
@@ -270,9 +279,11 @@ class _Plan:
         epochs, seed = self.options.epochs, self.options.seed
         start = self.start.weights
         history: list[dict[str, float]] = []
+        head_steps = max(1, round(_HEAD * epochs * an_epoch)) if self.start.head else 0
+        finishing_steps = max(1, round(FINISHING * epochs * all_in_one)) if self.held_out.any() else 0
+        reporter.stages(_shares(epochs * an_epoch, finishing_steps, head_steps))
         if self.start.head:
-            steps = max(1, round(_HEAD * epochs * an_epoch))
-            schedule = Schedule(steps, steps, _RATE_HEAD, _NEGATIVES, seed + 2, self.start.head)
+            schedule = Schedule(head_steps, head_steps, _RATE_HEAD, _NEGATIVES, seed + 2, self.start.head)
             start, learned = self._optimize("head", start, training, schedule, reporter)
             history += learned
         schedule = Schedule(epochs * an_epoch, an_epoch, self.start.rate, _NEGATIVES, seed)
@@ -280,8 +291,7 @@ class _Plan:
         history += learned
         weights = measured
         if self.held_out.any():
-            steps = max(1, round(FINISHING * epochs * all_in_one))
-            schedule = Schedule(steps, all_in_one, self.start.finishing_rate, _NEGATIVES, seed + 1)
+            schedule = Schedule(finishing_steps, all_in_one, self.start.finishing_rate, _NEGATIVES, seed + 1)
             weights, _ = self._optimize("finished", measured, training | True, schedule, reporter)
         evaluation = calibration = None
         predictions = self._predictions(measured)

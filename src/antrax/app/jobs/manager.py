@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from antrax.app.jobs.process import GRACE_S
+from antrax.app.jobs.progress import JobProgress
 from antrax.errors import JobError
 from antrax.io.session import Session
 
@@ -74,8 +75,9 @@ class Jobs:
         -------
         dict or None
             `id` (int, another for each job), `kind`, `state` (running, done, failed or stopped), `title`, `done`,
-            `total` (None where it is not known), `unit` and `note` of what it is at, `seconds` so far, `messages` (list
-            of str, the last 50), and `error` (str, or None). None where there was no job.
+            `total` (None where it is not known), `unit` and `note` of the stage it is at, `fraction` (float, of the
+            whole, or None), `seconds` so far, `seconds_left` (float, or None), `messages` (list of str, the last 50),
+            and `error` (str, or None). None where there was no job.
         """
         with self._lock:
             job = self._jobs.get(session.path)
@@ -120,7 +122,7 @@ class _Job:
         self._outcome = "running"
         self._told: str | None = None
         self._error: str | None = None
-        self._progress: dict[str, Any] = {"title": "starting", "done": 0, "total": None, "unit": "", "note": ""}
+        self._progress = JobProgress()
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
         self._stopping = False
         self._began, self._took = time.monotonic(), 0.0
@@ -138,13 +140,22 @@ class _Job:
 
     def state(self) -> dict[str, Any]:
         """See `Jobs.state`."""
+        now = time.monotonic()
         with self._lock:
+            at = self._progress
+            left = at.seconds_left(now) if self._outcome == "running" else None
             return {
                 "id": self._number,
                 "kind": self.kind,
                 "state": self._outcome,
-                **self._progress,
-                "seconds": round(self._took or time.monotonic() - self._began, 1),
+                "title": at.title,
+                "done": at.done,
+                "total": at.total,
+                "unit": at.unit,
+                "note": at.note,
+                "fraction": None if at.fraction is None else round(at.fraction, 4),
+                "seconds": round(self._took or now - self._began, 1),
+                "seconds_left": None if left is None else round(left, 1),
                 "messages": list(self._messages),
                 "error": None if self._outcome == "running" else self._error,
             }
@@ -173,7 +184,7 @@ class _Job:
         for line in self._process.stdout:
             try:
                 self._note(json.loads(line))
-            except (ValueError, KeyError):
+            except (ValueError, KeyError, TypeError):
                 continue  # cut off in the middle of a line
         status = self._process.wait()
         if status:
@@ -202,7 +213,9 @@ class _Job:
         with self._lock:
             match event.pop("event"):
                 case "progress":
-                    self._progress.update({name: event[name] for name in self._progress})
+                    self._progress.report(time.monotonic(), **event)
+                case "stages":
+                    self._progress.announce(event["shares"])
                 case "message":
                     self._messages.append(_printable(event["text"]))
                 case "failed" if self._stopping:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -58,6 +58,10 @@ class _Lines(Reporter):
     def warn(self, message: str) -> None:
         """A line that starts with `warning:`."""
         self.tell("message", text=f"warning: {message}")
+
+    def stages(self, shares: Mapping[str, float]) -> None:
+        """Tell which stages there will be."""
+        self.tell("stages", shares=dict(shares))
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:

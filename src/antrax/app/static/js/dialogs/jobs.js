@@ -126,13 +126,14 @@ function drawChip() {
 
 function progress() {
   // Without a value the bar of the browser moves to and fro: how long it takes is not known.
-  const value = job.total ? { max: job.total, value: job.done } : {};
+  const value = job.fraction === null ? {} : { max: 1, value: job.fraction };
   return h('progress', { 'aria-label': NAMES[job.kind].running, ...value });
 }
 
+/** How much of the job is done: of all its stages, or of the present one where nobody knows how much there will be. */
 function amount() {
-  if (!job.total) return job.done ? `${count(job.done)} ${job.unit}` : '';
-  return job.total > 999 ? `${Math.floor((100 * job.done) / job.total)} %` : `${count(job.done)} of ${count(job.total)} ${job.unit}`;
+  if (job.fraction !== null) return `${Math.floor(100 * job.fraction)} %`;
+  return job.done ? `${count(job.done)} ${job.unit}` : '';
 }
 
 function openJob() {
@@ -193,10 +194,9 @@ function stage() {
   return job.title.toLowerCase() === NAMES[job.kind].running.toLowerCase() ? '' : job.title;
 }
 
+/** What the server reckons from all stages together. */
 function remaining() {
-  // The first steps are slower than the others: no promise before a tenth is done.
-  if (!isRunning() || !job.total || job.done < job.total / 10 || job.seconds < 5) return '';
-  return `about ${duration((job.seconds / job.done) * (job.total - job.done))} left`;
+  return isRunning() && job.seconds_left !== null ? `about ${duration(job.seconds_left)} left` : '';
 }
 
 function duration(seconds) {
