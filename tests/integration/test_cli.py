@@ -1,6 +1,7 @@
 """The command line as a user meets it: what is printed, and the exit status."""
 
 import contextlib
+import dataclasses
 import os
 import re
 import signal
@@ -15,7 +16,11 @@ from click.testing import CliRunner
 import antrax.cli.main
 import antrax.networks.devices
 from antrax.cli.main import cli
+from antrax.demo import ColonyOptions
+from antrax.io.export import FORMATS
 from antrax.networks.graph import ARCHITECTURES
+from antrax.plots.run import FIGURES
+from antrax.plots.run import FORMATS as FIGURE_FORMATS
 from tests.fixtures.antrax_files import write_antrax_file
 
 
@@ -34,7 +39,9 @@ def one_line_error(*arguments: object) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("command", ["extract-trainset", "train", "classify", "info", "merge-trainset", "demo"])
+@pytest.mark.parametrize(
+    "command", ["extract-trainset", "train", "classify", "export", "plot", "info", "merge-trainset", "demo"]
+)
 def test_every_command_explains_itself(command):
     answer = CliRunner().invoke(cli, [command, "--help"])
     assert answer.exit_code == 0
@@ -79,6 +86,18 @@ def test_help_shows_the_workflow_from_the_first_label_to_the_check():
 def test_choices_on_the_command_line_are_those_of_the_package():
     assert antrax.cli.main.DEVICES == antrax.networks.devices.DEVICES
     assert antrax.cli.main.ARCHITECTURES == ARCHITECTURES
+    assert tuple(FORMATS) == antrax.cli.main.EXPORT_FORMATS
+    assert antrax.cli.main.FIGURES == FIGURES
+    assert antrax.cli.main.FIGURE_FORMATS == FIGURE_FORMATS
+
+
+def test_defaults_of_the_demo_in_its_help_are_those_of_the_package():
+    text = re.sub(r"\s+", " ", CliRunner().invoke(cli, ["demo", "--help"]).output)
+    for field in dataclasses.fields(ColonyOptions):
+        if field.name in ("animals", "colonies", "density", "frames", "nest", "deaths", "unreadable", "losses"):
+            shown = re.search(rf"--{field.name} [A-Z]+ With --colony: [^\[]*\[default: ([0-9.]+)\]", text)
+            assert shown, field.name
+            assert float(shown[1]) == field.default
 
 
 @pytest.mark.parametrize(
@@ -92,6 +111,14 @@ def test_choices_on_the_command_line_are_those_of_the_package():
         ["extract-trainset"],
         ["extract-trainset", "x", "--port", "0"],
         ["extract-trainset", "x", "--port", "70000"],
+        ["export", "x"],
+        ["export", "x", "--to", "docx"],
+        ["plot", "x", "--figure", "pie"],
+        ["demo", "x", "--animals", "3"],
+        ["demo", "x", "--no-images"],
+        ["demo", "x", "--colony", "--tracklets", "3"],
+        ["demo", "x", "--colony", "--no-images", "--run"],
+        ["demo", "x", "--movies", "1"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from antrax.classification.run import Report
+    from antrax.demo.experiment import DemoExperiment
     from antrax.demo.walkthrough import Accuracy
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # Mirrors of lists in modules that are slow to load; a test keeps them equal.
 DEVICES = ("auto", "cpu", "cuda", "mps")
 ARCHITECTURES = ("small", "wide", "large", "MobileNetV2", "custom")
+EXPORT_FORMATS = ("csv", "parquet", "netcdf", "trackmate", "sleap", "deeplabcut", "nwb")
+FIGURES = ("trails", "presence", "activity", "contacts")
+FIGURE_FORMATS = ("png", "svg")
 
 _DEVICE = click.option(
     "--device",
@@ -42,6 +46,11 @@ class _MovieList(click.ParamType):  # type: ignore[type-arg]
             return parse_movie_list(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+_MOVIES = click.option(
+    "--movlist", "movies", type=_MovieList(), metavar="LIST", help="Movies: 4, or 3,5,6, or 1-5,7; all by default."
+)
 
 
 @click.group(
@@ -180,9 +189,7 @@ def train(
 @click.option(
     "--classifier", metavar="FILE|NAME", help="Classifier file, or the name of one in the session's classifier folder."
 )
-@click.option(
-    "--movlist", "movies", type=_MovieList(), metavar="LIST", help="Movies: 4, or 3,5,6, or 1-5,7; all by default."
-)
+@_MOVIES
 @click.option("--missing", is_flag=True, help="Only movies that have no result yet, of whichever classifier.")
 @click.option(
     "--max-error",
@@ -226,6 +233,83 @@ def classify(
             _complain(failure)
         raise AntraxError(failed.failures[-1]) from None
     show_report(_output(), report)
+
+
+@cli.command(context_settings=_CONTEXT)
+@click.argument("experiment", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(EXPORT_FORMATS), required=True, help="Format to write.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="File (folder for nwb) to write; by default in `export/` of the session. What is there is replaced.",
+)
+@_MOVIES
+@_SESSION
+def export(experiment: Path, to: str, out: Path | None, movies: list[int] | None, session: str | None) -> None:
+    """Write the positions of EXPERIMENT's animals in a format of other programs.
+
+    Positions are those of `antrax solve`, or of anTraX's MATLAB where there are no others.
+
+    \b
+    csv         a table for spreadsheets and R
+    parquet     a table for pandas, polars, R and DuckDB
+    netcdf      movement, napari, xarray
+    trackmate   TrackMate (Fiji)
+    sleap, deeplabcut, nwb
+                written by movement: pip install "antrax[export]"
+    """  # noqa: D301
+    from antrax.cli.console import ConsoleReporter
+    from antrax.io.export import export_positions
+    from antrax.io.session import open_session
+
+    path = export_positions(open_session(experiment, session), to, movies, path=out)
+    ConsoleReporter().say(f"written: {path}")
+
+
+@cli.command(context_settings=_CONTEXT)
+@click.argument("experiment", type=click.Path(path_type=Path))
+@click.option("--figure", "figures", type=click.Choice(FIGURES), multiple=True, help="Only this; may be repeated.")
+@click.option("--format", "formats", type=click.Choice(FIGURE_FORMATS), multiple=True, help="Only in this format.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where to write; by default `plots/` of the session.",
+)
+@_MOVIES
+@_SESSION
+def plot(
+    experiment: Path,
+    figures: tuple[str, ...],
+    formats: tuple[str, ...],
+    out: Path | None,
+    movies: list[int] | None,
+    session: str | None,
+) -> None:
+    """Draw figures of where EXPERIMENT's animals were, as PNG and SVG.
+
+    \b
+    trails      the way of each animal over the background
+    presence    who is placed when, and how sure
+    activity    distances walked, and where animals spend their time
+    contacts    time alone and in groups, and who is with whom
+    """  # noqa: D301
+    from antrax.cli.console import ConsoleReporter
+    from antrax.io.session import open_session
+    from antrax.plots.run import plot_positions
+
+    reporter = ConsoleReporter()
+    written = plot_positions(
+        open_session(experiment, session),
+        movies,
+        folder=out,
+        figures=figures or FIGURES,
+        formats=formats or FIGURE_FORMATS,
+        reporter=reporter,
+    )
+    for path in written:
+        reporter.say(f"written: {path}")
 
 
 @cli.command(context_settings=_CONTEXT)
@@ -277,41 +361,46 @@ def merge_trainset(sources: tuple[Path, ...], dest: Path, dry_run: bool) -> None
 
 @cli.command(context_settings=_CONTEXT)
 @click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--colony", is_flag=True, help="A colony in an arena, with a tracklet graph and everybody's positions.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another experiment.")
-@click.option("--movies", type=click.IntRange(2, 1000), default=4, show_default=True, help="Number of movies.")
-@click.option(
-    "--tracklets", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Tracklets in each movie."
-)
-@click.option("--max-frames", type=click.IntRange(1, 100_000), default=600, show_default=True, help="Longest tracklet.")
-@click.option(
-    "--image-size",
-    type=click.IntRange(24, 256),
-    default=48,
-    show_default=True,
-    help="Size of the blob images, in pixels.",
-)
-@click.option("--run", is_flag=True, help="Then train, classify, and compare with the truth.")
-def demo(directory: Path, seed: int, movies: int, tracklets: int, max_frames: int, image_size: int, run: bool) -> None:
-    """Make up a tracked experiment in DIRECTORY, with painted ants, labelled examples and the truth."""
+@click.option("--movies", type=click.IntRange(1, 1000), default=4, show_default=True, help="Number of movies.")
+@click.option("--tracklets", type=click.IntRange(1, 100_000), help="Tracklets in each movie.  [default: 100]")
+@click.option("--max-frames", type=click.IntRange(1, 100_000), help="Longest tracklet.  [default: 600]")
+@click.option("--image-size", type=click.IntRange(24, 256), help="Size of the blob images, in pixels.  [default: 48]")
+@click.option("--animals", type=int, help="With --colony: animals in each colony, 1 to 100.  [default: 16]")
+@click.option("--colonies", type=int, help="With --colony: number of colonies.  [default: 1]")
+@click.option("--density", type=float, help="With --colony: animals for each cm² of arena.  [default: 0.5]")
+@click.option("--frames", type=int, help="With --colony: frames of each movie.  [default: 1000]")
+@click.option("--nest", type=float, help="With --colony: share of their time in the nest.  [default: 0.75]")
+@click.option("--open-arena", is_flag=True, help="With --colony: animals leave the arena and come back.")
+@click.option("--deaths", type=int, help="With --colony: animals of each colony that die.  [default: 0]")
+@click.option("--unreadable", type=float, help="With --colony: share of tracklets with hidden tags.  [default: 0.06]")
+@click.option("--losses", type=float, help="With --colony: how often an animal is lost, in 1,000 frames.  [default: 0]")
+@click.option("--no-images", is_flag=True, help="With --colony: neither blob images nor examples; takes seconds.")
+@click.option("--run", is_flag=True, help="Then the whole workflow, and compare with the truth.")
+def demo(directory: Path, colony: bool, seed: int, movies: int, no_images: bool, run: bool, **options: object) -> None:
+    """Make up a tracked experiment in DIRECTORY, with painted ants, labelled examples and the truth.
+
+    Without --colony it has separate tracklets, for trying out classification. With --colony, animals walk in an arena,
+    rest in a nest, meet and part; the graph of tracklets and the truth of every animal and frame are there too.
+    """
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    foreign = _TRACKLETS_ONLY & given.keys() if colony else given.keys() - _TRACKLETS_ONLY
+    if foreign or (no_images and not colony):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in (*sorted(foreign), *(["no_images"] * no_images)))
+        raise click.UsageError(f"{names}: {'not' if colony else 'only'} with --colony")
+    if run and no_images:
+        raise click.UsageError("--run needs images: leave out --no-images")
+    made = _make_demo(directory, colony, seed, movies, not no_images, given)
     from antrax.cli.console import ConsoleReporter
-    from antrax.demo import generate_experiment
 
     reporter = ConsoleReporter()
-    with reporter.bar("painting ants", None, "tracklets") as update:
-        made = generate_experiment(
-            directory,
-            seed=seed,
-            movies=movies,
-            tracklets=tracklets,
-            max_frames=max_frames,
-            image_size=image_size,
-            progress=lambda done, total: update(done, total=total),
-        )
     reporter.say(
         f"{made.tracklets:,} tracklets, {made.images:,} images, {made.examples:,} labelled examples in {made.directory}"
     )
     if not run:
-        reporter.say(f"now type: antrax train {directory}, then antrax classify {directory}")
+        if not no_images:
+            reporter.say(f"now type: antrax train {directory}, then antrax classify {directory}")
         return
     from antrax.cli.console import show_evaluation, show_report
     from antrax.demo.walkthrough import walk_through
@@ -323,6 +412,30 @@ def demo(directory: Path, seed: int, movies: int, tracklets: int, max_frames: in
     show_report(console, walk.report)
     _show_accuracy(walk.accuracy)
     reporter.say(f"training record, with pictures: {walk.training.record}")
+
+
+_TRACKLETS_ONLY = {"tracklets", "max_frames", "image_size"}
+
+
+def _make_demo(
+    directory: Path, colony: bool, seed: int, movies: int, images: bool, options: dict[str, Any]
+) -> DemoExperiment:
+    from antrax.cli.console import ConsoleReporter
+    from antrax.demo import ColonyOptions, generate_colony, generate_experiment
+
+    chosen = ColonyOptions(seed=seed, movies=movies, **options) if colony else None
+    if chosen and not images:
+        return generate_colony(directory, chosen, images=False)
+    if not chosen and movies < 2:
+        raise click.UsageError("--movies: 2 or more; the first half gives examples, the second is for testing")
+    with ConsoleReporter().bar("painting ants", None, "tracklets") as update:
+
+        def progress(done: int, total: int) -> None:
+            update(done, total=total)
+
+        if chosen:
+            return generate_colony(directory, chosen, progress=progress)
+        return generate_experiment(directory, seed=seed, movies=movies, progress=progress, **options)
 
 
 def _show_accuracy(accuracy: Accuracy) -> None:

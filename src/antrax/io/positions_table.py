@@ -47,7 +47,7 @@ from numpy.typing import NDArray
 from antrax.errors import ExperimentError
 from antrax.io.antdata import antdata_movies, read_antdata
 from antrax.io.atomic import make_folder, replacing
-from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, individual_names
+from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, individual_names, movie_frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,9 +162,9 @@ def read_table(path: Path) -> MoviePositions:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    about = _about(path)
     try:
         table = pq.read_table(path, partitioning=None)
-        about = json.loads(table.schema.metadata[_METADATA])
         ids, colonies = tuple(about["ids"]), tuple(about["colonies"])
         fps = float("nan") if about["fps"] is None else float(about["fps"])
         found = MoviePositions.empty(
@@ -189,13 +189,29 @@ def read_table(path: Path) -> MoviePositions:
         alternative, alternatives = _codes(table["alternative"])
         order = ["", *(text for text in alternatives if text)]
         found.alternative[at] = np.array([order.index(text) for text in alternatives] or [0], np.int32)[alternative]
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise _damaged(path, error) from None
+    return dataclasses.replace(found, tracklets=np.array(tracklets, np.str_), alternatives=tuple(order))
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """What a table's metadata tell of it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        about = json.loads(pq.read_schema(path).metadata[_METADATA])
+        if not isinstance(about, dict):
+            raise TypeError("its metadata are of another kind")
     except FileNotFoundError:
         raise ExperimentError(f"{path} does not exist; solve the experiment first") from None
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, IndexError) as error:
-        raise ExperimentError(
-            f"{path} is damaged or no table of positions ({error}); solve the experiment again"
-        ) from None
-    return dataclasses.replace(found, tracklets=np.array(tracklets, np.str_), alternatives=tuple(order))
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from None
+    return about
+
+
+def _damaged(path: Path, error: Exception) -> ExperimentError:
+    return ExperimentError(f"{path} is damaged or no table of positions ({error}); solve the experiment again")
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
@@ -227,6 +243,34 @@ def _own_movies(session: Session) -> list[int]:
     return [int(match[1]) for match in matches if match]
 
 
+def positions_span(session: Session, movies: Iterable[int] | None = None) -> tuple[int, int]:
+    """First and last absolute frame of movies that have positions.
+
+    Raises
+    ------
+    ExperimentError
+        There are none, or a file is damaged.
+    """
+    spans = []
+    own = set(_own_movies(session))
+    for movie in _wanted(session, movies):
+        if movie in own:
+            about = _about(positions_file(session, movie))
+            spans.append((int(about["first_frame"]), int(about["frames"])))
+        else:
+            known = movie_frames(session, movie)
+            found = None if known else read_antdata(session, movie)
+            spans.append(known or (found.first_frame, found.frames))  # type: ignore[union-attr]
+    return min(first for first, _ in spans), max(first + frames - 1 for first, frames in spans)
+
+
+def _wanted(session: Session, movies: Iterable[int] | None) -> list[int]:
+    wanted = solved_movies(session) if movies is None else sorted(set(movies))
+    if not wanted:
+        raise ExperimentError(f"{session.path} has no positions; type `antrax solve {session.experiment}` first")
+    return wanted
+
+
 def iter_positions(session: Session, movies: Iterable[int] | None = None) -> Iterator[MoviePositions]:
     """Positions movie by movie: from the package's own tables, or from `antdata/` where a movie has none of these.
 
@@ -242,10 +286,7 @@ def iter_positions(session: Session, movies: Iterable[int] | None = None) -> Ite
         No movie has positions, one that is asked for has none, or a file is damaged.
     """
     own = set(_own_movies(session))
-    wanted = solved_movies(session) if movies is None else sorted(set(movies))
-    if not wanted:
-        raise ExperimentError(f"{session.path} has no positions; type `antrax solve {session.experiment}` first")
-    for movie in wanted:
+    for movie in _wanted(session, movies):
         yield read_table(positions_file(session, movie)) if movie in own else read_antdata(session, movie)
 
 

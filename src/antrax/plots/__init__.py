@@ -1,0 +1,1 @@
+"""Figures of positions: trails, presence, distances and occupancy, contacts."""

@@ -1,0 +1,133 @@
+"""`antrax plot`: figures of a session's positions, as PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import OptionError
+from antrax.io.atomic import make_folder, replacing
+from antrax.io.positions_table import iter_positions, positions_span, solved_movies
+from antrax.io.session import Session
+from antrax.plots.figures import draw_activity, draw_contacts, draw_presence, draw_trails, style
+from antrax.plots.measures import summarize
+from antrax.progress import Reporter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from antrax.io.positions import MoviePositions
+    from antrax.plots.measures import Summary
+
+FIGURES = ("trails", "presence", "activity", "contacts")
+FORMATS = ("png", "svg")
+_DPI = 160
+
+
+def plot_positions(
+    session: Session,
+    movies: Iterable[int] | None = None,
+    *,
+    folder: Path | None = None,
+    figures: Sequence[str] = FIGURES,
+    formats: Sequence[str] = FORMATS,
+    reporter: Reporter | None = None,
+) -> list[Path]:
+    """Draw figures of where the animals were.
+
+    Parameters
+    ----------
+    session : Session
+    movies : iterable of int, optional
+        All that have positions by default.
+    folder : Path, optional
+        Where to write; by default `plots/` of the session.
+    figures : sequence of str
+        Some of `FIGURES`: trails over the background; who is placed when; distances and occupancy; contacts.
+    formats : sequence of str
+        Some of `FORMATS`.
+    reporter : Reporter, optional
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    OptionError
+        There is no such figure or format.
+    ExperimentError
+        No movie has positions, or no animal is placed in any.
+    OutputError
+        A file cannot be written.
+    """
+    import matplotlib as mpl
+
+    for kind, values, known in (("figure", figures, FIGURES), ("format", formats, FORMATS)):
+        for value in values:
+            if value not in known:
+                raise OptionError(f"there is no {kind} {value!r}; choose from {', '.join(known)}")
+    reporter = reporter or Reporter()
+    wanted = solved_movies(session) if movies is None else sorted(set(movies))
+    background = read_background(session)
+    size = None if background is None else (background.shape[1], background.shape[0])
+    with reporter.bar("reading positions", len(wanted), "movies") as update:
+
+        def counted() -> Iterator[MoviePositions]:
+            for done, positions in enumerate(iter_positions(session, wanted), 1):
+                yield positions
+                update(done)
+
+        summaries = summarize(counted(), positions_span(session, wanted), size)
+    pixel = session.parameters.get("geometry_rscale")
+    scale = float(pixel) if isinstance(pixel, int | float) and pixel > 0 else None
+    folder = make_folder(folder or session.path / "plots")
+    written: list[Path] = []
+    with reporter.bar("drawing", len(summaries) * len(figures), "figures") as update, mpl.rc_context(style()):
+        for summary in summaries:
+            for name in figures:
+                figure = _draw(name, summary, background, scale)
+                stem = f"{name}_{summary.colony}" if summary.colony else name
+                figure.canvas.draw()
+                # The layout is found once, not for every file.
+                figure.set_layout_engine("none")
+                for ending in formats:
+                    path = folder / f"{stem}.{ending}"
+                    with replacing(path) as temporary:
+                        figure.savefig(temporary, format=ending, dpi=_DPI)
+                    written.append(path)
+                update(len(written) // max(1, len(formats)))
+    return written
+
+
+def _draw(name: str, summary: Summary, background: NDArray[np.uint8] | None, scale: float | None) -> Figure:
+    if name == "trails":
+        return draw_trails(summary, background, scale)
+    if name == "presence":
+        return draw_presence(summary)
+    if name == "activity":
+        return draw_activity(summary, background, scale)
+    return draw_contacts(summary)
+
+
+def read_background(session: Session) -> NDArray[np.uint8] | None:
+    """The film without animals, (rows, columns, 3); None where the session has no image of it."""
+    from PIL import Image
+
+    folder = session.path / "parameters" / "backgrounds"
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.name[0] != ".")
+    except OSError:
+        return None
+    for path in sorted(paths, key=lambda path: path.name != "background.png"):
+        try:
+            with Image.open(path) as image:
+                return np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue
+    return None
