@@ -158,13 +158,14 @@ def _write_csv(path: Path, ids: list[str], columns: list[NDArray[np.float64]]) -
 def _table(placements: Placements, positions: MoviePositions, animals: list[int]) -> Iterator[tuple[object, ...]]:
     """Rows of the table of tracklets: animal by animal, in order of time."""
     offset = positions.first_frame - 1
-    decided = np.flatnonzero(placements.kind != Kind.UNDECIDED)
+    here = placements.of_movie(positions.movie)
+    decided = here[placements.kind[here] != Kind.UNDECIDED]
     wanted = set(animals)
     rows = []
     for pair in decided.tolist():
         name = parse_tracklet_name(str(placements.tracklet[pair]))
         animal = int(placements.animal[pair])
-        if name and name.movie == positions.movie and animal in wanted:
+        if name and animal in wanted:
             kind = placements.kind[pair]
             flags = (int(kind != Kind.SOFT), int(placements.single[pair]), int(kind == Kind.CLASSIFIED))
             rows.append((animal, name.first + offset, name.last + offset, name.name, flags))

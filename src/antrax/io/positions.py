@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +71,20 @@ class Placements:
     single: NDArray[np.bool_]
     confidence: NDArray[np.float32]
     alternative: NDArray[np.str_]
+
+    @cached_property
+    def _by_movie(self) -> dict[int, NDArray[np.int64]]:
+        names, which = np.unique(self.tracklet, return_inverse=True)
+        parsed = [parse_tracklet_name(name) for name in names.tolist()]
+        of_name = np.array([name.movie if name else -1 for name in parsed], np.int64)
+        movie = of_name[which] if len(names) else np.zeros(0, np.int64)
+        order = np.argsort(movie, kind="stable")
+        found, starts = np.unique(movie[order], return_index=True)
+        return dict(zip(found.tolist(), np.split(order, starts[1:]), strict=True))
+
+    def of_movie(self, movie: int) -> NDArray[np.int64]:
+        """Rows of the pairs whose tracklet is of a movie, in order."""
+        return self._by_movie.get(movie, np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +203,7 @@ def place(session: Session, movie: int, placements: Placements, measurements: Bl
         )
     first, count = span
     found = MoviePositions.empty(movie, first, count, session.movies[movie].fps, placements.ids, placements.colonies)
-    here = _of_movie(placements.tracklet, movie)
+    here = placements.of_movie(movie)
     # The best comes last and stays.
     rank = np.where(placements.kind == Kind.UNDECIDED, 99, placements.kind)
     order = here[np.lexsort((np.nan_to_num(placements.confidence[here], nan=-1), -rank[here]))]
@@ -218,11 +233,3 @@ def place(session: Session, movie: int, placements: Placements, measurements: Bl
         movie, first, found.fps, found.ids, found.colonies, found.x, found.y, found.orientation, found.length,
         found.kind, found.confidence, found.tracklet, names, found.alternative, tuple(texts),
     )  # fmt: skip
-
-
-def _of_movie(tracklets: NDArray[np.str_], movie: int) -> NDArray[np.intp]:
-    """Rows whose tracklet is of a movie."""
-    names, which = np.unique(tracklets, return_inverse=True)
-    parsed = [parse_tracklet_name(name) for name in names.tolist()]
-    mine = np.array([bool(name and name.movie == movie) for name in parsed], np.bool_)
-    return np.flatnonzero(mine[which]) if len(names) else np.zeros(0, np.intp)

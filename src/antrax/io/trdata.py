@@ -146,7 +146,7 @@ def _read(path: Path, file: h5py.File, name: str) -> NDArray[np.float32]:
     import h5py
 
     # Nothing is followed out of the file.
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+    if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
         raise TrdataError(f"{path}: {name} is a link to elsewhere, which no tracker writes")
     dataset = file[name]
     shape: tuple[int, ...] = getattr(dataset, "shape", None) or ()
