@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from antrax.classification.calibration import Calibration
 from antrax.classification.classifier_file import read_classifier, write_classifier
-from antrax.cli.info import describe_classifier
+from antrax.cli.describe import describe_classifier
 from antrax.cli.main import cli
 from antrax.errors import ClassifierError
 from tests.fixtures.antrax_files import write_antrax_file

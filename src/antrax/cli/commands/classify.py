@@ -1,0 +1,80 @@
+"""`antrax classify`: a label for every tracklet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from antrax.cli.original import cluster_options, ignored
+from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION
+from antrax.cli.streams import complain, output
+from antrax.errors import AntraxError, ClassificationError
+
+if TYPE_CHECKING:
+    from antrax.classification.run import Report
+
+
+@click.command("classify", context_settings=CONTEXT)
+@click.argument("experiments", type=click.Path(path_type=Path))
+@click.option(
+    "--classifier", metavar="FILE|NAME", help="Classifier file, or the name of one in the session's classifier folder."
+)
+@MOVIES
+@click.option("--missing", is_flag=True, help="Only movies that have no result yet, of whichever classifier.")
+@click.option(
+    "--max-error",
+    type=float,
+    default=0.01,
+    show_default=True,
+    help="How large a share of the assigned IDs may be wrong: an estimate from held-out tracklets, no guarantee.",
+)
+@SESSION
+@click.option(
+    "--nw",
+    "workers",
+    type=int,
+    metavar="N",
+    help="Worker processes; one a processor by default. With 1 or 0, all is done in this process.",
+)
+@DEVICE
+@cluster_options("classify")
+@ignored("--usepassed", "every image counts, and the best frame is taken from the passed ones where there are some")
+@ignored("--dont-use-min-conf", "--max-error chooses how sure an ID has to be")
+@ignored("--consv-factor", "--max-error chooses how sure an ID has to be", metavar="X")
+@ignored("--report", "the table of results is always printed")
+def classify(
+    experiments: Path,
+    classifier: str | None,
+    movies: list[int] | None,
+    missing: bool,
+    max_error: float,
+    session: str | None,
+    workers: int | None,
+    device: str,
+) -> None:
+    """Give every tracklet of EXPERIMENTS a label.
+
+    EXPERIMENTS is an experiment, a folder that contains some, or a text file that lists some (one path a line,
+    relative to the file; lines that start with # are comments). All are worked on in parallel. Results go into
+    `labels/` of each session.
+    """
+    from antrax.classification.run import ClassifyOptions
+    from antrax.classification.run import classify as run
+    from antrax.cli.console import ConsoleReporter, show_report
+
+    if workers == 0:  # the original's way to say "without further processes"
+        workers = 1
+    options = ClassifyOptions(classifier, session, movies, missing, max_error, workers, device)
+    reporter = ConsoleReporter()
+    try:
+        report = run(experiments, options, reporter=reporter)
+    except ClassificationError as error:
+        failed: Report = error.report  # type: ignore[assignment]
+        if any(experiment.movies for experiment in failed.experiments):
+            show_report(output(), failed)
+        for failure in failed.failures[:-1]:
+            complain(failure)
+        raise AntraxError(failed.failures[-1]) from None
+    show_report(output(), report)

@@ -1,0 +1,103 @@
+"""`antrax train`: a classifier from labelled images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from antrax.cli.original import cluster_options
+from antrax.cli.params import CONTEXT, DEVICE, SESSION, Architecture
+from antrax.cli.streams import output
+
+
+@click.command("train", context_settings=CONTEXT)
+@click.argument("classdir", type=click.Path(path_type=Path))
+@click.option(
+    "--ne", "epochs", type=int, default=5, show_default=True, metavar="N", help="Epochs. More give a better classifier."
+)
+@click.option("--scratch", is_flag=True, help="Start a new classifier where one exists.")
+@click.option("--name", default="classifier", show_default=True, help="Name of the classifier: NAME.h5.")
+@click.option(
+    "--arch",
+    type=Architecture(),
+    metavar="NAME|MODEL.json",
+    help="Architecture of a new classifier: small (default), wide, large, MobileNetV2, or custom with --modelfile. A "
+    "file MODEL.json means custom with that file.",
+)
+@click.option(
+    "--target-size",
+    type=int,
+    metavar="PIXELS",
+    help="Size to which images are brought; that of the first by default (MobileNetV2: 96).",
+)
+@click.option(
+    "--hsymmetry/--no-hsymmetry", default=None, help="Mirror images left to right too, for animals whose tags allow it."
+)
+@click.option(
+    "--modelfile",
+    type=click.Path(path_type=Path),
+    metavar="MODEL.json",
+    help="With --arch custom: the network, as Keras describes it by model.to_json().",
+)
+@click.option(
+    "--pretrained/--no-pretrained",
+    default=True,
+    show_default=True,
+    help="With --arch MobileNetV2: start from weights trained on ImageNet (9 MB, fetched once and kept).",
+)
+@click.option(
+    "--aug-options",
+    default="",
+    metavar="K=V,…",
+    help="How far images are varied: width_shift_range, height_shift_range (10 pixels; below 1, a fraction), "
+    "shear_range (5 degrees), rotation_range (15 degrees), zoom_range (0.1).",
+)
+@SESSION
+@DEVICE
+@cluster_options("train")
+@click.option("--seed", type=int, default=0, show_default=True, help="Chance in training starts from here.")
+def train(
+    classdir: Path,
+    epochs: int,
+    scratch: bool,
+    name: str,
+    arch: str | Path | None,
+    target_size: int | None,
+    hsymmetry: bool | None,
+    modelfile: Path | None,
+    pretrained: bool,
+    aug_options: str,
+    session: str | None,
+    device: str,
+    seed: int,
+) -> None:
+    """Train a classifier on the labelled images of CLASSDIR.
+
+    CLASSDIR is a folder that holds `examples/` (a folder of PNG images a label), or an experiment: then the
+    `classifier` folder of its session. A classifier that is there already is trained on; --scratch starts a new
+    one.
+
+    An epoch is a pass over the examples, but at least 200 steps of 128 images: a small training set is gone through
+    more than once. Rare labels and short tracklets are drawn more often than their share. After the epochs,
+    training goes on for 3/10 of their steps with the tracklets that were held out to measure accuracy.
+
+    A training run that is stopped goes on where it was when the same command is given again.
+    """
+    from antrax.cli.console import ConsoleReporter, show_evaluation
+    from antrax.training.run import TrainOptions
+    from antrax.training.run import train as run
+
+    if isinstance(arch, Path):
+        if modelfile is not None:
+            raise click.UsageError(f"--arch {arch} and --modelfile {modelfile} name two networks; give one of them")
+        modelfile, arch = arch, "custom"
+    reporter = ConsoleReporter()
+    options = TrainOptions(
+        epochs, scratch, name, arch, target_size, hsymmetry, modelfile, aug_options, device, seed, pretrained
+    )
+    result = run(classdir, options, session=session, reporter=reporter)
+    if result.evaluation:
+        show_evaluation(output(), result.evaluation)
+    reporter.say(f"classifier: {result.path}")
+    reporter.say(f"record:     {result.record}")

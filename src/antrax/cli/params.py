@@ -1,0 +1,64 @@
+"""Options and types of arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from antrax.networks.devices import DEVICES
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+DEVICE = click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="What computes; auto takes a GPU where there is one.",
+)
+SESSION = click.option("--session", metavar="NAME", help="Session of the experiment; the latest by default.")
+
+
+class MovieList(click.ParamType):  # type: ignore[type-arg]
+    """A list of movies such as `4`, `3,5,6` or `1-5,7`; `all` is None."""
+
+    name = "movies"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Return the numbers of the movies, or None for all of them."""
+        from antrax.io.session import parse_movie_list
+
+        if not isinstance(value, str):
+            return value
+        if value.strip().casefold() == "all":
+            return None
+        try:
+            return parse_movie_list(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+MOVIES = click.option(
+    "--movlist",
+    "movies",
+    type=MovieList(),
+    metavar="LIST",
+    help="Movies: 4, or 3,5,6, or 1-5,7; all by default, or with the word all.",
+)
+
+
+class Architecture(click.ParamType):  # type: ignore[type-arg]
+    """The name of an architecture, or a Keras JSON file that describes one."""
+
+    name = "architecture"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:
+        """Return the name, or the path of the file."""
+        from antrax.networks.graph import ARCHITECTURES
+
+        text = str(value)
+        is_file = text.casefold().endswith(".json")
+        if text not in ARCHITECTURES and not is_file:
+            self.fail(f"{text!r} is neither one of {', '.join(ARCHITECTURES)} nor a file MODEL.json", param, ctx)
+        return Path(text) if is_file else text
