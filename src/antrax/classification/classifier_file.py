@@ -25,7 +25,7 @@ from antrax.io.untrusted_hdf5 import (
     has,
     member,
     number_attribute,
-    open_stranger,
+    open_untrusted,
     text_attribute,
     text_dataset,
     texts,
@@ -152,7 +152,7 @@ def read_classifier(path: Path) -> Classifier:
     ClassifierError
         The file is missing, cut short, damaged, of another program, or of a kind that this version does not read.
     """
-    with open_stranger(path, "a classifier") as file:
+    with open_untrusted(path, "a classifier") as file:
         return _read(file)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from antrax.classification.calibration import ENOUGH_TRACKLETS
 from antrax.classification.classifier_file import Classifier, read_classifier
-from antrax.io.untrusted_hdf5 import has, open_stranger, text_attribute
+from antrax.io.untrusted_hdf5 import has, open_untrusted, text_attribute
 from antrax.labels import Category, guess_category
 
 # What `antrax classify` accepts by default.
@@ -38,7 +38,7 @@ def describe_classifier(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(path).expanduser().absolute()
     classifier = read_classifier(file)
-    with open_stranger(file, "a classifier") as opened:
+    with open_untrusted(file, "a classifier") as opened:
         keras, ours = text_attribute(opened, "keras_version"), has(opened, "antrax")
     record = classifier.record
     return {

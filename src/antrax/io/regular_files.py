@@ -21,7 +21,7 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-# Without O_NONBLOCK, opening a pipe waits for its other end; without O_NOCTTY, a terminal may become this process's own.
+# Without O_NONBLOCK, opening a pipe waits for its other end; without O_NOCTTY, a terminal may take this process over.
 _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -29,6 +29,10 @@ _FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+
+
+class UnexpectedFileError(OSError):
+    """What lies under a name is no regular file, or is larger than expected; `strerror` says which."""
 
 
 def open_regular(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
@@ -50,16 +54,15 @@ def open_regular(path: str | os.PathLike[str], most: int | None = None) -> Binar
 
     Raises
     ------
+    UnexpectedFileError
+        It is no regular file, or larger than `most`; `strerror` says so in words that can follow "cannot be read:".
     OSError
-        There is no such file (`FileNotFoundError`), it cannot be read, is no regular file, or is larger than `most`;
-        `strerror` says which in words that can follow "cannot be read:".
+        There is no such file, or it cannot be read.
 
     Examples
     --------
-    >>> import tempfile
-    >>> open_regular(tempfile.gettempdir())
-    Traceback (most recent call last):
-    IsADirectoryError: [Errno 21] it is a folder, not a file: ...
+    >>> with open_regular("labels.csv", most=2**20) as file:  # doctest: +SKIP
+    ...     content = file.read()
     """
     # Opening some devices has effects (a tape is wound back), so the name is looked at first.
     _check(Path(path).stat(), path, most)
@@ -93,7 +96,7 @@ def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> byte
     with open_regular(path, most) as file:
         content = file.read(most + 1)
     if content is None:  # a file of the system's that has nothing to say yet
-        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        raise UnexpectedFileError(errno.EINVAL, "it is no regular file", os.fspath(path))
     if len(content) > most:
         raise _too_large(path, most)
     return content
@@ -114,10 +117,11 @@ def _check(status: os.stat_result, path: str | os.PathLike[str], most: int | Non
     if not stat.S_ISREG(status.st_mode):
         kind = next((words for test, words in _KINDS if test(status.st_mode)), "something else")
         number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
-        raise OSError(number, f"it is {kind}, not a file", os.fspath(path))
+        words = f"it is {kind}" if number == errno.EISDIR else f"it is no plain file but {kind}"
+        raise UnexpectedFileError(number, words, os.fspath(path))
     if most is not None and status.st_size > most:
         raise _too_large(path, most)
 
 
-def _too_large(path: str | os.PathLike[str], most: int) -> OSError:
-    return OSError(errno.EFBIG, f"it is too large ({most:,} bytes is the most)", os.fspath(path))
+def _too_large(path: str | os.PathLike[str], most: int) -> UnexpectedFileError:
+    return UnexpectedFileError(errno.EFBIG, f"it is too large ({most:,} bytes is the most)", os.fspath(path))

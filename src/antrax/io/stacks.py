@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import StackError
+from antrax.io import untrusted_hdf5
 from antrax.io.atomic import replacing_hdf5
 from antrax.io.names import TrackletName, parse_tracklet_name
+from antrax.io.untrusted_hdf5 import ContentError
 
 if TYPE_CHECKING:
     import h5py
 
-# Images read at a time: 15 MB at 50 pixels, 48 MB at 88.
-_READ = 2048
+# Images read at a time: 15 MB at 50 pixels, 48 MB at 88, no more at any size.
+_READ, _READ_BYTES = 2048, 48 * 2**20
+# Of the values of one dataset; they are read in pieces.
+_LARGEST_TRACKLET = 2**40
+_LARGEST_LOGICAL = 2**24
 
 
 class Stack:
@@ -36,24 +40,24 @@ class Stack:
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path = path
         self._file = file
-        self._opened: tuple[str, h5py.Dataset, int, int] | None = None
+        self._opened: tuple[str, _Images] | None = None
 
     def tracklets(self) -> list[TrackletName]:
         """The tracklets that have a dataset in this file, in the file's order."""
         try:
             # h5py gives a name that is no UTF-8 as bytes
             names = [parse_tracklet_name(name) for name in self._file if isinstance(name, str)]
-        except (OSError, RuntimeError, KeyError) as error:
+        except Exception as error:  # of a damaged file, h5py raises almost anything
             raise StackError(f"{self.path} is damaged ({error}); run the tracking step of this movie again") from None
         return [name for name in names if name]
 
     def count(self, tracklet: str) -> int:
         """Number of images of `tracklet`."""
-        return self._open(tracklet)[1]
+        return self._open(tracklet).count
 
     def size(self, tracklet: str) -> int:
         """Side length S of the images of `tracklet`, in pixels."""
-        return self._open(tracklet)[2]
+        return self._open(tracklet).size
 
     def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
         """Images of `tracklet`.
@@ -74,46 +78,98 @@ class Stack:
         StackError
             The dataset is not a uint8 stack of square RGB images, or is damaged.
         """
-        dataset, count, _ = self._open(tracklet)
-        stop = count if stop is None else min(stop, count)
-        if not count:
+        images = self._open(tracklet)
+        stop = images.count if stop is None else min(stop, images.count)
+        if not images.count:
             return np.zeros((0, 0, 0, 3), np.uint8)
         try:
-            raw = dataset[()][None][start:stop] if dataset.ndim == 3 else dataset[start:stop]
-        except (OSError, RuntimeError) as error:
+            raw = images.read(start, max(start, stop))
+        except MemoryError:
+            raise StackError(f"{self.path}: not enough memory for the images of {tracklet}") from None
+        except Exception as error:
             raise StackError(f"{self.path}: the images of {tracklet} are damaged ({error})") from None
-        return np.asarray(raw).transpose(0, 3, 2, 1)
+        return raw.transpose(0, 3, 2, 1)
 
     def pieces(self, tracklet: str) -> Iterator[NDArray[np.uint8]]:
         """The images of `tracklet` in order, in pieces small enough to hold in memory."""
-        dataset, count, _ = self._open(tracklet)
+        images = self._open(tracklet)
         # whole chunks at a time: HDF5 decompresses a chunk anew for every read that touches it
-        chunk = dataset.chunks[0] if dataset.chunks and len(dataset.chunks) == 4 else 1
-        step = max(1, _READ // chunk) * chunk
-        for start in range(0, count, step):
+        step = max(1, min(_READ, _READ_BYTES // max(1, 3 * images.size**2)) // images.chunk) * images.chunk
+        for start in range(0, images.count, step):
             yield self.read(tracklet, start, start + step)
 
-    def _open(self, tracklet: str) -> tuple[h5py.Dataset, int, int]:
-        """The dataset of a tracklet, checked; its number of images and their size."""
+    def _open(self, tracklet: str) -> _Images:
+        """The dataset of a tracklet, checked."""
         # opening costs more than reading a short tracklet, and callers ask several things of one in turn
         if self._opened and self._opened[0] == tracklet:
-            return self._opened[1:]
+            return self._opened[1]
         try:
-            dataset = self._file[tracklet]
-            shape, dtype = dataset.shape, dataset.dtype
-            empty = dataset.size == 0 or "MATLAB_empty" in dataset.attrs
-        except KeyError:
-            raise StackError(f"{self.path}: tracklet {tracklet} is missing or damaged") from None
-        except (OSError, RuntimeError, AttributeError) as error:
-            raise StackError(f"{self.path}: {tracklet} is damaged ({error})") from None
-        if not empty and (dtype != np.uint8 or len(shape) not in (3, 4) or shape[-3] != 3 or shape[-1] != shape[-2]):
+            dataset = untrusted_hdf5.dataset_id(self._file, tracklet, compressed=True, most=_LARGEST_TRACKLET)
+            images = _Images.of(dataset)
+        except Exception as error:
             raise StackError(
-                f"{self.path}: {tracklet} is {dtype} of shape {shape}; expected uint8 of shape (images, 3, S, S). "
+                f"{self.path}: tracklet {tracklet} is missing or damaged ({error}). "
                 "Run the tracking step of this movie again"
+            ) from None
+        if images is None:
+            raise StackError(
+                f"{self.path}: {tracklet} is {dataset.dtype} of shape {dataset.shape}; expected uint8 of shape "
+                "(images, 3, S, S). Run the tracking step of this movie again"
             )
-        count, size = (0, 0) if empty else (1 if len(shape) == 3 else shape[0], shape[-1])
-        self._opened = (tracklet, dataset, count, size)
-        return dataset, count, size
+        self._opened = (tracklet, images)
+        return images
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The dataset of a tracklet.
+
+    Parameters
+    ----------
+    dataset : h5py.h5d.DatasetID
+    shape : tuple of int
+    count, size : int
+        Number of images and their side length, in pixels; both 0 where there are none.
+    chunk : int
+        Images of a chunk, 1 where there are no chunks.
+    """
+
+    dataset: Any
+    shape: tuple[int, ...]
+    count: int
+    size: int
+    chunk: int
+
+    @classmethod
+    def of(cls, dataset: Any) -> _Images | None:
+        """None where a dataset holds no images."""
+        import h5py
+
+        shape: tuple[int, ...] = dataset.shape
+        if 0 in shape or h5py.h5a.exists(dataset, b"MATLAB_empty"):
+            return cls(dataset, shape, 0, 0, 1)
+        if dataset.dtype != np.uint8 or len(shape) not in (3, 4) or shape[-3] != 3 or shape[-1] != shape[-2]:
+            return None
+        creation = dataset.get_create_plist()
+        chunked = len(shape) == 4 and creation.get_layout() == h5py.h5d.CHUNKED
+        return cls(
+            dataset, shape, shape[0] if len(shape) == 4 else 1, shape[-1], creation.get_chunk()[0] if chunked else 1
+        )
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Some images as they are stored, shape (images, 3, S, S)."""
+        import h5py
+
+        if len(self.shape) == 3:
+            whole = np.empty(self.shape, np.uint8)
+            self.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, whole)
+            return whole[None][start:stop]
+        part = np.empty((stop - start, *self.shape[1:]), np.uint8)
+        if len(part):
+            space = self.dataset.get_space()
+            space.select_hyperslab((start, 0, 0, 0), part.shape)
+            self.dataset.read(h5py.h5s.create_simple(part.shape), space, part)
+        return part
 
 
 @contextlib.contextmanager
@@ -125,32 +181,18 @@ def open_stack(path: Path) -> Iterator[Stack]:
     StackError
         The file is missing or is no HDF5 file (half-written, damaged, or of MATLAB's older formats).
     """
-    import h5py
-
-    try:
-        # While HDF5 waits for a drive, no other thread of Python gets on; while Python itself does, they do.
-        _read_start(path)
-    except FileNotFoundError:
-        raise StackError(f"{path} does not exist") from None
-    except OSError as error:
-        raise StackError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        # Other machines may have the file open on a network drive, where locks do not work or do not end.
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise StackError(
-            f"{path} is no complete HDF5 file ({error}); run the tracking step of this movie again"
-        ) from None
-    with file:
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(untrusted_hdf5.open_hdf5(path))
+        except FileNotFoundError:
+            raise StackError(f"{path} does not exist") from None
+        except OSError as error:
+            raise StackError(f"{path} cannot be read: {error.strerror or error}") from None
+        except ContentError as error:
+            raise StackError(
+                f"{path} is no complete HDF5 file ({error}); run the tracking step of this movie again"
+            ) from None
         yield Stack(path, file)
-
-
-def _read_start(path: Path) -> None:
-    """Raise OSError unless there is a plain file that can be read."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "it is no plain file")
-    with path.open("rb") as file:
-        file.read(1)
 
 
 def read_frame_passed(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray[np.bool_]]:
@@ -161,19 +203,26 @@ def read_frame_passed(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray
     path : Path
         `frame_passed_<m>.mat`; a missing or unreadable file gives an empty table, for the decision does not need it.
     tracklets : iterable of str
-        The tracklets wanted; those that the file misses are missing in the answer.
-    """
-    import h5py
+        The tracklets wanted; those that the file misses, or that are damaged there, are missing in the answer.
 
+    Returns
+    -------
+    dict of str to NDArray[np.bool_]
+    """
+    found = {}
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            return {
-                name: np.asarray(dataset).astype(bool).ravel()
-                for name in tracklets
-                if isinstance(dataset := file.get(name), h5py.Dataset) and "MATLAB_empty" not in dataset.attrs
-            }
-    except (OSError, RuntimeError, KeyError):
+        with untrusted_hdf5.open_hdf5(path) as file:
+            for name in tracklets:
+                with contextlib.suppress(Exception):  # of a damaged dataset, h5py raises almost anything
+                    if untrusted_hdf5.has(file, name):
+                        dataset = untrusted_hdf5.dataset(
+                            file, name, dtype=(np.number, np.bool_), compressed=True, most=_LARGEST_LOGICAL
+                        )
+                        if "MATLAB_empty" not in dataset.attrs:
+                            found[name] = np.asarray(dataset).astype(bool).ravel()
+    except (OSError, ContentError):
         return {}
+    return found
 
 
 def write_stacks(path: Path, tracklets: Iterable[tuple[str, NDArray[np.uint8]]]) -> None:

@@ -1,4 +1,10 @@
-"""Reading HDF5 files that come from anywhere: nothing is followed out of a file, nothing large is read unasked."""
+"""Reading HDF5 files that come from anywhere: nothing is followed out of a file, nothing large is read unasked.
+
+Every HDF5 file that this package reads is opened here. `open_hdf5` opens it and nothing more; `open_untrusted` also
+turns whatever goes wrong in its block into one of the package's errors. What a file holds is then taken out with
+`dataset` (and `member`, `texts`, …), which look at it before the HDF5 library does more than open it: the library
+crashes on some of what a file may say, and believes sizes.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +12,86 @@ import contextlib
 import math
 import mmap
 import struct
+import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from antrax.errors import ClassifierError
+from antrax.errors import AntraxError, ClassifierError
+from antrax.io.regular_files import UnexpectedFileError, open_regular
 
 if TYPE_CHECKING:
     import h5py
 
-_LARGEST_FILE = 2**31
+_LARGEST_CLASSIFIER = 2**31
 _LARGEST_DATASET = 2**29
+_LARGEST_CHUNK = 2**28
+_FEW_CHUNKS = 64
 _LONGEST_TEXT = 16 * 2**20
 _MOST_TEXTS, _LONGEST_ITEM = 10_000, 1000
 _DEEPEST = 50
+# Of zlib: what it decompresses is at most so many times as large. Chunks up to this stored size are decompressed
+# without a look at them first: 1 GB is the most that this can take.
+_MOST_RATIO = 1032
+_SMALL_CHUNK = 2**20
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_USER_BLOCKS = (0, 512, 1024, 2048)
+_REPACK = "write the file anew with h5repack -f GZIP=3"
+
+
+class ContentError(Exception):
+    """An HDF5 file, or something in it, cannot be used; the message says why, the caller names the file."""
 
 
 @contextlib.contextmanager
-def open_stranger(path: Path, what: str) -> Iterator[h5py.File]:
+def open_hdf5(path: Path, most: int | None = None) -> Iterator[h5py.File]:
+    """Open a regular file as HDF5 for reading.
+
+    Parameters
+    ----------
+    path : Path
+    most : int, optional
+        Largest size of the file, in bytes.
+
+    Raises
+    ------
+    OSError
+        As `antrax.io.regular_files.open_regular`.
+    ContentError
+        It is no HDF5 file, or an incomplete one.
+    """
+    import h5py
+
+    with open_regular(path, most) as regular:
+        # While HDF5 waits for a drive, no other thread of Python gets on; while Python itself does, they do.
+        regular.read(1)
+        try:
+            # Other machines may have the file open on a network drive, where locks do not work or do not end.
+            file = h5py.File(_name_of(regular, path), "r", locking=False)
+        except Exception as error:  # of a damaged file, h5py raises almost anything
+            raise ContentError(_why_not(regular, error)) from None
+        try:
+            # What is said of lengths is read by these sizes.
+            if file.id.get_create_plist().get_sizes() != (8, 8):
+                raise ContentError("it is of a kind of HDF5 that neither MATLAB nor Keras writes")
+            yield file
+        finally:
+            with contextlib.suppress(Exception):  # nothing was written that could be lost
+                file.close()
+
+
+@contextlib.contextmanager
+def open_untrusted(
+    path: Path,
+    what: str,
+    error: type[AntraxError] = ClassifierError,
+    *,
+    most: int | None = _LARGEST_CLASSIFIER,
+    advice: str = "",
+) -> Iterator[h5py.File]:
     """Open an HDF5 file to read it; whatever goes wrong in the block is told as a fault of the file.
 
     Parameters
@@ -33,54 +99,66 @@ def open_stranger(path: Path, what: str) -> Iterator[h5py.File]:
     path : Path
     what : str
         What the file should be, with its article.
+    error : type of AntraxError, optional
+        What is raised.
+    most : int, optional
+        Largest size of the file, in bytes; None for any.
+    advice : str, optional
+        What to do about a fault.
 
     Raises
     ------
-    ClassifierError
+    AntraxError
+        Of the type `error`.
     """
-    import h5py
-
+    end = f"; {advice}" if advice else ""
+    inside = False
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ClassifierError(f"{path} is far too large for {what}")
-        file = h5py.File(path, "r", locking=False)
-    except FileNotFoundError:
-        raise ClassifierError(f"{path} does not exist") from None
-    except OSError as error:
-        raise ClassifierError(f"{path} is no {what.split(maxsplit=1)[1]}: {_why_not(path, error)}") from None
-    with file:
-        try:
-            # what is said of lengths is read by these sizes
-            if file.id.get_create_plist().get_sizes() != (8, 8):
-                raise ClassifierError("it is of a kind of HDF5 that no version of Keras writes")
+        with open_hdf5(path, most) as file:
+            inside = True
             yield file
-        except ClassifierError as error:
-            raise ClassifierError(f"{path} cannot be used as {what}: {error}") from None
-        except (
-            OSError,
-            KeyError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            RuntimeError,
-            RecursionError,
-            OverflowError,
-            IndexError,
-        ) as error:
-            raise ClassifierError(f"{path} cannot be used as {what}: it is damaged ({error})") from None
+            inside = False
+    except FileNotFoundError:
+        raise error(f"{path} does not exist{end}") from None
+    except (ContentError, UnexpectedFileError, error) as fault:
+        refused = f"cannot be used as {what}" if inside else f"is no {what.split(maxsplit=1)[1]}"
+        raise error(f"{path} {refused}: {getattr(fault, 'strerror', fault)}{end}") from None
+    except AntraxError:
+        raise
+    except Exception as fault:
+        if not inside and isinstance(fault, OSError):
+            raise error(f"{path} cannot be read: {fault.strerror or fault}") from None
+        raise error(f"{path} cannot be used as {what}: it is damaged ({_plainly(fault)}){end}") from None
 
 
-def _why_not(path: Path, error: OSError) -> str:
+def _name_of(regular: BinaryIO, path: Path) -> str:
+    """A name of an open file under which the same file is opened, whatever its path leads to by now."""
+    by_descriptor = Path(f"/proc/self/fd/{regular.fileno()}")
+    return str(by_descriptor if sys.platform == "linux" and by_descriptor.exists() else path)
+
+
+def _why_not(regular: BinaryIO, error: Exception) -> str:
     """Why a file cannot be opened as HDF5."""
-    if path.is_dir():
-        return "it is a folder"
     try:
-        with path.open("rb") as file:
-            if file.read(8) == b"\x89HDF\r\n\x1a\n":
-                return "it was cut short or damaged; copy it again"
-        return "it is no HDF5 file"
-    except OSError:
-        return f"it cannot be read ({error.strerror or error})"
+        regular.seek(0)
+        start = regular.read(_USER_BLOCKS[-1] + len(_SIGNATURE))
+    except OSError as failure:
+        return f"it cannot be read ({failure.strerror or failure})"
+    if any(start[place:].startswith(_SIGNATURE) for place in _USER_BLOCKS):
+        return "it was cut short or damaged; copy it again"
+    if start.startswith(b"MATLAB"):
+        return "it is no HDF5 file, but of MATLAB's older formats (save with -v7.3)"
+    if not start:
+        return "it is no HDF5 file: it is empty"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    return "it is no HDF5 file"
+
+
+def _plainly(fault: Exception) -> str:
+    """What an exception says, without what it has of other files' names."""
+    text = str(fault) or type(fault).__name__
+    return text if "/proc/self/fd/" not in text else type(fault).__name__
 
 
 def has(group: h5py.Group, name: str) -> bool:
@@ -101,16 +179,35 @@ def member(group: h5py.Group, name: str) -> Any:
 
     place: Any = group
     for part in name.split("/"):
-        if not isinstance(place, h5py.Group) or not has(place, part):
-            raise ClassifierError(f"{name} is missing")
-        if _is_link(place, part):
-            raise ClassifierError(f"{name} is a link")
+        if not isinstance(place, h5py.Group):
+            raise ContentError(f"{name} is missing")
+        _check_hard(place, part, name)
         place = place[part]
     return place
 
 
+def _check_hard(group: h5py.Group, part: str, name: str) -> None:
+    """Raise ContentError unless `part` of a group lies in the file itself."""
+    import h5py
+
+    try:
+        kind = group.id.links.get_info(part.encode()).type
+    except (KeyError, RuntimeError):
+        if has(group, part):
+            raise
+        raise ContentError(f"{name} is missing") from None
+    if kind != h5py.h5l.TYPE_HARD:
+        raise ContentError(f"{name} is a link")
+
+
 def dataset(
-    group: h5py.Group, name: str, *, shape: tuple[int, ...] | None = None, dtype: type | None = None
+    group: h5py.Group,
+    name: str,
+    *,
+    shape: tuple[int, ...] | None = None,
+    dtype: type | tuple[type, ...] | None = None,
+    compressed: bool = False,
+    most: int = _LARGEST_DATASET,
 ) -> h5py.Dataset:
     """A dataset that lies in the file itself and is as expected, looked at before anything of it is read.
 
@@ -118,39 +215,139 @@ def dataset(
     ----------
     group : h5py.Group
     name : str
+        With slashes, where it lies in a group of that group.
     shape : tuple of int, optional
-    dtype : type, optional
-        A type of numpy's that its type must be, or be a kind of.
+    dtype : type or tuple of type, optional
+        Types of numpy's one of which its type must be, or be a kind of.
+    compressed : bool, optional
+        Whether it may be compressed, which nobody does to classifiers.
+    most : int, optional
+        Largest size of its values, in bytes.
+
+    Returns
+    -------
+    h5py.Dataset
+        Its shape is a tuple; its values are numbers, truth values or texts.
+
+    Raises
+    ------
+    ContentError
     """
     import h5py
 
-    place = member(group, name)
-    if not isinstance(place, h5py.Dataset):
-        raise ClassifierError(f"{name} is no dataset")
-    _check_plain(place.id, name)
-    if place.is_virtual or place.external:
-        raise ClassifierError(f"{name} does not lie in the file")
-    # what is decompressed may be of any size, whatever the file says; nobody compresses classifiers
-    if place.id.get_create_plist().get_nfilters():
-        raise ClassifierError(f"{name} is compressed, which classifiers are not (h5repack -f NONE writes it plainly)")
-    if (dtype is not None and not np.issubdtype(place.dtype, dtype)) or (shape is not None and place.shape != shape):
-        raise ClassifierError(f"{name} is {place.dtype} of shape {place.shape}, not as the model describes it")
-    # a piece is decompressed whole, however little of it is asked for
-    pieces = math.prod(place.chunks or ())
-    if place.shape is None or max(place.size, pieces) * max(1, place.dtype.itemsize) > _LARGEST_DATASET:
-        raise ClassifierError(f"{name} is too large")
+    place = h5py.Dataset(dataset_id(group, name, compressed, most))
+    types = dtype if isinstance(dtype, tuple) else (dtype,)
+    if (dtype is not None and not any(np.issubdtype(place.dtype, kind) for kind in types)) or (
+        shape is not None and place.shape != shape
+    ):
+        expected = "as expected" if shape is None else "as the model describes it"
+        raise ContentError(f"{name} is {place.dtype} of shape {place.shape}, not {expected}")
     return place
 
 
-def _check_plain(place: Any, name: str) -> None:
-    """Raise ClassifierError unless a dataset or attribute holds numbers or texts.
+def dataset_id(group: h5py.Group, name: str, compressed: bool = False, most: int = _LARGEST_DATASET) -> Any:
+    """As `dataset`, of any shape and type, without what h5py puts around it, which costs more than all the checks.
+
+    Returns
+    -------
+    h5py.h5d.DatasetID
+    """
+    import h5py
+
+    folder, _, last = name.rpartition("/")
+    if folder:
+        group = member(group, folder)
+    if not isinstance(group, h5py.Group):
+        raise ContentError(f"{name} is missing")
+    _check_hard(group, last, name)
+    place = h5py.h5o.open(group.id, last.encode())
+    if not isinstance(place, h5py.h5d.DatasetID):
+        raise ContentError(f"{name} is no dataset")
+    # HDF5 opens the sources of a virtual dataset when asked for its shape, and crashes where it is its own source
+    creation = place.get_create_plist()
+    layout = creation.get_layout()
+    if layout not in (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED) or creation.get_external_count():
+        raise ContentError(f"{name} does not lie in the file")
+    kind = _check_plain(place, name)
+    filters = creation.get_nfilters()
+    if filters:
+        if not compressed:
+            # what is decompressed may be of any size, whatever the file says
+            raise ContentError(f"{name} is compressed, which classifiers are not (h5repack -f NONE writes it plainly)")
+        _check_filters(creation, name)
+    space = place.get_space()
+    if space.get_simple_extent_type() == h5py.h5s.NULL:
+        raise ContentError(f"{name} is a dataset without a shape")
+    shape, itemsize = space.get_simple_extent_dims(), max(1, kind.get_size())
+    size = math.prod(shape) * itemsize
+    chunks = creation.get_chunk() if layout == h5py.h5d.CHUNKED else ()
+    # a chunk is read whole, however little of it is asked for
+    chunk = math.prod(chunks) * itemsize if chunks else 0
+    if size > most or chunk > _LARGEST_CHUNK:
+        raise ContentError(f"{name} is too large")
+    if compressed and size:
+        if chunks:
+            # each takes a byte, and eight where it is listed; HDF5 would go through all of them to tell their size
+            count = math.prod(-(-whole // part) for whole, part in zip(shape, chunks, strict=True))
+            if count > _FEW_CHUNKS and count > group.file.id.get_filesize() // 8:
+                raise ContentError(f"{name} is too large")
+        _check_storage(place, size, chunk if filters else 0, name)
+    return place
+
+
+def _check_filters(creation: Any, name: str) -> None:
+    """Raise ContentError unless a dataset is compressed as MATLAB does, with or without h5py's additions."""
+    import h5py
+
+    known = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32)
+    codes = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())]
+    if any(code not in known for code in codes):
+        unknown = next(code for code in codes if code not in known)
+        raise ContentError(f"{name} is compressed in a way that is not read (HDF5 filter {unknown}; {_REPACK})")
+    if codes != [code for code in known if code in codes]:
+        raise ContentError(f"{name} is compressed several times, or in a strange order ({_REPACK})")
+
+
+def _check_storage(place: Any, size: int, chunk: int, name: str) -> None:
+    """Raise ContentError where a dataset says that it holds more than lies in the file.
+
+    HDF5 makes up what is not there, and decompresses without a limit.
+
+    Parameters
+    ----------
+    place : h5py.h5d.DatasetID
+    size : int
+        Of all its values, in bytes.
+    chunk : int
+        Size of its chunks, in bytes, where they are compressed; else 0.
+    name : str
+    """
+    stored = place.get_storage_size()
+    if size > stored * (_MOST_RATIO if chunk else 1):
+        raise ContentError(f"{name} holds less than it says (writing it was not completed)")
+    if chunk and stored > _SMALL_CHUNK:
+        large: list[tuple[int, ...]] = []
+        place.chunk_iter(lambda info: large.append(info.chunk_offset) if info.size > _SMALL_CHUNK else None)
+        for offset in large:
+            _, content = place.read_direct_chunk(offset)
+            if len(zlib.decompressobj().decompress(content, chunk + 1)) > chunk:
+                raise ContentError(f"{name} is damaged: it holds more than it says")
+
+
+def _check_plain(place: Any, name: str) -> Any:
+    """The HDF5 type of a dataset or attribute; raises ContentError unless it is of numbers or texts.
 
     Types that are made of others may be so deep that it takes gigabytes to look at them as numpy does.
     """
     import h5py
 
-    if place.get_type().get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING):
-        raise ClassifierError(f"{name} holds neither numbers nor texts")
+    kind = place.get_type()
+    # truth values, as h5py writes them, are named numbers of one byte
+    if kind.get_class() == h5py.h5t.ENUM and kind.get_size() == 1:
+        return kind
+    if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING):
+        raise ContentError(f"{name} holds neither numbers nor texts")
+    return kind
 
 
 def text_dataset(group: h5py.Group, name: str) -> str:
@@ -164,7 +361,7 @@ def texts(group: h5py.Group, name: str) -> tuple[str, ...]:
     """The texts of a dataset of any shape, in order."""
     place = dataset(group, name)
     if place.size > _MOST_TEXTS:
-        raise ClassifierError(f"{name} is too large ({place.size} texts)")
+        raise ContentError(f"{name} is too large ({place.size} texts)")
     _check_lengths(place, name, _LONGEST_ITEM)
     values = np.ravel(place[()])
     # a letter of several bytes may have been cut in two
@@ -178,9 +375,9 @@ def text_attribute(place: h5py.Group, name: str) -> str:
     attribute = place.attrs.get_id(name)
     _check_plain(attribute, name)
     if attribute.shape not in ((), (1,)) or attribute.dtype.kind not in "OS":
-        raise ClassifierError(f"its {name} is no text")
+        raise ContentError(f"its {name} is no text")
     if attribute.dtype.itemsize > _LONGEST_TEXT or _attribute_length(place.file, name) > _LONGEST_TEXT:
-        raise ClassifierError(f"its {name} is too long, or damaged")
+        raise ContentError(f"its {name} is too long, or damaged")
     value = place.attrs[name]
     return _text(value[0] if isinstance(value, np.ndarray) else value, name)
 
@@ -190,7 +387,7 @@ def number_attribute(place: h5py.Group, name: str) -> int:
     attribute = place.attrs.get_id(name)
     _check_plain(attribute, name)
     if attribute.shape != () or attribute.dtype.kind not in "iu":
-        raise ClassifierError(f"its {name} is no number")
+        raise ContentError(f"its {name} is no number")
     return int(place.attrs[name])
 
 
@@ -200,17 +397,17 @@ def number_attribute(place: h5py.Group, name: str) -> int:
 
 
 def _check_lengths(place: h5py.Dataset, name: str, most: int) -> None:
-    """Raise ClassifierError if one of the texts of a dataset is longer than `most`."""
+    """Raise ContentError if one of the texts of a dataset is longer than `most`."""
     longest = place.dtype.itemsize
     if place.dtype.kind == "O" and place.size:
         offset = place.id.get_offset()
         if offset is None:
-            raise ClassifierError(f"{name} is stored in a way that this version does not read")
+            raise ContentError(f"{name} is stored in a way that this version does not read")
         with Path(place.file.filename).open("rb") as file:
             file.seek(offset)
             longest = max(length for length, _, _ in struct.iter_unpack("<IQI", file.read(16 * place.size)))
     if longest > most:
-        raise ClassifierError(f"{name} is too long, or damaged")
+        raise ContentError(f"{name} is too long, or damaged")
 
 
 def _attribute_length(file: h5py.File, name: str) -> int:
@@ -222,7 +419,7 @@ def _attribute_length(file: h5py.File, name: str) -> int:
         while at >= 9:
             count += 1
             if count > _MOST_TEXTS:
-                raise ClassifierError(f"its {name} is in too many places")
+                raise ContentError(f"its {name} is in too many places")
             # versions 1 and 2 of what HDF5 writes before the name of an attribute, then version 3
             for header, version, padded in ((8, 1, True), (8, 2, False), (9, 3, False)):
                 found, _, *sizes = struct.unpack_from("<BBHHH", content, at - header)
@@ -245,7 +442,7 @@ def short_texts_attribute(place: h5py.Group, name: str) -> list[str]:
         attribute = place.attrs.get_id(part)
         _check_plain(attribute, part)
         if math.prod(attribute.shape) + len(found) > _MOST_TEXTS:
-            raise ClassifierError(f"its {name} are too many")
+            raise ContentError(f"its {name} are too many")
         # texts of any length lie elsewhere, many of them perhaps in one long place
         if attribute.dtype.kind != "S" or math.prod(attribute.shape) * attribute.dtype.itemsize > _LONGEST_TEXT:
             return []
@@ -267,9 +464,9 @@ def dataset_names(group: h5py.Group, most: int) -> list[str]:
         place, prefix, depth = waiting.pop()
         members += len(place)
         if members > most:
-            raise ClassifierError(f"{group.name} has too many members")
+            raise ContentError(f"{group.name} has too many members")
         if depth > _DEEPEST:
-            raise ClassifierError(f"{group.name} has groups in groups, {depth} deep")
+            raise ContentError(f"{group.name} has groups in groups, {depth} deep")
         for name in place:
             if _is_link(place, name):
                 continue
@@ -285,7 +482,7 @@ def _text(value: Any, name: str) -> str:
     if isinstance(value, bytes):
         value = value.decode()
     if not isinstance(value, str):
-        raise ClassifierError(f"its {name} is no text")
+        raise ContentError(f"its {name} is no text")
     if len(value) > _LONGEST_TEXT:
-        raise ClassifierError(f"its {name} are too long")
+        raise ContentError(f"its {name} are too long")
     return str(value)

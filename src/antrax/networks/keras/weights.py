@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ClassifierError
-from antrax.io.untrusted_hdf5 import dataset, dataset_names, member, open_stranger, short_texts_attribute
+from antrax.io.untrusted_hdf5 import dataset, dataset_names, member, open_untrusted, short_texts_attribute
 from antrax.networks.graph import Graph, Weights
 from antrax.networks.keras.config import Stored
 from antrax.networks.layers import Shape
@@ -86,7 +86,7 @@ def read_weights_in_order(path: Path, graph: Graph, names: Sequence[str], what: 
         The file is missing, damaged, or has other weights.
     """
     shapes = graph.weight_shapes()
-    with open_stranger(path, what) as file:
+    with open_untrusted(path, what) as file:
         found = []
         for layer in short_texts_attribute(file, "layer_names"):
             place = member(file, layer)
