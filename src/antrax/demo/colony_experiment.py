@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from antrax.demo.ants import Ant, paint_ant
-from antrax.demo.behaviour import ARENA, Walk, hang_lamp, walk
+from antrax.demo.behaviour import ARENA, Lamp, Walk, hang_lamp, walk
 from antrax.demo.colony import SINGLE_AREA, Colony, ColonyOptions, simulate_colony
 from antrax.demo.debris import KINDS, Thing, find_thing
 from antrax.demo.experiment import DemoExperiment, writing_into
@@ -28,6 +28,9 @@ from antrax.io.stacks import write_stacks
 # What a random generator is for, beside the uses in `experiment` and `colony`.
 _FOR_ANTS, _FOR_MOVIE, _FOR_TRACKLET, _FOR_FILM_BEFORE = 11, 12, 13, 14
 
+# Images of a movie below which it is painted in this process.
+_FEW_IMAGES = 2000
+
 
 def generate_colony(
     directory: Path,
@@ -35,6 +38,7 @@ def generate_colony(
     *,
     images: bool = True,
     examples: int = 500,
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DemoExperiment:
     """Write a tracked experiment of a made-up colony, with the truth of every animal and frame.
@@ -54,6 +58,8 @@ def generate_colony(
         Paint blob images and examples; without, everything else is there in seconds.
     examples : int
         Labelled images of each label, about; tracklets are taken whole.
+    workers : int, optional
+        Processes that paint; one a processor by default. The images are the same with any number.
     progress : callable, optional
         Called with the number of painted tracklets and of all that are painted, after each.
 
@@ -66,13 +72,18 @@ def generate_colony(
     """
     with writing_into(directory) as draft:
         colony = simulate_colony(options)
-        counts = _write(draft, colony, images, examples, progress)
+        counts = _write(draft, colony, images, examples, workers, progress)
     directory = directory.absolute()
     return DemoExperiment(directory, directory / "session", len(colony.tracks.names), *counts)
 
 
 def _write(
-    directory: Path, colony: Colony, images: bool, examples: int, progress: Callable[[int, int], None] | None
+    directory: Path,
+    colony: Colony,
+    images: bool,
+    examples: int,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     from antrax.io.graphs import write_graph
 
@@ -108,7 +119,7 @@ def _write(
         write_arrays(session / "tracklets" / f"trdata_{movie}.mat", data, "single")
     write_graph(Session(directory, session), colony.graph)
     write_truth(directory / TRUTH_FILE, truth_of(colony), FRAMES_PER_SECOND)
-    return _paint(directory, colony, examples, progress) if images else (0, 0)
+    return _paint(directory, colony, examples, workers, progress) if images else (0, 0)
 
 
 def _write_removals(path: Path, colony: Colony) -> None:
@@ -160,7 +171,11 @@ def _save_mask(path: Path, mask: NDArray[np.bool_]) -> None:
 
 
 def _paint(
-    directory: Path, colony: Colony, examples: int, progress: Callable[[int, int], None] | None
+    directory: Path,
+    colony: Colony,
+    examples: int,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     """Write images, examples and their truth; return the numbers of images and of examples."""
     tracks, options, session = colony.tracks, colony.options, directory / "session"
@@ -183,17 +198,20 @@ def _paint(
             lamp = hang_lamp(movie_rng, (float(colony.size[0]), float(colony.size[1])))
             things = [find_thing(kind, movie_rng) for kind in KINDS]
             films: dict[str, Film] = {}
-            for row in painted[tracks.movie[painted] == movie].tolist():
-                name, label = str(tracks.names[row]), colony.labels[row]
-                films[name] = shot = film_along(
-                    label,
+            here_painted = painted[tracks.movie[painted] == movie].tolist()
+            tasks: list[_Task] = [
+                (
+                    colony.labels[row],
                     _actors(colony, row, ants, things),
                     _course(tracks.data[tracks.rows(row)]),
                     lamp,
-                    NOMINAL_SIZE,
-                    np.random.default_rng([options.seed, _FOR_TRACKLET, row]),
+                    (options.seed, _FOR_TRACKLET, row),
                 )
-                count = len(shot.labels)
+                for row in here_painted
+            ]
+            for row, shot in zip(here_painted, _films(tasks, workers), strict=True):
+                name, label, count = str(tracks.names[row]), colony.labels[row], len(shot.labels)
+                films[name] = shot
                 here = (directory.name, movie, name)
                 truth.writerow((*here, label, count, round(1 - shot.labels.count(label) / count, 3)))
                 frames.writerows((*here, place, each) for place, each in enumerate(shot.labels, 1))
@@ -210,13 +228,32 @@ def _paint(
                 write_stacks(
                     session / "images" / f"images_{movie}.mat", ((name, shot.images) for name, shot in films.items())
                 )
-                passed = {
-                    str(tracks.names[row]): _passed(tracks.data[tracks.rows(row), 0])
-                    for row in painted[tracks.movie[painted] == movie]
-                }
+                passed = {str(tracks.names[row]): _passed(tracks.data[tracks.rows(row), 0]) for row in here_painted}
                 write_arrays(session / "images" / f"frame_passed_{movie}.mat", passed, "logical")
     written += _film_rare_labels(directory, colony, ants, written, examples)
     return images, written.total()
+
+
+def _films(tasks: list[_Task], workers: int | None) -> Iterator[Film]:
+    """Films of tracklets, in order; in this process where they are few."""
+    from antrax.networks.devices import processors
+
+    workers = workers or processors()
+    if workers <= 1 or sum(len(task[2].speeds) for task in tasks) < _FEW_IMAGES:
+        yield from map(_film, tasks)
+        return
+    from loky import get_reusable_executor
+
+    # Workers stay for the next movie.
+    yield from get_reusable_executor(workers).map(_film, tasks, chunksize=4)
+
+
+_Task = tuple[str, list[Ant | Thing], Walk, Lamp, tuple[int, ...]]
+
+
+def _film(task: _Task) -> Film:
+    label, actors, course, lamp, seed = task
+    return film_along(label, actors, course, lamp, NOMINAL_SIZE, np.random.default_rng(seed))
 
 
 def _film_rare_labels(
