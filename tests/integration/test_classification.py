@@ -21,9 +21,9 @@ from antrax.classification.run import ClassifyOptions, classify
 from antrax.demo.walkthrough import compare_with_truth
 from antrax.errors import ClassificationError, ExperimentError, OptionError
 from antrax.images import prepare
+from antrax.io.labels_file import to_labels_file
 from antrax.io.session import Session, open_session
 from antrax.io.stacks import open_stack, write_stacks
-from antrax.labels import to_labels_file
 from tests.fixtures.antrax_files import write_antrax_file
 from tests.fixtures.training_tools import Listener
 

@@ -12,8 +12,8 @@ from PIL import Image
 import antrax.training.run
 from antrax.classification.classifier_file import read_classifier
 from antrax.errors import ClassifierError, OptionError, TrainsetError
+from antrax.io.labels_file import to_labels_file
 from antrax.io.session import Session
-from antrax.labels import to_labels_file
 from antrax.progress import Reporter
 from antrax.training.augmentation import Augmentation, parse_augmentation
 from antrax.training.dataset import load_trainset, open_classdir

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antrax.errors import ConflictError, LabelsError, OutputError
+from antrax.io.labels_file import edit_labels, from_labels_file, labels_digest, to_labels_file
 from antrax.io.session import Session
 from antrax.labels import (
     MULTI_NAMES,
@@ -17,12 +18,7 @@ from antrax.labels import (
     Category,
     Labels,
     check_label_name,
-    edit_labels,
-    from_labels_file,
     guess_category,
-    labels_digest,
-    read_labels,
-    to_labels_file,
     unusable_names,
 )
 
@@ -290,23 +286,22 @@ def test_a_name_that_no_folder_can_have_everywhere_is_refused_as_a_label(name: s
         check_label_name(name)
 
 
-def test_labels_are_read_anew_while_those_of_the_session_stay_what_they_were(session: Session) -> None:
+def test_the_labels_of_a_session_are_those_of_its_file_now(session: Session) -> None:
     assert session.labels == PARSED
     labels_file(session).write_text("EF\tant_labels\n")
-    assert session.labels == PARSED
-    assert read_labels(session).ants == ("EF",)
+    assert session.labels.ants == ("EF",)
 
 
 def test_edited_labels_keep_their_order_and_the_tag_colours(session: Session) -> None:
-    labels = edit_labels(session, ROWS, labels_digest(session))
+    labels = edit_labels(session.layout, ROWS, labels_digest(labels_file(session)))
     assert labels == Labels(("CD", "AB"), ("NoAnt",), ("Multi", "Unknown"), ("B",))
-    assert read_labels(session) == labels
+    assert session.labels == labels
 
 
 def test_edited_labels_stay_in_the_old_form_where_matlab_keeps_its_own_beside_it(session: Session) -> None:
     labels_file(session).write_text(OLD)
     (session.path / "parameters" / "labels.mat").touch()
-    edit_labels(session, ROWS, labels_digest(session))
+    edit_labels(session.layout, ROWS, labels_digest(labels_file(session)))
     assert labels_file(session).read_text() == OLD.replace("AB,CD", "CD,AB")
 
 
@@ -315,47 +310,47 @@ def test_edited_labels_are_in_the_new_form_otherwise(session: Session, content: 
     labels_file(session).write_text(content)
     if matlab:
         (session.path / "parameters" / "labels.mat").touch()
-    edit_labels(session, ROWS, labels_digest(session))
+    edit_labels(session.layout, ROWS, labels_digest(labels_file(session)))
     assert labels_file(session).read_text().startswith("CD\tant_labels\nAB\tant_labels\n")
 
 
 def test_unknown_cannot_be_edited_away(session: Session) -> None:
-    assert edit_labels(session, [("AB", "ant")], labels_digest(session)).all == ("AB", "Unknown")
-    assert edit_labels(session, [], labels_digest(session)).all == ("Unknown",)
+    assert edit_labels(session.layout, [("AB", "ant")], labels_digest(labels_file(session))).all == ("AB", "Unknown")
+    assert edit_labels(session.layout, [], labels_digest(labels_file(session))).all == ("Unknown",)
 
 
 def test_a_session_without_labels_gets_a_file(session: Session) -> None:
     labels_file(session).unlink()
-    assert labels_digest(session) is None
-    edit_labels(session, ROWS, None)
-    assert read_labels(session).ants == ("CD", "AB")
+    assert labels_digest(labels_file(session)) is None
+    edit_labels(session.layout, ROWS, None)
+    assert session.labels.ants == ("CD", "AB")
 
 
 def test_an_empty_labels_file_can_be_edited(session: Session) -> None:
     labels_file(session).write_bytes(b"")
-    assert edit_labels(session, ROWS, labels_digest(session)).ants == ("CD", "AB")
+    assert edit_labels(session.layout, ROWS, labels_digest(labels_file(session))).ants == ("CD", "AB")
 
 
 def test_a_damaged_labels_file_is_left_as_it_is(session: Session) -> None:
     labels_file(session).write_text("AB\tno_such_category\n")
     with pytest.raises(LabelsError, match="line 1"):
-        edit_labels(session, ROWS, labels_digest(session))
+        edit_labels(session.layout, ROWS, labels_digest(labels_file(session)))
     assert labels_file(session).read_text() == "AB\tno_such_category\n"
 
 
 @pytest.mark.parametrize("since", ["EF\tant_labels\n", None, "first"])
 def test_labels_that_somebody_changed_since_are_not_written_over(session: Session, since: str | None) -> None:
-    digest = labels_digest(session)
+    digest = labels_digest(labels_file(session))
     if since == "first":
         digest = None  # there was no file when this person began
     elif since:
         labels_file(session).write_text(since)
     else:
         labels_file(session).unlink()
-    before = labels_digest(session)
+    before = labels_digest(labels_file(session))
     with pytest.raises(ConflictError, match="somebody else changed"):
-        edit_labels(session, ROWS, digest)
-    assert labels_digest(session) == before
+        edit_labels(session.layout, ROWS, digest)
+    assert labels_digest(labels_file(session)) == before
 
 
 @pytest.mark.parametrize(
@@ -377,19 +372,20 @@ def test_labels_that_cannot_be_are_refused_and_the_file_stays(
     session: Session, rows: list[tuple[str, str]], why: str
 ) -> None:
     with pytest.raises(LabelsError, match=why):
-        edit_labels(session, rows, labels_digest(session))
+        edit_labels(session.layout, rows, labels_digest(labels_file(session)))
     assert labels_file(session).read_text() == NEW
 
 
 @pytest.mark.parametrize("multi", MULTI_NAMES)
 def test_several_ants_may_be_spelt_in_three_ways(session: Session, multi: str) -> None:
-    assert edit_labels(session, [(multi, "multi")], labels_digest(session)).category(multi) is Category.MULTI
+    labels = edit_labels(session.layout, [(multi, "multi")], labels_digest(labels_file(session)))
+    assert labels.category(multi) is Category.MULTI
 
 
 def test_labels_are_not_edited_on_a_drive_that_was_taken_away(session: Session) -> None:
     session.path.rename(session.path.with_name("away"))
     with pytest.raises(LabelsError, match="is the drive of the experiment connected"):
-        edit_labels(session, ROWS, None)
+        edit_labels(session.layout, ROWS, None)
     assert not session.path.exists()
 
 
@@ -401,7 +397,7 @@ def test_labels_that_cannot_be_written_are_an_error_and_the_old_ones_stay(sessio
         labels_file(session).write_text(NEW)
         subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
         with pytest.raises(OutputError, match=r"labels\.csv cannot be written"):
-            edit_labels(session, ROWS, labels_digest(session))
+            edit_labels(session.layout, ROWS, labels_digest(labels_file(session)))
         assert labels_file(session).read_text() == NEW
     finally:
         subprocess.run(["umount", "-l", folder], check=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from antrax.errors import AntraxError, ExperimentError
 from antrax.io.atomic import make_folder, write_atomically
+from antrax.io.layout import SESSION_MARK, is_session
 from antrax.io.session import Session, find_experiments, open_session, session_dirs
 
 # Experiments lie at most so deep in a folder that was given: FOLDER/2026/colony1/experiment.
@@ -172,7 +173,7 @@ class Places:
         if not inside:
             raise ExperimentError(
                 f"{path} is no tracked experiment and, {_DEPTH} levels deep, holds none: no folder there has a session "
-                "with parameters/Trck.mat; run the tracking step first"
+                f"with {SESSION_MARK.as_posix()}; run the tracking step first"
             )
         self._folders.append(path)
         return [(experiment, None) for experiment in inside]
@@ -258,6 +259,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _has_mark(session: Path) -> bool:
     try:
-        return (session / "parameters" / "Trck.mat").is_file()
+        return is_session(session)
     except OSError:
         return False

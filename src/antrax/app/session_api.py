@@ -15,10 +15,11 @@ from antrax.app.sheets import IMAGES, LARGEST_CELL, centred, make_sheet
 from antrax.app.validation_api import Checking
 from antrax.errors import AntraxError, ConflictError, ExperimentError, LabelsError, OptionError, StackError
 from antrax.images import BadImageError, read_example
+from antrax.io.labels_file import edit_labels, labels_digest
 from antrax.io.names import TrackletName
 from antrax.io.session import Session
 from antrax.io.stacks import open_stack
-from antrax.labels import UNKNOWN, Category, Labels, edit_labels, labels_digest, read_labels
+from antrax.labels import UNKNOWN, Category, Labels
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
@@ -65,12 +66,13 @@ class Workbench:
         self.assignments.refresh()
         labels, problem = self._labels()
         classified = set(self.assignments.movies)
+        table = self.session.movies
         return {
             "experiment": self.session.experiment.name,
             "session": self.session.name,
             "path": str(self.session.path),
             "movies": [
-                {"movie": movie, "name": self._movie_name(movie), "classified": movie in classified}
+                {"movie": movie, "name": table[movie].name if movie in table else "", "classified": movie in classified}
                 for movie in self.catalog.movies
             ],
             "without_stack": len(self.session.movies_without_stack),
@@ -83,7 +85,7 @@ class Workbench:
             "labels_problem": problem,
             "has_labels_file": self._labels_version() != "",
             "classified": bool(classified),
-            "classifier": (self.session.classifier_dir / "classifier.h5").is_file(),
+            "classifier": self.session.layout.classifier.classifier().is_file(),
             "inverted": self.session.inverted,
             "warnings": [*self.assignments.problems, *self.checking.problems],
             "versions": self.versions(),
@@ -121,7 +123,7 @@ class Workbench:
     def _labels(self) -> tuple[Labels, str | None]:
         """The session's labels as they are on disk now, and what is wrong with them."""
         try:
-            return read_labels(self.session), None
+            return self.session.labels, None
         except LabelsError as error:
             return Labels(ants=()), str(error)
 
@@ -133,7 +135,7 @@ class Workbench:
     def _labels_version(self) -> str:
         """Another whenever labels.csv is; empty where there is none. Where it cannot be read, one may go on looking."""
         try:
-            return labels_digest(self.session) or ""
+            return labels_digest(self.session.layout.labels_file) or ""
         except LabelsError:
             return "unreadable"
 
@@ -465,7 +467,7 @@ class Workbench:
     def label_rows(self) -> dict[str, Any]:
         """The session's labels for editing. Raises `ExperimentError`, `LabelsError`."""
         self._check_there()
-        digest = labels_digest(self.session)
+        digest = labels_digest(self.session.layout.labels_file)
         labels, problem = self._labels() if digest is not None else (Labels(ants=()), None)
         counts = self.examples.counts()
         return {
@@ -476,13 +478,13 @@ class Workbench:
             "digest": digest,
             "exists": digest is not None,
             "problem": problem,
-            "path": str(self.session.path / "parameters" / "labels.csv"),
+            "path": str(self.session.layout.labels_file),
             "colors": list(labels.tagcolors),
         }
 
     def edit_labels(self, rows: Sequence[tuple[str, Category]], digest: str | None) -> dict[str, Any]:
         """Write the session's labels. Raises `LabelsError`."""
-        edit_labels(self.session, rows, digest)
+        edit_labels(self.session.layout, rows, digest)
         return self.label_rows()
 
 

@@ -47,7 +47,7 @@ class Checking:
         self._session = session
         self._assignments = assignments
         self._examples = examples
-        self._marks = Marks(session.path / "validation" / "marks.csv")
+        self._marks = Marks(session.layout.marks_file)
         self._counts: tuple[tuple[str, Labels], tuple[Counter[Category], Counter[Category]]] | None = None
 
     @property

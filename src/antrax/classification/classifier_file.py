@@ -20,6 +20,7 @@ from antrax.classification.calibration import Calibration
 from antrax.errors import ClassifierError
 from antrax.images import Background, Preparation
 from antrax.io.atomic import replacing_hdf5
+from antrax.io.layout import CLASSIFIER_SUFFIX, ClassifierLayout
 from antrax.io.untrusted_hdf5 import (
     dataset,
     has,
@@ -38,7 +39,6 @@ from antrax.networks.keras.weights import KERAS_VERSION, read_weights, write_wei
 if TYPE_CHECKING:
     import h5py
 
-SUFFIX = ".h5"
 _FORMAT = 1
 
 
@@ -235,17 +235,18 @@ def find_classifier(classifier_dir: Path, choice: str | None) -> Path:
     ClassifierError
         It does not exist; the message names those that do, or says how to train one.
     """
-    if choice is None or (Path(choice).name == choice and not choice.endswith(SUFFIX)):
-        path = classifier_dir / f"{choice or 'classifier'}{SUFFIX}"
+    if choice is None or (Path(choice).name == choice and not choice.endswith(CLASSIFIER_SUFFIX)):
+        layout = ClassifierLayout(classifier_dir)
+        path = layout.classifier(choice) if choice else layout.classifier()
         if choice and not path.is_file() and Path(choice).is_file():
-            raise ClassifierError(f"{Path(choice).absolute()} is no classifier: these end in {SUFFIX}")
+            raise ClassifierError(f"{Path(choice).absolute()} is no classifier: these end in {CLASSIFIER_SUFFIX}")
     else:
         path = Path(choice).expanduser().absolute()
         if not path.is_file() and (classifier_dir / choice).is_file():
             path = classifier_dir / choice
     if path.is_file():
         return path
-    there = sorted(p.stem for p in classifier_dir.glob(f"*{SUFFIX}")) if classifier_dir.is_dir() else []
+    there = sorted(p.stem for p in classifier_dir.glob(f"*{CLASSIFIER_SUFFIX}")) if classifier_dir.is_dir() else []
     use = f"there is {', '.join(there)} (choose with --classifier NAME); or " if there else ""
     train = f"train one first: antrax train {_quoted(classifier_dir.parent.parent)}"
     raise ClassifierError(f"{path} does not exist; {use}{train}")

@@ -21,7 +21,7 @@ from antrax.errors import AntraxError, ClassificationError, ExperimentError, Lab
 from antrax.io.results import MovieWriter, autoids_file, confidence_file, frameprobs_file
 from antrax.io.session import Session, find_experiments, open_session
 from antrax.io.stacks import open_stack
-from antrax.labels import Category
+from antrax.labels import Category, Labels
 from antrax.networks.devices import choose_device, processors
 from antrax.progress import Reporter, Update
 
@@ -185,11 +185,11 @@ class _Movie:
     report: ExperimentReport
     session: Session
     classifier: Path
+    stacks: tuple[Path, ...]
     labels: tuple[str, ...]
     categories: tuple[Category | None, ...]
     rule: Rule
     attributes: dict[str, Any]
-    size: int
     writer: MovieWriter | None = None
     tracklets: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
@@ -202,13 +202,13 @@ def _plan(
     """The movies of an experiment that are to be classified. Raises AntraxError where none can be."""
     session = report.session = open_session(report.path, options.session)
     report.path = session.experiment
-    numbers = _movies_to_classify(report, session, options, reporter)
+    movies = _movies_to_classify(report, session, options, reporter)
     path = find_classifier(session.classifier_dir, options.classifier)
     if is_new := path not in classifiers:
         classifiers[path] = read_classifier(path)
     labels = session.labels
     classifier = classifiers[path].with_labels_of(labels.all)
-    _compare_labels(session, classifier, reporter)
+    _compare_labels(session, labels, classifier, reporter)
     if session.inverted != (classifier.background == "black"):
         animals = "light animals on dark ground" if session.inverted else "dark animals on light ground"
         raise ExperimentError(
@@ -239,27 +239,29 @@ def _plan(
             report,
             session,
             path,
+            stacks,
             classifier.labels,
             categories,
             rule,
             attributes,
-            sum(_size(p) for p in session.stacks[number]),
         )
-        for number in numbers
+        for number, stacks in movies.items()
     ]
 
 
 def _movies_to_classify(
     report: ExperimentReport, session: Session, options: ClassifyOptions, reporter: Reporter
-) -> list[int]:
-    if not session.stacks:
+) -> dict[int, tuple[Path, ...]]:
+    """The stacks of the movies to classify."""
+    stacks = session.stacks
+    if not stacks:
         raise ExperimentError(
-            f"{session.path / 'images'} holds no image stacks (images_<m>.mat): "
+            f"{session.layout.images} holds no image stacks (images_<m>.mat): "
             "run the tracking step, or copy the stacks there"
         )
-    numbers = list(session.stacks)
+    numbers = list(stacks)
     if options.movies is not None:
-        if absent := [number for number in options.movies if number not in session.stacks]:
+        if absent := [number for number in options.movies if number not in stacks]:
             raise ExperimentError(
                 f"{session.path} has no image stack of movie {', '.join(map(str, absent))}; it has {_ranges(numbers)}"
             )
@@ -272,22 +274,22 @@ def _movies_to_classify(
     if options.missing:
         report.skipped += [number for number in numbers if autoids_file(session, number).exists()]
         numbers = [number for number in numbers if number not in report.skipped]
-    return numbers
+    return {number: stacks[number] for number in numbers}
 
 
-def _compare_labels(session: Session, classifier: Classifier, reporter: Reporter) -> None:
+def _compare_labels(session: Session, labels: Labels, classifier: Classifier, reporter: Reporter) -> None:
     """Tell which labels are not shared. Raises `LabelsError` where no ID is."""
     name = session.experiment.name
-    known = set(session.labels.all)
+    known = set(labels.all)
     if unknown := [label for label in classifier.labels if label not in known]:
         reporter.warn(
             f"{name}: the classifier knows {', '.join(unknown)}, which labels.csv does not list: never assigned"
         )
-    if absent := [label for label in session.labels.all if label not in classifier.labels]:
+    if absent := [label for label in labels.all if label not in classifier.labels]:
         reporter.warn(f"{name}: the classifier does not know {', '.join(absent)} of labels.csv: never assigned")
-    if not set(session.labels.ants) & set(classifier.labels):
+    if not set(labels.ants) & set(classifier.labels):
         raise LabelsError(
-            f"{session.path / 'parameters' / 'labels.csv'} shares no ant label with the classifier "
+            f"{session.layout.labels_file} shares no ant label with the classifier "
             f"({', '.join(classifier.labels)}); choose the classifier that was trained for these ants"
         )
 
@@ -306,7 +308,7 @@ def _run(
     started = time.monotonic()
     images = 0
     done = 0.0
-    with reporter.bar("classifying", sum(movie.size for movie in movies), "B") as update:
+    with reporter.bar("classifying", sum(_size(path) for movie in movies for path in movie.stacks), "B") as update:
         with _Pool(models, workers) as pool:
             for movie, share, outcome in pool.map_ordered(_jobs(movies)):
                 if isinstance(outcome, list):
@@ -334,7 +336,7 @@ def _jobs(movies: list[_Movie]) -> Iterator[_Step]:
     for movie in movies:
         movie.report.started = movie.report.started or time.monotonic()
         names: set[str] = set()
-        for path in movie.session.stacks[movie.number]:
+        for path in movie.stacks:
             size = _size(path)
             try:
                 with open_stack(path) as stack:
@@ -426,8 +428,9 @@ def _take(movie: _Movie, results: list[Classified]) -> None:
     except AntraxError as error:
         _fail(movie, error)
         return
+    known = dict(zip(movie.labels, movie.categories, strict=True))
     for result in results:
-        category = movie.session.labels.category(result.decision.label) or Category.UNKNOWN
+        category = known.get(result.decision.label) or Category.UNKNOWN
         movie.tracklets[OUTCOMES[category]] += 1
         movie.images[OUTCOMES[category]] += len(result.probabilities)
 

@@ -22,6 +22,7 @@ from antrax.demo.planning import SEVERAL, UNREADABLE, movies_with_examples
 from antrax.demo.rendering import FLOOR, NOMINAL_SIZE
 from antrax.demo.truth import TRUTH_FILE, truth_of, write_truth
 from antrax.demo.writing import write_arrays, write_examples, write_parameters
+from antrax.io.layout import SessionLayout
 from antrax.io.session import Session
 from antrax.io.stacks import write_stacks
 
@@ -87,16 +88,16 @@ def _write(
 ) -> tuple[int, int]:
     from antrax.io.graphs import write_graph
 
-    session, options = directory / "session", colony.options
+    session, options = SessionLayout(directory / "session"), colony.options
     for folder in (
-        "parameters/masks",
-        "parameters/backgrounds",
-        "images",
-        "tracklets",
-        "labels",
-        "classifier/examples",
+        session.masks,
+        session.backgrounds,
+        session.images,
+        session.tracklets,
+        session.labels,
+        session.classifier.examples,
     ):
-        (session / folder).mkdir(parents=True)
+        folder.mkdir(parents=True)
     names = colony.colony_names if options.colonies > 1 else ()
     ids = colony.ids[: options.animals]
     settings = {
@@ -108,16 +109,14 @@ def _write(
         "thrsh_meanareamax": SINGLE_AREA[1],
         "graph_groupby": "experiment",
     }
-    write_parameters(
-        session / "parameters", directory.name, options.movies, options.frames, NOMINAL_SIZE, ids, settings
-    )
-    _write_removals(session / "parameters" / "ids.cfg", colony)
-    _write_masks(session / "parameters", colony)
+    write_parameters(session, directory.name, options.movies, options.frames, NOMINAL_SIZE, ids, settings)
+    _write_removals(session.id_changes_file, colony)
+    _write_masks(session, colony)
     for movie in range(1, options.movies + 1):
         here = np.flatnonzero(colony.tracks.movie == movie)
         data = {str(colony.tracks.names[row]): colony.tracks.data[colony.tracks.rows(row)].T for row in here.tolist()}
-        write_arrays(session / "tracklets" / f"trdata_{movie}.mat", data, "single")
-    write_graph(Session(directory, session), colony.graph)
+        write_arrays(session.file("trdata", movie), data, "single")
+    write_graph(Session(directory, session.path), colony.graph)
     write_truth(directory / TRUTH_FILE, truth_of(colony), FRAMES_PER_SECOND)
     return _paint(directory, colony, examples, workers, progress) if images else (0, 0)
 
@@ -137,7 +136,7 @@ def _write_removals(path: Path, colony: Colony) -> None:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def _write_masks(parameters: Path, colony: Colony) -> None:
+def _write_masks(session: SessionLayout, colony: Colony) -> None:
     """Masks of the arenas, and the background without animals."""
     index = Image.new("L", colony.size, 0)
     background = Image.new("RGB", colony.size, (214, 204, 196))
@@ -156,14 +155,13 @@ def _write_masks(parameters: Path, colony: Colony) -> None:
         if colony.options.open_arena:
             ImageDraw.Draw(boundary).ellipse(circle, outline=255, width=25)
     inside = np.asarray(index) > 0
-    masks = parameters / "masks"
-    background.save(parameters / "backgrounds" / "background.png")
-    _save_mask(masks / "roimask.png", inside)
-    _save_mask(masks / "openboundrymask.png", np.asarray(boundary) > 0)
+    background.save(session.backgrounds / "background.png")
+    _save_mask(session.roi_mask, inside)
+    _save_mask(session.masks / "openboundrymask.png", np.asarray(boundary) > 0)
     if colony.options.colonies > 1:
-        index.save(masks / "colony_index_mask.png")
+        index.save(session.colony_index_mask)
         for number, name in enumerate(colony.colony_names, 1):
-            _save_mask(masks / f"colony_{name}.png", np.asarray(index) == number)
+            _save_mask(session.masks / f"colony_{name}.png", np.asarray(index) == number)
 
 
 def _save_mask(path: Path, mask: NDArray[np.bool_]) -> None:
@@ -178,7 +176,7 @@ def _paint(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     """Write images, examples and their truth; return the numbers of images and of examples."""
-    tracks, options, session = colony.tracks, colony.options, directory / "session"
+    tracks, options, session = colony.tracks, colony.options, SessionLayout(directory / "session")
     rng = np.random.default_rng([options.seed, _FOR_ANTS])
     ants = [paint_ant(name, rng) for name in colony.ids]
     painted = np.flatnonzero(colony.looks_single)
@@ -216,20 +214,16 @@ def _paint(
                 truth.writerow((*here, label, count, round(1 - shot.labels.count(label) / count, 3)))
                 frames.writerows((*here, place, each) for place, each in enumerate(shot.labels, 1))
                 if row in chosen:
-                    write_examples(
-                        session / "classifier" / "examples", f"{directory.name}.{name}", int(tracks.first[row]), shot
-                    )
+                    write_examples(session.classifier.examples, directory.name, name, int(tracks.first[row]), shot)
                     written.update(shot.labels)
                 images += count
                 done += 1
                 if progress:
                     progress(done, len(painted))
             if films:
-                write_stacks(
-                    session / "images" / f"images_{movie}.mat", ((name, shot.images) for name, shot in films.items())
-                )
+                write_stacks(session.file("images", movie), ((name, shot.images) for name, shot in films.items()))
                 passed = {str(tracks.names[row]): _passed(tracks.data[tracks.rows(row), 0]) for row in here_painted}
-                write_arrays(session / "images" / f"frame_passed_{movie}.mat", passed, "logical")
+                write_arrays(session.file("frame_passed", movie), passed, "logical")
     written += _film_rare_labels(directory, colony, ants, written, examples)
     return images, written.total()
 
@@ -263,6 +257,7 @@ def _film_rare_labels(
     rng = np.random.default_rng([colony.options.seed, _FOR_FILM_BEFORE])
     lamp = hang_lamp(rng)
     more = Counter[str]()
+    examples = SessionLayout(directory / "session").classifier.examples
     first = 1
     for label in (*dict.fromkeys(colony.ids), SEVERAL, UNREADABLE):
         same = [ant for ant in ants if ant.name == label] or ants
@@ -272,8 +267,8 @@ def _film_rare_labels(
             start = (float(rng.uniform(100, ARENA[0] - 100)), float(rng.uniform(100, ARENA[1] - 100)))
             course = walk(frames, start, 0.7 if label == SEVERAL else 3.0, rng)
             shot = film_along(label, actors, course, lamp, NOMINAL_SIZE, rng)
-            stem = f"{directory.name}_before.trj_id1_ti1_{first}_tf1_{first + frames - 1}"
-            write_examples(directory / "session" / "classifier" / "examples", stem, first, shot)
+            tracklet = f"trj_id1_ti1_{first}_tf1_{first + frames - 1}"
+            write_examples(examples, f"{directory.name}_before", tracklet, first, shot)
             more.update(shot.labels)
             first += frames
     return more

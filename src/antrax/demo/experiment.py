@@ -18,6 +18,7 @@ from antrax.demo.filming import Film, film
 from antrax.demo.planning import THINGS, Plan, movies_with_examples, plan_experiment
 from antrax.demo.writing import write_examples, write_movie, write_parameters, write_table
 from antrax.errors import OptionError, OutputError
+from antrax.io.layout import SessionLayout
 
 _SMALLEST_IMAGE = 24
 # What a random generator is for; with the seed, and movie and tracklet where there are several,
@@ -172,11 +173,11 @@ def _write(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     """Write everything into a new folder; return the numbers of images and of examples."""
-    session = directory / "session"
-    for folder in ("parameters", "images", "tracklets", "labels", "classifier/examples"):
-        (session / folder).mkdir(parents=True)
+    session = SessionLayout(directory / "session")
+    for folder in (session.parameters, session.images, session.tracklets, session.labels, session.classifier.examples):
+        folder.mkdir(parents=True)
     length = -(-max(plan.last for plan in plans) // 100) * 100
-    write_parameters(session / "parameters", directory.name, movies, length, size)
+    write_parameters(session, directory.name, movies, length, size)
     chosen = _choose_examples(plans, movies, examples)
     rng = np.random.default_rng([seed, _FOR_ANTS])
     ants = [paint_ant(name, rng) for name in IDS]
@@ -195,8 +196,7 @@ def _write(
             frame_truth += [(*row, place, label) for place, label in enumerate(shot.labels, 1)]
             if plan.name in chosen:
                 first = (movie - 1) * length + plan.first
-                stem = f"{directory.name}.{plan.name}"
-                write_examples(session / "classifier" / "examples", stem, first, shot)
+                write_examples(session.classifier.examples, directory.name, plan.name, first, shot)
                 written += plan.frames
             done += 1
             if progress:

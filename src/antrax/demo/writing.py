@@ -22,11 +22,13 @@ from antrax.demo.measuring import (
     metres_per_pixel,
 )
 from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE
+from antrax.io.layout import SessionLayout
+from antrax.io.names import example_name
 from antrax.io.stacks import write_stacks
 
 
 def write_parameters(
-    folder: Path,
+    layout: SessionLayout,
     experiment: str,
     movies: int,
     length: int,
@@ -38,8 +40,8 @@ def write_parameters(
 
     Parameters
     ----------
-    folder
-        The session's `parameters`.
+    layout
+        Of the session.
     experiment
         Name of the experiment.
     movies
@@ -53,12 +55,12 @@ def write_parameters(
     more_settings
         Entries of `prmtrs.json` beside the usual ones, which they replace.
     """
-    (folder / "Trck.mat").touch()
+    layout.mark.touch()
     categories = [(name, "ant_labels") for name in ids]
     categories += [(NOTHING, "noant_labels"), (SEVERAL, "other_labels")]
     categories += [(UNREADABLE, "other_labels"), *((code, "tagcolors") for code in sorted(set("".join(ids))))]
     labels = "".join(f"{label}\t{category}\n" for label, category in categories)
-    (folder / "labels.csv").write_text(labels, encoding="utf-8", newline="\n")
+    layout.labels_file.write_text(labels, encoding="utf-8", newline="\n")
     # Columns of this table are separated by spaces, so a name cannot have any.
     name = "_".join(experiment.split())
     rows = ["index subdir name movfile fps nframes fi ff"]
@@ -67,7 +69,7 @@ def write_parameters(
         f"{(movie - 1) * length + 1} {movie * length}"
         for movie in range(1, movies + 1)
     ]
-    (folder / "movies_info.txt").write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
+    layout.movies_file.write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
     settings: dict[str, object] = {
         "tagged": True,
         "geometry_multi_colony": False,
@@ -78,20 +80,20 @@ def write_parameters(
         "thrsh_meanareamax": AREAS[1],
         **(more_settings or {}),
     }
-    (folder / "prmtrs.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    layout.parameters_file.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
-def write_movie(session: Path, movie: int, films: dict[str, Film]) -> None:
+def write_movie(layout: SessionLayout, movie: int, films: dict[str, Film]) -> None:
     """Write the images of a movie's tracklets and the tracker's measurements."""
     write_stacks(
-        session / "images" / f"images_{movie}.mat",
+        layout.file("images", movie),
         ((name, shot.images) for name, shot in films.items()),
     )
     size = next(iter(films.values())).images.shape[1]
     measured = {name: measure(shot.images, shot.course) for name, shot in films.items()}
     passed = {name: has_plausible_area(data[:1], size) for name, data in measured.items()}
-    write_arrays(session / "tracklets" / f"trdata_{movie}.mat", measured, "single")
-    write_arrays(session / "images" / f"frame_passed_{movie}.mat", passed, "logical")
+    write_arrays(layout.file("trdata", movie), measured, "single")
+    write_arrays(layout.file("frame_passed", movie), passed, "logical")
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[np.float32]] | dict[str, NDArray[np.bool_]], kind: str) -> None:
@@ -106,13 +108,13 @@ def write_arrays(path: Path, arrays: dict[str, NDArray[np.float32]] | dict[str, 
                 dataset.attrs["MATLAB_int_decode"] = np.int32(1)
 
 
-def write_examples(folder: Path, stem: str, first: int, shot: Film) -> None:
+def write_examples(folder: Path, experiment: str, tracklet: str, first: int, shot: Film) -> None:
     """Write a tracklet's images as PNG files with a white background, by the label of each."""
     white = np.where(shot.images.any(axis=-1, keepdims=True), shot.images, np.uint8(255))
     for label in set(shot.labels):
         (folder / label).mkdir(exist_ok=True)
     for frame, (image, label) in enumerate(zip(white, shot.labels, strict=True), first):
-        Image.fromarray(image).save(folder / label / f"{stem}.{frame}.png", compress_level=1)
+        Image.fromarray(image).save(folder / label / example_name(experiment, tracklet, frame), compress_level=1)
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

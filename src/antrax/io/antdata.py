@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
 from antrax.io.atomic import make_folder, replacing
+from antrax.io.layout import antrax_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.positions import Kind, MoviePositions, Placements, movie_frames
 
@@ -35,21 +35,16 @@ if TYPE_CHECKING:
 
 TABLE = ("ant", "from", "to", "m", "tracklet", "assigned", "single", "source")
 _USER_BLOCK = 512
-_XY_FILE = re.compile(r"xy_(\d+)_(\d+)\.mat")
 
 
 def xy_file(session: Session, movie: int, colony: str = "") -> Path:
     """A movie's positions, for MATLAB."""
-    return _folder(session, colony) / f"xy_{movie}_{movie}.mat"
+    return session.layout.antrax_file("xy", movie, colony)
 
 
 def tracklets_table_file(session: Session, movie: int, colony: str = "") -> Path:
     """Which animal is in which tracklet of a movie."""
-    return _folder(session, colony) / f"tracklets_table_{movie}_{movie}.csv"
-
-
-def _folder(session: Session, colony: str) -> Path:
-    return session.path / "antdata" / colony if colony else session.path / "antdata"
+    return session.layout.antrax_file("tracklets_table", movie, colony)
 
 
 class AntdataWriter:
@@ -76,7 +71,7 @@ class AntdataWriter:
             The disk is full, or the folder cannot be written.
         """
         for colony in dict.fromkeys(positions.colonies):
-            make_folder(_folder(self._session, colony))
+            make_folder(self._session.layout.antdata(colony))
             animals = [animal for animal, other in enumerate(positions.colonies) if other == colony]
             columns = [_columns(positions, animal, self._scale) for animal in animals]
             ids = [positions.ids[animal] for animal in animals]
@@ -176,17 +171,18 @@ def _table(placements: Placements, positions: MoviePositions, animals: list[int]
 def antdata_movies(session: Session) -> list[int]:
     """Movies that have positions in `antdata/`, sorted. Files of several movies (`xy_1_3.mat`) are not among them."""
     found: set[int] = set()
-    for folder in (session.path / "antdata", *(_folder(session, colony) for colony in _colonies(session))):
+    for folder in (session.layout.antdata(), *(session.layout.antdata(colony) for colony in _colonies(session))):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            matches = [_XY_FILE.fullmatch(path.name) for path in folder.iterdir()]
-            found.update(int(match[1]) for match in matches if match and match[1] == match[2])
+            covered = [antrax_file(path.name, "xy") for path in folder.iterdir()]
+            found.update(movies[0] for movies in covered if movies and len(movies) == 1)
     return sorted(found)
 
 
 def _colonies(session: Session) -> tuple[str, ...]:
     """Names of the colonies; one empty name where there is one colony."""
-    labels = session.parameters.get("geometry_colony_labels")
-    if session.parameters.get("geometry_multi_colony") and isinstance(labels, list) and labels:
+    parameters = session.parameters
+    labels = parameters.get("geometry_colony_labels")
+    if parameters.get("geometry_multi_colony") and isinstance(labels, list) and labels:
         return tuple(str(label) for label in labels)
     return ("",)
 
@@ -219,7 +215,8 @@ def read_antdata(session: Session, movie: int) -> MoviePositions:
         )
     frames = columns[0].shape[1]
     span = movie_frames(session, movie)
-    fps = session.movies[movie].fps if movie in session.movies else float("nan")
+    entry = session.movies.get(movie)
+    fps = entry.fps if entry else float("nan")
     first = span[0] if span else 1
     found = MoviePositions.empty(movie, first, frames, fps, tuple(ids), tuple(colonies))
     x, y, orientation, kind = np.stack(columns, axis=2)

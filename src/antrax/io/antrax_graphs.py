@@ -6,7 +6,6 @@ movies (mostly one): their names, first and last frames, mean areas, and a digra
 
 from __future__ import annotations
 
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,9 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, GraphError
 from antrax.io.graphs import GraphPart, checked_part
+from antrax.io.layout import CROSS_MOVIE_LINKS, antrax_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.session import Session
-
-_FILE = re.compile(r"graph_(\d+)_(\d+)\.mat")
-_LINKS = "cross_movie_links.mat"
 
 
 def antrax_graph_files(session: Session) -> dict[Path, range]:
@@ -30,14 +27,14 @@ def antrax_graph_files(session: Session) -> dict[Path, range]:
     file. A file of several movies (anTraX joins those of a group when it solves) is passed over where each of its
     movies has its own.
     """
-    folder = session.path / "graphs"
+    folder = session.layout.graphs
     try:
         folders = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
         found = {
-            path: range(int(match[1]), int(match[2]) + 1)
+            path: covered
             for place in folders
             for path in sorted(place.iterdir())
-            if (match := _FILE.fullmatch(path.name)) and int(match[1]) <= int(match[2]) < int(match[1]) + 100_000
+            if (covered := antrax_file(path.name, "graph"))
         }
     except FileNotFoundError:
         return {}
@@ -88,10 +85,10 @@ def read_cross_movie_links(session: Session) -> list[tuple[str, str]]:
     GraphError
         A file is damaged.
     """
-    folder = session.path / "graphs"
+    folder = session.layout.graphs
     colonies = sorted({path.parent for path in antrax_graph_files(session)})
     links: list[tuple[str, str]] = []
-    for path in (place / _LINKS for place in dict.fromkeys([folder, *colonies])):
+    for path in (place / CROSS_MOVIE_LINKS for place in dict.fromkeys([folder, *colonies])):
         if not path.exists():
             continue
         try:
@@ -172,10 +169,9 @@ def _centroid(table: Any) -> tuple[float, float]:
 
 def _movies(path: Path, tracklet: Any) -> dict[int, tuple[int, int]]:
     """First and last absolute frame of the movies of a file; (1, 0) where no tracklet tells it."""
-    match = _FILE.fullmatch(path.name)
-    if match is None:
+    covered = antrax_file(path.name, "graph")
+    if covered is None:
         raise ValueError("its name does not tell its movie")
-    covered = range(int(match[1]), int(match[2]) + 1)
     if tracklet is None:
         return dict.fromkeys(covered, (1, 0))
     time = _properties(tracklet["ti"])

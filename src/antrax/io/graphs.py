@@ -34,7 +34,6 @@ Where a movie has both, the package's own file is read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
 
 FORMAT = "antrax tracklet graph"
 VERSION = 1
-_OWN_FILE = re.compile(r"graph_(\d+)\.h5")
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +236,7 @@ class GraphReading:
 
 def graph_file(session: Session, movie: int) -> Path:
     """A movie's graph in the package's own format."""
-    return session.path / "graphs" / f"graph_{movie}.h5"
+    return session.layout.file("graph", movie)
 
 
 def build_graph(
@@ -476,7 +474,7 @@ def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers
     theirs = antrax_graph_files(session)
     if not own and not theirs:
         raise ExperimentError(
-            f"{session.path / 'graphs'} holds no graph of tracklets (graph_<m>.h5, or anTraX's graph_<m>_<m>.mat); "
+            f"{session.layout.graphs} holds no graph of tracklets (graph_<m>.h5, or anTraX's graph_<m>_<m>.mat); "
             "run the tracking step first"
         )
     all_movies = sorted({*own, *(movie for covered in theirs.values() for movie in covered), *session.stacks})
@@ -486,7 +484,7 @@ def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers
     for movie in wanted:
         paths = [own[movie]] if movie in own else [path for path, covered in theirs.items() if movie in covered]
         if not paths:
-            failed[movie] = f"movie {movie} has no graph in {session.path / 'graphs'}"
+            failed[movie] = f"movie {movie} has no graph in {session.layout.graphs}"
         for path in paths:
             files.setdefault(path, []).append(movie)
     spans = {movie: (entry.fi, entry.ff) for movie, entry in session.movies.items() if entry.fi and entry.ff}
@@ -547,14 +545,7 @@ def _of_movies(part: GraphPart, movies: set[int], spans: Mapping[int, tuple[int,
 
 
 def _own_files(session: Session) -> list[tuple[int, Path]]:
-    folder = session.path / "graphs"
-    try:
-        entries = sorted(folder.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ExperimentError(f"{folder} cannot be read: {error.strerror}") from None
-    return [(int(match[1]), path) for path in entries if (match := _OWN_FILE.fullmatch(path.name))]
+    return [(movie, path) for movie, (path,) in session.layout.files("graph").items()]
 
 
 def read_own_file(path: Path) -> GraphPart:
@@ -655,7 +646,7 @@ def write_graph(session: Session, graph: TrackletGraph, movies: Iterable[int] | 
     OutputError
         A file cannot be written; it is then as it was.
     """
-    make_folder(session.path / "graphs")
+    make_folder(session.layout.graphs)
     written = []
     wanted = set(graph.movies.tolist() if movies is None else movies)
     for movie, first, last in zip(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from antrax.io.layout import EXAMPLE_SUFFIX
+
 # Longer numbers are no numbers of frames; and Python refuses to read those of thousands of digits.
 _TRACKLET = re.compile(r"trj_id([0-9]{1,12})_ti([0-9]{1,12})_([0-9]{1,12})_tf([0-9]{1,12})_([0-9]{1,12})")
 _EXAMPLE = re.compile(r"(?P<experiment>.+)\.(?P<tracklet>trj_id\d+_ti\d+_\d+_tf\d+_\d+)\.(?P<frame>\d+)")
@@ -46,6 +48,11 @@ def parse_tracklet_name(name: str) -> TrackletName | None:
     if movie != last_movie or last < first:
         return None
     return TrackletName(name, id_, movie, first, last)
+
+
+def example_name(experiment: str, tracklet: str, frame: int) -> str:
+    """Name of the file that an image is kept in as an example."""
+    return f"{experiment}.{tracklet}.{frame}{EXAMPLE_SUFFIX}"
 
 
 def parse_example_name(stem: str) -> tuple[str, str, str] | None:

@@ -36,7 +36,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -56,19 +55,18 @@ if TYPE_CHECKING:
 
     from antrax.io.session import Session
 
-_FILE = re.compile(r"positions_(\d+)\.parquet")
 _KEYPOINTS = ("centroid", "head", "tail")
 _METADATA = b"antrax"
 
 
 def positions_file(session: Session, movie: int) -> Path:
     """A movie's table of positions."""
-    return session.path / "positions" / f"positions_{movie}.parquet"
+    return session.layout.file("positions", movie)
 
 
 def netcdf_file(session: Session, movie: int) -> Path:
     """A movie's positions for `movement`."""
-    return session.path / "positions_netcdf" / f"positions_{movie}.nc"
+    return session.layout.netcdf(movie)
 
 
 def to_table(positions: MoviePositions, metres_per_pixel: float | None = None) -> pa.Table:
@@ -229,18 +227,7 @@ def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
 
 def solved_movies(session: Session) -> list[int]:
     """Movies that have positions, of this package or in `antdata/` only, sorted."""
-    return sorted({*_own_movies(session), *antdata_movies(session)})
-
-
-def _own_movies(session: Session) -> list[int]:
-    folder = session.path / "positions"
-    try:
-        matches = [_FILE.fullmatch(path.name) for path in folder.iterdir()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ExperimentError(f"{folder} cannot be read: {error.strerror}") from None
-    return [int(match[1]) for match in matches if match]
+    return sorted({*session.layout.files("positions"), *antdata_movies(session)})
 
 
 def positions_span(session: Session, movies: Iterable[int] | None = None) -> tuple[int, int]:
@@ -252,7 +239,7 @@ def positions_span(session: Session, movies: Iterable[int] | None = None) -> tup
         There are none, or a file is damaged.
     """
     spans = []
-    own = set(_own_movies(session))
+    own = session.layout.files("positions")
     for movie in _wanted(session, movies):
         if movie in own:
             about = _about(positions_file(session, movie))
@@ -285,7 +272,7 @@ def iter_positions(session: Session, movies: Iterable[int] | None = None) -> Ite
     ExperimentError
         No movie has positions, one that is asked for has none, or a file is damaged.
     """
-    own = set(_own_movies(session))
+    own = session.layout.files("positions")
     for movie in _wanted(session, movies):
         yield read_table(positions_file(session, movie)) if movie in own else read_antdata(session, movie)
 

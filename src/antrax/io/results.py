@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -41,22 +40,21 @@ CONFIDENCE = (
     "first_frame",
     "last_frame",
 )
-_AUTOIDS_FILE = re.compile(r"autoids_(\d+)\.csv")
 
 
 def autoids_file(session: Session, movie: int) -> Path:
     """A movie's labels, for anTraX's later steps."""
-    return session.labels_dir / f"autoids_{movie}.csv"
+    return session.layout.file("autoids", movie)
 
 
 def confidence_file(session: Session, movie: int) -> Path:
     """A movie's confidences."""
-    return session.labels_dir / f"confidence_{movie}.csv"
+    return session.layout.file("confidence", movie)
 
 
 def frameprobs_file(session: Session, movie: int) -> Path:
     """A movie's probabilities by image."""
-    return session.labels_dir / f"frameprobs_{movie}.h5"
+    return session.layout.file("frameprobs", movie)
 
 
 class MovieWriter:
@@ -203,10 +201,7 @@ def _shortened(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def classified_movies(session: Session) -> list[int]:
     """Movies that have a result, sorted."""
-    if not session.labels_dir.is_dir():
-        return []
-    matches = (_AUTOIDS_FILE.fullmatch(path.name) for path in session.labels_dir.iterdir())
-    return sorted(int(match[1]) for match in matches if match)
+    return list(session.layout.files("autoids"))
 
 
 def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.DataFrame:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from antrax.errors import ExperimentError
-from antrax.labels import Labels, from_labels_file
-
-_STACK = re.compile(r"images_(\d+)(?:_p(\d+))?\.mat")
-_TRCK = Path("parameters") / "Trck.mat"
+from antrax.io.labels_file import from_labels_file
+from antrax.io.layout import SESSION_MARK, SessionLayout, is_session
+from antrax.labels import Labels
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,19 @@ class Movie:
     fps: float
 
 
+def absolute_frame(movies: Mapping[int, Movie], movie: int, frame: int) -> int | None:
+    """Absolute frame of a movie frame (both 1-based); None where the movie table does not tell."""
+    entry = movies.get(movie)
+    return entry.fi + frame - 1 if entry and entry.fi else None
+
+
 @dataclass(frozen=True)
 class Session:
     """One session of an experiment: a set of tracking results with its labels and classifier.
+
+    Only the two paths are kept: `labels`, `parameters`, `movies` and `stacks` are read from the files whenever they are
+    asked for, so they are never older than the files. Who needs one of them often, or needs it to stay the same, keeps
+    what one look gave.
 
     Parameters
     ----------
@@ -61,24 +70,29 @@ class Session:
         return self.path.name
 
     @property
+    def layout(self) -> SessionLayout:
+        """Names of the session's files."""
+        return SessionLayout(self.path)
+
+    @property
     def classifier_dir(self) -> Path:
         """Where the session's classifiers and training set lie."""
-        return self.path / "classifier"
+        return self.layout.classifier.path
 
     @property
     def labels_dir(self) -> Path:
         """Where the results of classification go."""
-        return self.path / "labels"
+        return self.layout.labels
 
-    @cached_property
+    @property
     def labels(self) -> Labels:
-        """Labels of the session; raises `LabelsError`."""
-        return from_labels_file(self.path / "parameters" / "labels.csv")
+        """Labels of the session. Raises `LabelsError`."""
+        return from_labels_file(self.layout.labels_file)
 
-    @cached_property
+    @property
     def parameters(self) -> dict[str, Any]:
         """`prmtrs.json`; empty where there is none. Raises `ExperimentError` where it is broken."""
-        path = self.path / "parameters" / "prmtrs.json"
+        path = self.layout.parameters_file
         try:
             values = json.loads(path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
@@ -94,40 +108,29 @@ class Session:
         """Whether animals are light on dark: the background of blob images is then black and stays black."""
         return bool(self.parameters.get("segmentation_invert", False))
 
-    @cached_property
+    @property
     def movies(self) -> dict[int, Movie]:
         """The movie table by movie index; empty where there is none. Raises `ExperimentError`."""
-        return from_movies_file(self.path / "parameters" / "movies_info.txt")
+        return from_movies_file(self.layout.movies_file)
 
-    @cached_property
+    @property
     def stacks(self) -> dict[int, tuple[Path, ...]]:
         """Image stacks by movie index, in order of the index; several where a movie was tracked in parts."""
-        found: dict[int, list[tuple[int, Path]]] = {}
-        try:
-            entries = list((self.path / "images").iterdir())
-        except FileNotFoundError:
-            entries = []
-        except OSError as error:
-            raise ExperimentError(f"{self.path / 'images'} cannot be read: {error.strerror}") from None
-        for path in entries:
-            if match := _STACK.fullmatch(path.name):
-                found.setdefault(int(match[1]), []).append((int(match[2] or 0), path))
-        return {movie: tuple(path for _, path in sorted(parts)) for movie, parts in sorted(found.items())}
+        return self.layout.files("images")
 
     @property
     def movies_without_stack(self) -> list[int]:
         """Movies of the table that have no stack: not tracked yet, or nothing single in them."""
-        return [movie for movie in self.movies if movie not in self.stacks]
+        stacks = self.stacks
+        return [movie for movie in self.movies if movie not in stacks]
 
-    def companion(self, stack: Path, kind: str) -> Path:
+    def companion(self, stack: Path, kind: Literal["frame_passed", "trdata"]) -> Path:
         """The `frame_passed` or `trdata` file that belongs to an image stack, parts kept apart likewise."""
-        folder = self.path / ("tracklets" if kind == "trdata" else "images")
-        return folder / stack.name.replace("images", kind, 1)
+        return self.layout.companion(stack, kind)
 
     def absolute_frame(self, movie: int, frame: int) -> int | None:
         """Absolute frame of a movie frame (both 1-based); None where the movie table does not tell."""
-        entry = self.movies.get(movie)
-        return entry.fi + frame - 1 if entry and entry.fi else None
+        return absolute_frame(self.movies, movie, frame)
 
 
 def open_session(experiment: str | os.PathLike[str], session: str | None = None) -> Session:
@@ -148,14 +151,14 @@ def open_session(experiment: str | os.PathLike[str], session: str | None = None)
     folder = Path(experiment).expanduser().absolute()
     if not folder.is_dir():
         raise ExperimentError(f"{folder} {'is no folder' if folder.exists() else 'does not exist'}")
-    if _is_session(folder):
+    if is_session(folder):
         if session in (None, folder.name):
             return Session(folder.parent, folder)
         folder = folder.parent
     found = session_dirs(folder)
     if not found:
         raise ExperimentError(
-            f"{folder} is no tracked experiment: none of its folders holds {_TRCK.as_posix()}; "
+            f"{folder} is no tracked experiment: none of its folders holds {SESSION_MARK.as_posix()}; "
             "run the tracking step first"
         )
     if session is None:
@@ -169,24 +172,16 @@ def open_session(experiment: str | os.PathLike[str], session: str | None = None)
 def session_dirs(experiment: Path) -> list[Path]:
     """The session folders of an experiment, by age of their `Trck.mat`, the latest last."""
     try:
-        ages = [((path / _TRCK).stat().st_mtime_ns, path) for path in experiment.iterdir() if _is_session(path)]
+        ages = [((path / SESSION_MARK).stat().st_mtime_ns, path) for path in experiment.iterdir() if is_session(path)]
     except OSError as error:
         raise ExperimentError(f"{experiment} cannot be read: {error.strerror}") from None
     return [path for _, path in sorted(ages)]
 
 
-def _is_session(path: Path) -> bool:
-    # On the top folder of a drive lie folders that nobody may look into; they are no sessions.
-    try:
-        return (path / _TRCK).is_file()
-    except PermissionError:
-        return False
-
-
 def is_experiment(path: Path) -> bool:
     """Whether a folder holds a session (or is one); one that cannot be looked into is none."""
     try:
-        return path.is_dir() and (_is_session(path) or bool(session_dirs(path)))
+        return path.is_dir() and (is_session(path) or bool(session_dirs(path)))
     except ExperimentError:
         return False
 
@@ -211,12 +206,12 @@ def find_experiments(path: str | os.PathLike[str]) -> list[Path]:
         return _from_list_file(path)
     if not path.is_dir():
         raise ExperimentError(f"{path} does not exist")
-    if _is_session(path) or session_dirs(path):
+    if is_session(path) or session_dirs(path):
         return [path]
     inside = sorted(child for child in path.iterdir() if is_experiment(child))
     if not inside:
         raise ExperimentError(
-            f"{path} is no tracked experiment and contains none: no folder in it holds {_TRCK.as_posix()}"
+            f"{path} is no tracked experiment and contains none: no folder in it holds {SESSION_MARK.as_posix()}"
         )
     return inside
 

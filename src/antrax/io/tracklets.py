@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
 from antrax.io.names import TrackletName
-from antrax.io.session import Session
+from antrax.io.session import Session, absolute_frame
 from antrax.io.stacks import open_stack
 
 
@@ -58,12 +58,13 @@ def iter_tracklets(session: Session, movies: Iterable[int] | None = None) -> Ite
     StackError
         A stack is damaged.
     """
-    for movie in session.stacks if movies is None else movies:
-        if movie not in session.stacks:
+    stacks, table = session.stacks, session.movies
+    for movie in stacks if movies is None else movies:
+        if movie not in stacks:
             raise ExperimentError(f"{session.path} has no image stack of movie {movie}")
-        for path in session.stacks[movie]:
+        for path in stacks[movie]:
             with open_stack(path) as stack:
                 for name in stack.tracklets():
                     if count := stack.count(name.name):
-                        first, last = (session.absolute_frame(movie, frame) for frame in (name.first, name.last))
+                        first, last = (absolute_frame(table, movie, frame) for frame in (name.first, name.last))
                         yield Tracklet(name, path, count, first, last)

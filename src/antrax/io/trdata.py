@@ -5,7 +5,6 @@ Read are the area, the centroid, the length and the orientation, of all tracklet
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.errors import TrdataError
+from antrax.errors import ExperimentError, TrdataError
 from antrax.io.names import TrackletName, parse_tracklet_name
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from antrax.io.session import Session
 
-_FILE = re.compile(r"trdata_(\d+)(?:_p(\d+))?\.mat")
 # Rows of the file's arrays: area, x, y, major axis, orientation; and the time since the frame before.
 _AREA, _X, _Y, _LENGTH, _ORIENTATION, _DT = 0, 1, 2, 3, 5, 16
 _COLUMNS = (16, 17)
@@ -97,10 +95,10 @@ def read_measurements(session: Session, movie: int, tracklets: Iterable[str] | N
     paths = _files(session).get(movie)
     if not paths:
         raise TrdataError(
-            f"{session.path / 'tracklets' / f'trdata_{movie}.mat'} does not exist; "
-            f"run the tracking step of movie {movie}"
+            f"{session.layout.file('trdata', movie)} does not exist; run the tracking step of movie {movie}"
         )
-    fps = session.movies[movie].fps if movie in session.movies else float("nan")
+    entry = session.movies.get(movie)
+    fps = entry.fps if entry else float("nan")
     wanted = None if tracklets is None else set(tracklets)
     found: dict[str, tuple[TrackletName, NDArray[np.float32]]] = {}
     for path in paths:
@@ -126,19 +124,11 @@ def read_measurements(session: Session, movie: int, tracklets: Iterable[str] | N
     )
 
 
-def _files(session: Session) -> dict[int, list[Path]]:
-    folder = session.path / "tracklets"
+def _files(session: Session) -> dict[int, tuple[Path, ...]]:
     try:
-        entries = sorted(folder.iterdir())
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise TrdataError(f"{folder} cannot be read: {error.strerror}") from None
-    found: dict[int, list[Path]] = {}
-    for path in entries:
-        if match := _FILE.fullmatch(path.name):
-            found.setdefault(int(match[1]), []).append(path)
-    return found
+        return session.layout.files("trdata")
+    except ExperimentError as error:
+        raise TrdataError(str(error)) from None
 
 
 def _read(path: Path, file: h5py.File, name: str) -> NDArray[np.float32]:

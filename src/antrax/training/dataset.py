@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, TrainsetError
 from antrax.images import Background, BadImageError, Preparation, detect_background, prepare, read_example
+from antrax.io.layout import EXAMPLE_SUFFIX, EXAMPLES, ClassifierLayout, is_session
 from antrax.io.names import parse_example_name
 from antrax.io.session import Session, is_experiment, open_session
 from antrax.labels import Category, guess_category
@@ -62,13 +63,18 @@ class ClassDir:
     session: Session | None = None
 
     @property
+    def layout(self) -> ClassifierLayout:
+        """Names of the files in the folder."""
+        return ClassifierLayout(self.path)
+
+    @property
     def examples_dir(self) -> Path:
         """Holds one folder a label, and nothing else."""
-        return self.path / "examples"
+        return self.layout.examples
 
     def classifier_file(self, name: str = "classifier") -> Path:
         """The file of the classifier of that name."""
-        return self.path / f"{name}.h5"
+        return self.layout.classifier(name)
 
 
 @dataclass(frozen=True)
@@ -139,18 +145,18 @@ def open_classdir(path: str | os.PathLike[str], session: str | None = None) -> C
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
         raise TrainsetError(f"{folder} {'is no folder' if folder.exists() else 'does not exist'}")
-    if (folder / "examples").is_dir():
+    if ClassifierLayout(folder).examples.is_dir():
         around = _session_around(folder)
         if session is not None and (around is None or around.name != session):
             raise TrainsetError(
                 f"{folder} does not lie in a session {session!r}; name the experiment to choose a session"
             )
         return ClassDir(folder, around)
-    if folder.name == "examples":
+    if folder.name == EXAMPLES:
         raise TrainsetError(f"{folder}: give the folder that holds it, {folder.parent}")
     if is_experiment(folder):
         opened = open_session(folder, session)
-        if not (opened.classifier_dir / "examples").is_dir():
+        if not opened.layout.classifier.examples.is_dir():
             raise TrainsetError(f"{opened.classifier_dir} has no folder `examples`; label some tracklets first")
         return ClassDir(opened.classifier_dir, opened)
     raise TrainsetError(
@@ -160,7 +166,7 @@ def open_classdir(path: str | os.PathLike[str], session: str | None = None) -> C
 
 def _session_around(classdir: Path) -> Session | None:
     try:
-        return open_session(classdir.parent) if (classdir.parent / "parameters" / "Trck.mat").is_file() else None
+        return open_session(classdir.parent) if is_session(classdir.parent) else None
     except ExperimentError:
         return None
 
@@ -178,7 +184,7 @@ def list_examples(examples_dir: Path) -> list[ExampleFile]:
         folders = sorted(path for path in examples_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
         for folder in folders:
             for path in sorted(folder.iterdir()):
-                if path.suffix.lower() != ".png" or path.name.startswith("."):
+                if path.suffix.lower() != EXAMPLE_SUFFIX or path.name.startswith("."):
                     continue
                 parsed = parse_example_name(path.stem)
                 experiment, tracklet = parsed[:2] if parsed else ("", path.stem)

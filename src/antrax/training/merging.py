@@ -13,6 +13,7 @@ from pathlib import Path
 from antrax.errors import OutputError, TrainsetError
 from antrax.images import BadImageError, read_example
 from antrax.io.atomic import make_folder, replacing
+from antrax.io.layout import EXAMPLE_SUFFIX, EXAMPLES, ClassifierLayout
 from antrax.io.locks import only_writer
 from antrax.io.session import is_experiment, open_session
 from antrax.progress import Reporter
@@ -98,9 +99,9 @@ def merge_trainsets(
 
 def _destination(path: Path) -> ClassDir:
     path = path.expanduser().absolute()
-    if path.name == "examples":
+    if path.name == EXAMPLES:
         raise TrainsetError(f"{path}: name the folder that holds `examples`, {path.parent}")
-    if path.is_dir() and not (path / "examples").is_dir() and is_experiment(path):
+    if path.is_dir() and not ClassifierLayout(path).examples.is_dir() and is_experiment(path):
         session = open_session(path)
         return ClassDir(session.classifier_dir, session)
     if path.exists() and not path.is_dir():
@@ -166,7 +167,7 @@ def _copy(
             else:
                 make_folder(examples_dir / file.label)
                 # somebody may be labelling meanwhile: a name is looked for and taken while nobody else writes
-                with only_writer(examples_dir.resolve().parent / ".trainset.lock"):
+                with only_writer(ClassifierLayout(examples_dir.parent).trainset_lock):
                     name = _free_name(file, taken)
                     with replacing(examples_dir / file.label / name) as temporary:
                         shutil.copyfile(file.path, temporary)
@@ -190,5 +191,5 @@ def _free_name(file: ExampleFile, taken: _Taken) -> str:
             rest = file.path.name[len(file.experiment) + 1 :]
             name = f"{file.experiment}.m{attempt}.{rest}"
         else:
-            name = f"{file.path.stem}.m{attempt}.png"
+            name = f"{file.path.stem}.m{attempt}{EXAMPLE_SUFFIX}"
     raise OutputError(f"{file.path}: no free name at the destination")

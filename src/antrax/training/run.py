@@ -34,6 +34,7 @@ from antrax.classification.engine import Batcher, batch_size
 from antrax.errors import ClassifierError, TrainsetError
 from antrax.images import Preparation
 from antrax.io.atomic import check_writable
+from antrax.io.layout import checkpoint_file
 from antrax.labels import UNKNOWN, Category
 from antrax.networks.devices import choose_device
 from antrax.networks.graph import Weights
@@ -166,9 +167,7 @@ def train(
     )
     classifier = dataclasses.replace(classifier, record=record)
     write_classifier(classifier, file)
-    folder = write_record(
-        classdir.path / "training", options.name, record, trainset, plan.held_out, evaluation, history
-    )
+    folder = write_record(classdir.layout.records, options.name, record, trainset, plan.held_out, evaluation, history)
     for checkpoint in plan.checkpoints.values():
         checkpoint.unlink(missing_ok=True)
     return TrainingResult(file, classifier, evaluation, folder, trainset.problems)
@@ -188,7 +187,7 @@ def _output_labels(
     listed = classdir.session.labels.all if classdir.session else ()
     if classdir.session and (unlisted := sorted(set(trainset.labels) - set(listed))):
         reporter.warn(
-            f"examples of {', '.join(unlisted)}, which {classdir.session.path / 'parameters' / 'labels.csv'} does not "
+            f"examples of {', '.join(unlisted)}, which {classdir.session.layout.labels_file} does not "
             "list: they are learned, but tracklets of this experiment never get these labels"
         )
     if without := sorted(set(listed) - set(trainset.labels) - {UNKNOWN}):
@@ -243,9 +242,7 @@ class _Plan:
         self.targets = output[trainset.label_index]
         self.held_out, self.measurable = _split(trainset, existing)
         self.key = _key(options, trainset, labels, existing, start)
-        self.checkpoints = {
-            phase: file.with_name(f".{file.name}.{phase}.checkpoint") for phase in ("head", "measured", "finished")
-        }
+        self.checkpoints = {phase: checkpoint_file(file, phase) for phase in ("head", "measured", "finished")}
 
     def settings(self) -> dict[str, Any]:
         """The options that this run has, those that were left open filled in."""

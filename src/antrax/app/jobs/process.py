@@ -129,7 +129,7 @@ def _train(session: Session, options: dict[str, Any], reporter: _Lines) -> None:
     from antrax.training.run import TrainOptions, train
 
     # An experiment that holds a folder `examples` of its own would be taken for a training set.
-    own = (session.classifier_dir / "examples").is_dir()
+    own = session.layout.classifier.examples.is_dir()
     result: TrainingResult = train(
         session.classifier_dir if own else session.experiment,
         TrainOptions(epochs=options["epochs"], scratch=options["scratch"]),
@@ -195,7 +195,7 @@ def _alone(session: Session) -> Iterator[None]:
     """Keep other apps from training or classifying here meanwhile. Raises `OptionError` where one does already."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(session.classifier_dir / ".job.lock")
+    lock = FileLock(session.layout.classifier.job_lock)
     try:
         if session.classifier_dir.is_dir():
             lock.acquire(timeout=0)

@@ -9,7 +9,6 @@ import io
 import math
 import operator
 import os
-import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
+from antrax.io.layout import MovieFile, movie_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.results import AUTOIDS, autoids_file, confidence_file, frameprobs_file
 from antrax.io.session import Session
@@ -30,7 +30,7 @@ from antrax.labels import UNKNOWN
 if TYPE_CHECKING:
     import h5py
 
-_FILE = re.compile(r"(autoids|confidence)_([0-9]{1,9})\.csv|(frameprobs)_([0-9]{1,9})\.h5")
+_KINDS: tuple[MovieFile, ...] = ("autoids", "confidence", "frameprobs")
 _CONFIDENCE_READ = ("tracklet", "label", "confidence", "best_label", "runner_up", "runner_up_confidence", "images")
 _LONGEST_NAME = 200
 # Movies of which it is remembered where in the file of probabilities each tracklet lies.
@@ -288,8 +288,9 @@ def _states(folder: Path) -> Iterator[tuple[tuple[str, int], _State]]:
             for entry in entries:
                 # one that goes at this very moment is as good as gone
                 with contextlib.suppress(OSError):
-                    if match := _FILE.fullmatch(entry.name):
-                        yield (match[1] or match[3], int(match[2] or match[4])), _state_of(entry.stat())
+                    for kind in _KINDS:
+                        if place := movie_file(entry.name, kind):
+                            yield (kind, place[0]), _state_of(entry.stat())
     except FileNotFoundError:
         return
     except OSError as error:

@@ -120,7 +120,7 @@ class Catalog:
 
     def _look_up(self) -> dict[int, tuple[Path, ...]]:
         """Stacks by movie, looked for anew when files came or went."""
-        folder = self._session.path / "images"
+        folder = self._session.layout.images
         try:
             state = folder.stat().st_mtime_ns
         except FileNotFoundError:
@@ -130,8 +130,7 @@ class Catalog:
         except OSError as error:
             raise ExperimentError(f"{folder} cannot be read: {error.strerror}") from None
         if state != self._folder_state:
-            # a session object remembers its stacks, so a new one is asked
-            self._stacks = Session(self._session.experiment, self._session.path).stacks
+            self._stacks = self._session.stacks
             self._folder_state = state if time.time_ns() - state > _CLOCK_STEP_NS else None
             for movie in self._listings.keys() - self._stacks.keys():
                 del self._listings[movie]
@@ -140,7 +139,7 @@ class Catalog:
     def _listing(self, movie: int) -> _Listing:
         stacks = self._look_up().get(movie)
         if not stacks:
-            raise ExperimentError(f"movie {movie} has no images in {self._session.path / 'images'}")
+            raise ExperimentError(f"movie {movie} has no images in {self._session.layout.images}")
         states = tuple((path, _state(path)) for path in stacks)
         known = self._listings.get(movie)
         if known is None or known.stacks != states:

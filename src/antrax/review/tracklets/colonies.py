@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 REACH = 20
 """Pixels by which a blob may lie outside of all masks and still belong to the nearest: ants walk on walls."""
 _X, _Y = 1, 2  # rows of `trdata`
-_TABLE = re.compile(r"trdata_([0-9]{1,9})(?:_p[0-9]{1,9})?\.mat")
 _ORDERS = {"Vertical": 0, "Horizontal": 1}  # along which axis of the image areas are numbered
 
 
@@ -77,13 +76,12 @@ class Colonies:
                     self._known |= _colonies_in(path, unknown, self._index, self.names)
             return {tracklet: self._known[tracklet] for tracklet in tracklets}
 
-    def _tables(self, movie: int) -> list[Path]:
+    def _tables(self, movie: int) -> tuple[Path, ...]:
         """Files with positions of a movie's blobs, several where it was tracked in parts."""
         try:
-            paths = sorted((self._session.path / "tracklets").iterdir())
-        except OSError:
-            return []
-        return [path for path in paths if (match := _TABLE.fullmatch(path.name)) and int(match[1]) == movie]
+            return self._session.layout.files("trdata").get(movie, ())
+        except ExperimentError:
+            return ()
 
 
 def _names(session: Session) -> tuple[str, ...]:
@@ -94,7 +92,7 @@ def _names(session: Session) -> tuple[str, ...]:
     names = tuple(str(label) for label in ([labels] if isinstance(labels, str) else labels))
     if not names or len(set(names)) < len(names):
         raise ExperimentError(
-            f"{session.path / 'parameters' / 'prmtrs.json'} says that there are several colonies, but "
+            f"{session.layout.parameters_file} says that there are several colonies, but "
             "geometry_colony_labels does not name each of them"
         )
     return names
@@ -102,7 +100,7 @@ def _names(session: Session) -> tuple[str, ...]:
 
 def _read_masks(session: Session, names: tuple[str, ...]) -> NDArray[np.uint8]:
     """Number of the colony at each pixel, 0 for none; shape (rows, columns)."""
-    folder = session.path / "parameters" / "masks"
+    folder = session.layout.masks
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.name[0] != ".")
     except OSError as error:
@@ -118,10 +116,10 @@ def _read_masks(session: Session, names: tuple[str, ...]) -> NDArray[np.uint8]:
             index[mask] = number
         assert index is not None
         return index
-    if not (folder / "roimask.png").is_file():
+    if not session.layout.roi_mask.is_file():
         missing = ", ".join(name for name, files in found.items() if len(files) != 1)
         raise ExperimentError(f"{folder} has no mask for colony {missing}: one PNG a colony is needed, named after it")
-    return _areas(folder / "roimask.png", session, len(names))
+    return _areas(session.layout.roi_mask, session, len(names))
 
 
 def _areas(path: Path, session: Session, colonies: int) -> NDArray[np.uint8]:
@@ -129,8 +127,9 @@ def _areas(path: Path, session: Session, colonies: int) -> NDArray[np.uint8]:
     import cv2
 
     count, index, _, centres = cv2.connectedComponentsWithStats(_read_mask(path).astype(np.uint8), connectivity=8)
-    order = session.parameters.get("geometry_multi_colony_numbering", "Vertical")
-    shift = session.parameters.get("geometry_multi_colony_circ_shift", 0)
+    parameters = session.parameters
+    order = parameters.get("geometry_multi_colony_numbering", "Vertical")
+    shift = parameters.get("geometry_multi_colony_circ_shift", 0)
     if count - 1 != colonies or order not in _ORDERS or shift:
         raise ExperimentError(
             f"{path} has {count - 1} separate areas for {colonies} colonies, numbered {order!r}, shifted by {shift}; "

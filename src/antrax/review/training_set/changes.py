@@ -21,6 +21,7 @@ from PIL import Image
 
 from antrax.errors import OutputError
 from antrax.io.atomic import fsync_folder
+from antrax.io.layout import EXAMPLE_SUFFIX
 from antrax.review.training_set.files import ExampleFiles, digest_of, parts
 from antrax.training.dataset import ExampleFile
 
@@ -129,7 +130,8 @@ class Plan:
 def other_name(name: str, number: int) -> str:
     """The name for a file whose own is taken, as `antrax merge-trainset` gives it: `exp.m1.trj_…`."""
     experiment, tracklet, frame = parts(name)
-    return f"{experiment}.m{number}.{tracklet}.{frame}.png" if experiment else f"{tracklet}.m{number}.png"
+    stem = f"{experiment}.m{number}.{tracklet}.{frame}" if experiment else f"{tracklet}.m{number}"
+    return f"{stem}{EXAMPLE_SUFFIX}"
 
 
 def images_text(count: int) -> str:

@@ -21,9 +21,9 @@ from antrax.errors import ExperimentError, TrainsetError
 from antrax.images import Background, Preparation, prepare
 from antrax.io.atomic import make_folder
 from antrax.io.locks import only_writer
-from antrax.io.names import TrackletName, parse_tracklet_name
+from antrax.io.names import TrackletName, example_name, parse_tracklet_name
 from antrax.io.session import Session
-from antrax.labels import check_label_name, read_labels
+from antrax.labels import check_label_name
 from antrax.review.training_set.changes import Plan, images_text, remove, remove_left_over, write_and_move
 from antrax.review.training_set.files import Count, ExampleFiles, content_digest, folder_for, image_digest, parts
 from antrax.training.dataset import ExampleFile, pixel_digest
@@ -97,7 +97,7 @@ class Examples:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.folder = session.classifier_dir / "examples"
+        self.folder = session.layout.classifier.examples
         self._files = ExampleFiles(self.folder)
         self._changing = threading.Lock()
         self._history: dict[str, list[_Change]] = {}
@@ -242,7 +242,7 @@ class Examples:
                 if digest in there:
                     plan.settle(there[digest], label, folder)
                 else:
-                    name = f"{self._session.experiment.name}.{tracklet.name}.{key(chosen[place])}.png"
+                    name = example_name(self._session.experiment.name, tracklet.name, key(chosen[place]))
                     plan.write(folder, name, prepared[place])
             plan.present += len(chosen) - len(wanted)
             return self._make(plan, label, folder, client, tracklet.name)
@@ -361,24 +361,24 @@ class Examples:
 
     @property
     def _trash(self) -> Path:
-        return self._session.classifier_dir / "trash"
+        return self._session.layout.classifier.trash
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[Plan]:
         """A block in which nobody else changes the set, and which begins with what it is now."""
         # without this, the folders of a drive that was taken away would be made anew where it was mounted
-        if not (self._session.path / "parameters").is_dir():
+        if not self._session.layout.parameters.is_dir():
             raise ExperimentError(f"{self._session.path} is not there any more; is its drive connected?")
-        # a training set that several sessions share is a link, and so must be the lock
-        beside = make_folder(self._session.classifier_dir) if not self.folder.is_dir() else self.folder.resolve().parent
-        with self._changing, only_writer(beside / ".trainset.lock"):
+        if not self.folder.is_dir():
+            make_folder(self._session.classifier_dir)
+        with self._changing, only_writer(self._session.layout.classifier.trainset_lock):
             self._files.refresh()
             yield Plan(self._files, self._trash)
 
     def _folder(self, label: str) -> Path:
         """The folder of a label that one may export to."""
         check_label_name(label)
-        if label not in read_labels(self._session).all:
+        if label not in self._session.labels.all:
             raise TrainsetError(f"{label!r} is no label of this experiment; add it to its labels first")
         folder = folder_for(self._files, label)
         remove_left_over(folder)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from antrax.errors import TrainsetError
 from antrax.images import Background, BadImageError, read_example
+from antrax.io.layout import EXAMPLE_SUFFIX
 from antrax.io.names import parse_example_name
 from antrax.training.dataset import ExampleFile, pixel_digest
 
@@ -114,7 +115,7 @@ class ExampleFiles:
                 names = frozenset(
                     entry.name
                     for entry in entries
-                    if entry.name[-4:].lower() == ".png" and entry.name[0] != "." and _may_be_image(entry)
+                    if entry.name.lower().endswith(EXAMPLE_SUFFIX) and entry.name[0] != "." and _may_be_image(entry)
                 )
         except FileNotFoundError:
             raise
