@@ -119,7 +119,7 @@ def read_background(session: Session) -> NDArray[np.uint8] | None:
     """The film without animals, (rows, columns, 3); None where the session has no image of it."""
     from PIL import Image
 
-    folder = session.path / "parameters" / "backgrounds"
+    folder = session.layout.backgrounds
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.name[0] != ".")
     except OSError:
