@@ -179,9 +179,11 @@ def _with_wobble(arena: Arena, x: Floats, y: Floats, present: NDArray[np.bool_],
     from scipy.ndimage import uniform_filter1d
 
     straight = np.hypot(np.diff(x, axis=0, prepend=x[:1]), np.diff(y, axis=0, prepend=y[:1]))
-    walking = uniform_filter1d(np.minimum(straight, 2.0) / 2.0, 9, axis=0, mode="nearest")
+    # Detours grow and end slowly, or an animal would jump where it sets off.
+    walking = uniform_filter1d(np.minimum(straight, 2.0) / 2.0, 41, axis=0, mode="nearest")
     for positions in (x, y):
-        positions += walking * smooth_noise(x.shape, 9.0, 0.96, rng) + smooth_noise(x.shape, 0.5, 0.995, rng)
+        detour = uniform_filter1d(smooth_noise(x.shape, 40.0, 0.985, rng), 25, axis=0, mode="nearest")
+        positions += walking * detour + smooth_noise(x.shape, 0.5, 0.995, rng)
     # Nobody walks through the wall.
     off_x, off_y = x - arena.centre[0], y - arena.centre[1]
     scale = np.minimum(1.0, (arena.radius - 2) / np.maximum(np.hypot(off_x, off_y), 1e-9))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _TIME = "viridis"
 _ABSENT = "#e4e2df"
+_PIECE = 8  # points
 _KIND_COLOURS = {
     Kind.CLASSIFIED: "#1b6e8c",
     Kind.SINGLE: "#4ba3a8",
@@ -58,12 +59,18 @@ def draw_trails(summary: Summary, background: NDArray[np.uint8] | None, scale: f
     unit, per_frame = _time_unit(summary)
     norm = Normalize(0, summary.frames * per_frame)
     size = max(6.0, min(12.0, 4.6 * panel))
+    # All panels show the same picture; the film's is larger than a panel.
+    floor = (
+        None
+        if background is None
+        else _shrunk(_faded(background), round(panel * 320 * background.shape[1] / (right - left)))
+    )
     for place, one in enumerate(axes.flat):
         one.set_axis_off()
         if place >= count:
             continue
-        if background is not None:
-            one.imshow(_faded(background), interpolation="bilinear")
+        if background is not None and floor is not None:
+            one.imshow(floor, interpolation="nearest", extent=(0, background.shape[1], background.shape[0], 0))
         _draw_trail(one, summary.trails[place], summary.first_frame, per_frame, norm, 0.5 + 0.25 * panel)
         one.set_xlim(left, right)
         one.set_ylim(bottom, top)
@@ -86,7 +93,8 @@ def draw_presence(summary: Summary) -> Figure:
 
     count = len(summary.names)
     unit, per_frame = _time_unit(summary)
-    figure = _figure(13.3, max(3.2, min(20.0, 1.9 + 0.3 * count)))
+    height = max(3.2, min(11.5, 1.9 + 0.3 * count))
+    figure = _figure(13.3, height)
     main, side = figure.subplots(1, 2, width_ratios=(12, 1.6), sharey=True)
     share = summary.placed / np.maximum(summary.in_bin, 1)[:, None]
     absent = np.array(to_rgb(_ABSENT))
@@ -107,9 +115,9 @@ def draw_presence(summary: Summary) -> Figure:
     mixed[unfilmed] = 1.0
     extent = (0.0, summary.frames * per_frame, count - 0.5, -0.5)
     main.imshow(mixed.transpose(1, 0, 2), aspect="auto", interpolation="none", extent=extent)
-    main.set_yticks(range(count), summary.names, fontsize=max(6.0, min(11.0, 400 / count)))
+    main.set_yticks(range(count), summary.names, fontsize=_label_size(height - 1.2, count))
     main.set_xlabel(f"time ({unit})")
-    main.hlines(np.arange(count - 1) + 0.5, 0, extent[1], color="white", linewidth=min(2.0, 40 / count))
+    main.hlines(np.arange(count - 1) + 0.5, 0, extent[1], color="white", linewidth=min(2.0, 30 / count))
     total = summary.placed.sum(axis=0) / max(1, summary.filmed)
     side.barh(range(count), 100 * total, color="#7a7f85", height=0.7)
     side.set_xlim(0, 100)
@@ -124,7 +132,8 @@ def draw_activity(summary: Summary, background: NDArray[np.uint8] | None, scale:
     from matplotlib.colors import LogNorm
 
     count = len(summary.names)
-    figure = _figure(13.3, max(5.5, min(16.0, 1.2 + 0.26 * count)))
+    height = max(5.5, min(11.5, 1.2 + 0.26 * count))
+    figure = _figure(13.3, height)
     walked, map_axes = figure.subplots(1, 2, width_ratios=(1, 1.25))
     # Distances are known for the time alone only: a rate compares animals that were alone for different times.
     hours = summary.alone_frames / summary.fps / 3600 if np.isfinite(summary.fps) else None
@@ -140,8 +149,8 @@ def draw_activity(summary: Summary, background: NDArray[np.uint8] | None, scale:
     enough = summary.alone_frames >= 0.01 * max(1, summary.filmed)
     colours = np.where(enough, "#1b6e8c", "#b9cdd4")
     walked.barh(range(count), rate[order], color=colours[order], height=0.75)
-    walked.set_yticks(range(count), [summary.names[n] for n in order], fontsize=max(5.0, min(11.0, 330 / count)))
-    walked.invert_yaxis()
+    walked.set_yticks(range(count), [summary.names[n] for n in order], fontsize=_label_size(height - 1.2, count))
+    walked.set_ylim(count - 0.4, -0.6)
     walked.set_xlabel(what)
     if not enough.all():
         walked.text(0.98, 0.02, "pale: alone for under 1 % of the time", transform=walked.transAxes, ha="right",
@@ -159,7 +168,9 @@ def draw_activity(summary: Summary, background: NDArray[np.uint8] | None, scale:
             extent=(0, columns * SQUARE, rows * SQUARE, 0),
         )  # fmt: skip
         side = f"{SQUARE * scale * 1000:.2g} mm" if scale else f"{SQUARE} pixels"
-        figure.colorbar(image, ax=map_axes, shrink=0.7, label=f"time spent (% of all, in a square of {side})")
+        figure.colorbar(
+            image, ax=map_axes, shrink=0.7, aspect=25, label=f"time spent (% of all, in a square of {side})"
+        )
     map_axes.set_xlim(left, right)
     map_axes.set_ylim(bottom, top)
     map_axes.set_aspect("equal")
@@ -173,7 +184,8 @@ def draw_activity(summary: Summary, background: NDArray[np.uint8] | None, scale:
 def draw_contacts(summary: Summary) -> Figure:
     """How long each animal is alone or in groups, and who is with whom."""
     count = len(summary.names)
-    figure = _figure(13.3, max(5.5, min(16.0, 1.6 + 0.26 * count)))
+    height = max(5.5, min(11.5, 1.6 + 0.26 * count))
+    figure = _figure(13.3, height)
     budget, matrix = figure.subplots(1, 2, width_ratios=(1, 1.1))
     filmed = max(1, summary.filmed)
     share = 100 * summary.group_frames / filmed
@@ -188,11 +200,11 @@ def draw_contacts(summary: Summary) -> Figure:
         budget.barh(range(count), rest, left=start, color="#c9b8d6", label="placed, group not known", height=0.8)
         start = start + rest
     budget.barh(range(count), 100 - start, left=start, color=_ABSENT, label="not placed", height=0.8)
-    size = max(5.0, min(11.0, 330 / count))
+    size = _label_size(height - 1.6, count)
     names = [summary.names[n] for n in order]
     budget.set_yticks(range(count), names, fontsize=size)
     budget.set_xlim(0, 100)
-    budget.invert_yaxis()
+    budget.set_ylim(count - 0.4, -0.6)
     budget.set_xlabel("time (%)")
     budget.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=10)
     # In proportion to the time in which both could be together: that of the one who is placed less.
@@ -201,11 +213,14 @@ def draw_contacts(summary: Summary) -> Figure:
     shared = shared[np.ix_(order, order)].astype(np.float64)
     np.fill_diagonal(shared, np.nan)
     image = matrix.imshow(np.ma.masked_invalid(shared), cmap="YlOrBr", vmin=0, interpolation="nearest")
-    matrix.set_xticks(range(count), names, rotation=90, fontsize=size)
-    matrix.set_yticks(range(count), names, fontsize=size)
+    # Rows are those of the bars beside; where there are many, the matrix is smaller and its labels would overlap.
+    step = -(-count // 50)
+    size = min(size, 0.8 * 72 * 5.6 / count * step)
+    matrix.set_xticks(range(0, count, step), names[::step], rotation=90, fontsize=size)
+    matrix.set_yticks(range(0, count, step), names[::step], fontsize=size)
     matrix.spines[:].set_visible(False)
     matrix.tick_params(length=0)
-    figure.colorbar(image, ax=matrix, shrink=0.7, label="time in the same blob (%)")
+    figure.colorbar(image, ax=matrix, shrink=0.7, aspect=25, label="time in the same blob (%)")
     figure.suptitle(_title("Time budget of contacts", summary), fontsize=13)
     return figure
 
@@ -235,13 +250,21 @@ def _draw_trail(axes: Axes, trail: NDArray[np.float64], first: int, per_frame: f
 
     if len(trail) < 2:
         return
-    points = trail[:, 1:]
-    segments = np.stack([points[:-1], points[1:]], axis=1)
-    known = np.isfinite(segments).all(axis=(1, 2))
+    # Pieces of a few points have one colour each, and the last point of one is the first of the next.
+    starts = np.arange(0, len(trail) - 1, _PIECE)
+    rows = np.minimum(starts[:, None] + np.arange(_PIECE + 1), len(trail) - 1)
+    pieces = trail[rows]
+    known = np.isfinite(pieces[..., 1]).sum(axis=1) > 1
     lines = LineCollection(
-        list(segments[known]), cmap=_TIME, norm=norm, linewidths=width, alpha=0.8, rasterized=True, capstyle="round"
+        list(pieces[known][..., 1:]),
+        cmap=_TIME,
+        norm=norm,
+        linewidths=width,
+        alpha=0.8,
+        rasterized=True,
+        capstyle="round",
     )
-    lines.set_array((trail[:-1, 0][known] - first) * per_frame)
+    lines.set_array((pieces[known][:, 0, 0] - first) * per_frame)
     axes.add_collection(lines)
 
 
@@ -264,6 +287,21 @@ def _faded(background: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The background in pale grey, so that trails stand out."""
     grey = background.astype(np.float32).mean(axis=-1, keepdims=True)
     return np.repeat(255 - 0.45 * (255 - grey), 3, axis=-1).astype(np.uint8)
+
+
+def _shrunk(picture: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    """A picture brought to a width in pixels, if it is wider."""
+    from PIL import Image
+
+    if picture.shape[1] <= width:
+        return picture
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX))
+
+
+def _label_size(height: float, count: int) -> float:
+    """Size of text, in points, that lets `count` lines be read in a height in inches."""
+    return max(4.0, min(11.0, 0.8 * 72 * height / count))
 
 
 def _scale_bar(axes: Axes, window: tuple[float, float, float, float], scale: float, size: float) -> None:

@@ -15,7 +15,7 @@ from antrax.errors import ExperimentError
 from antrax.io.positions import Kind, MoviePositions
 
 #: Columns of a timeline, and points of a trail, at most.
-COLUMNS, POINTS = 1200, 4000
+COLUMNS, POINTS = 1200, 3000
 #: Side of the squares of an occupancy map, in pixels.
 SQUARE = 8
 #: Sizes of groups in the time budget: from this many animals on, up to the next.

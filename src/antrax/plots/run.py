@@ -93,9 +93,10 @@ def plot_positions(
             for name in figures:
                 figure = _draw(name, summary, background, scale)
                 stem = f"{name}_{summary.colony}" if summary.colony else name
-                figure.canvas.draw()
                 # The layout is found once, not for every file.
-                figure.set_layout_engine("none")
+                if engine := figure.get_layout_engine():
+                    engine.execute(figure)
+                    figure.set_layout_engine("none")
                 for ending in formats:
                     path = folder / f"{stem}.{ending}"
                     with replacing(path) as temporary:
