@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
 from antrax.io.atomic import replacing_hdf5
+from antrax.io.untrusted_hdf5 import ContentError, open_untrusted, text_attribute, texts, values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,20 +113,17 @@ def read_truth(path: Path) -> ColonyTruth:
     ExperimentError
         There is no such file, or it is damaged.
     """
-    import h5py
-
     path = path / TRUTH_FILE if path.is_dir() else path
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            if file.attrs.get("format") != _FORMAT:
-                raise ExperimentError(f"{path} is no truth of a made-up colony")
-            texts = {name: np.asarray(file[name].asstr()[()], np.str_) for name in ("ids", "colony", "tracklets")}
-            arrays: dict[str, Any] = {name: file[name][()] for name in ("x", "y", "heading", "tracklet")}
-    except FileNotFoundError:
-        raise ExperimentError(f"{path} does not exist; `antrax demo DIR --colony` writes one") from None
-    except (OSError, KeyError, ValueError) as error:
-        raise ExperimentError(f"{path} is damaged: {error}") from None
-    return ColonyTruth(**{**texts, **arrays})
+    advice = "`antrax demo DIR --colony` writes one"
+    with open_untrusted(path, "a truth of a made-up colony", ExperimentError, most=None, advice=advice) as file:
+        if text_attribute(file, "format") != _FORMAT:
+            raise ContentError(f"its format is not {_FORMAT}")
+        columns = {
+            name: np.asarray(texts(file, name, compressed=True, most=10**7), np.str_)
+            for name in ("ids", "colony", "tracklets")
+        }
+        arrays: dict[str, Any] = {name: values(file, name) for name in ("x", "y", "heading", "tracklet")}
+    return ColonyTruth(**{**columns, **arrays})
 
 
 def score_positions(truth: ColonyTruth, positions: pd.DataFrame) -> PositionAccuracy:

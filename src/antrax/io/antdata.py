@@ -29,6 +29,7 @@ from antrax.io.atomic import make_folder, replacing
 from antrax.io.layout import antrax_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.positions import Kind, MoviePositions, Placements, movie_frames
+from antrax.io.untrusted_hdf5 import ContentError, dataset, names, open_untrusted
 
 if TYPE_CHECKING:
     from antrax.io.session import Session
@@ -229,22 +230,15 @@ def read_antdata(session: Session, movie: int) -> MoviePositions:
 
 def _read_mat(path: Path) -> dict[str, NDArray[np.float64]]:
     """The variables of `xy_….mat`, each (4, frames)."""
-    import h5py
-
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            found = {}
-            for name in file:
-                if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-                    raise ExperimentError(f"{path}: {name} is a link to elsewhere, which nothing writes")
-                dataset = file[name]
-                if dataset.ndim != 2 or dataset.shape[0] != 4 or dataset.dtype.kind != "f" or dataset.external:
-                    raise ExperimentError(f"{path}: {name} is not of frames × 4 numbers; solve the experiment again")
-                found[str(name)] = np.asarray(dataset[()], np.float64)
-    except FileNotFoundError:
-        raise ExperimentError(f"{path} does not exist; solve the experiment first") from None
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise ExperimentError(f"{path} is damaged ({error}); solve the experiment again") from None
+    found = {}
+    with open_untrusted(
+        path, "a table of positions", ExperimentError, most=None, advice="solve the experiment"
+    ) as file:
+        for name in names(file):
+            place = dataset(file, name, dtype=np.floating, compressed=True)
+            if place.ndim != 2 or place.shape[0] != 4:
+                raise ContentError(f"{name} is not of frames × 4 numbers")
+            found[name] = np.asarray(place[()], np.float64)
     return found
 
 

@@ -44,6 +44,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, GraphError
+from antrax.io import untrusted_hdf5
 from antrax.io.atomic import make_folder, replacing_hdf5
 from antrax.io.session import Session
 
@@ -556,50 +557,60 @@ def read_own_file(path: Path) -> GraphPart:
     GraphError
         It is damaged, of a later version, or misses what is required.
     """
-    import h5py
-
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            if file.attrs.get("format") != FORMAT:
+        with untrusted_hdf5.open_hdf5(path) as file:
+            if untrusted_hdf5.text_attribute(file, "format") != FORMAT:
                 raise GraphError(f"{path} is no tracklet graph: its attribute `format` is not {FORMAT!r}")
-            if int(file.attrs["version"]) > VERSION:
+            if untrusted_hdf5.number_attribute(file, "version") > VERSION:
                 raise GraphError(f"{path} was written by a later version of antrax; update antrax to read it")
-            movie = int(file.attrs["movie"])
+            movie = untrusted_hdf5.number_attribute(file, "movie")
             columns = _read_columns(file, path)
             count = len(columns["names"])
             columns["movie"] = np.full(count, movie, np.int32)
-            parent, child = (np.asarray(file[f"edges/{end}"][()], np.int64).ravel() for end in ("parent", "child"))
+            parent, child = (
+                untrusted_hdf5.values(file, f"edges/{end}", np.integer).astype(np.int64).ravel()
+                for end in ("parent", "child")
+            )
             links: list[tuple[str, str]] = []
-            if "links" in file:
-                links = list(
-                    zip(*(file[f"links/{end}"].asstr()[()].tolist() for end in ("parent", "child")), strict=True)
+            if untrusted_hdf5.has(file, "links"):
+                links = list(zip(*(_texts(file, f"links/{end}") for end in ("parent", "child")), strict=True))
+            first, last = (
+                untrusted_hdf5.number_attribute(file, end) if end in file.attrs else int(otherwise)
+                for end, otherwise in (
+                    ("first", columns["first"].min(initial=1)),
+                    ("last", columns["last"].max(initial=0)),
                 )
-            first = int(file.attrs.get("first", columns["first"].min(initial=1)))
-            last = int(file.attrs.get("last", columns["last"].max(initial=0)))
+            )
     except FileNotFoundError:
         raise GraphError(f"{path} does not exist") from None
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except GraphError:
+        raise
+    except Exception as error:  # of a damaged file, h5py raises almost anything
         raise GraphError(f"{path} is damaged or half-written: {error}") from None
     return checked_part(GraphPart(path, columns, parent, child, {movie: (first, last)}, links))
 
 
 def _read_columns(file: h5py.File, path: Path) -> dict[str, NDArray[Any]]:
-    group = file["tracklets"]
-    columns: dict[str, NDArray[Any]] = {"names": np.asarray(group["name"].asstr()[()], np.str_)}
-    if "colony" in group:
-        columns["colony"] = np.asarray(group["colony"].asstr()[()], np.str_)
+    group = untrusted_hdf5.member(file, "tracklets")
+    columns: dict[str, NDArray[Any]] = {"names": np.asarray(_texts(group, "name"), np.str_)}
+    if untrusted_hdf5.has(group, "colony"):
+        columns["colony"] = np.asarray(_texts(group, "colony"), np.str_)
     for name, dtype in (("first", np.int64), ("last", np.int64), ("area", np.float64), ("at_boundary", np.bool_)):
-        if name in group or name in ("first", "last"):
-            columns[name] = np.asarray(group[name][()], dtype)
+        if untrusted_hdf5.has(group, name) or name in ("first", "last"):
+            columns[name] = untrusted_hdf5.values(group, name).astype(dtype)
     for name in ("start", "end"):
-        if name in group:
-            columns[name] = np.asarray(group[name][()], np.float32).reshape(-1, 2)
+        if untrusted_hdf5.has(group, name):
+            columns[name] = untrusted_hdf5.values(group, name).astype(np.float32).reshape(-1, 2)
     for name, column in columns.items():
         if len(column) != len(columns["names"]):
             raise GraphError(
                 f"{path} is damaged: tracklets/{name} has {len(column)} values for {len(columns['names'])} tracklets"
             )
     return columns
+
+
+def _texts(group: h5py.Group, name: str) -> tuple[str, ...]:
+    return untrusted_hdf5.texts(group, name, compressed=True, most=10**7)
 
 
 def checked_part(part: GraphPart) -> GraphPart:

@@ -165,7 +165,9 @@ class _Images:
             self.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, whole)
             return whole[None][start:stop]
         part = np.empty((stop - start, *self.shape[1:]), np.uint8)
-        if len(part):
+        if part.shape == self.shape:
+            self.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, part)
+        elif len(part):
             space = self.dataset.get_space()
             space.select_hyperslab((start, 0, 0, 0), part.shape)
             self.dataset.read(h5py.h5s.create_simple(part.shape), space, part)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, TrdataError
 from antrax.io.names import TrackletName, parse_tracklet_name
+from antrax.io.untrusted_hdf5 import ContentError, dataset, names, open_untrusted
 
 if TYPE_CHECKING:
     import h5py
@@ -90,8 +91,6 @@ def read_measurements(session: Session, movie: int, tracklets: Iterable[str] | N
     TrdataError
         There is no such file, it is damaged, or a tracklet has other columns than it should.
     """
-    import h5py
-
     paths = _files(session).get(movie)
     if not paths:
         raise TrdataError(
@@ -102,22 +101,20 @@ def read_measurements(session: Session, movie: int, tracklets: Iterable[str] | N
     wanted = None if tracklets is None else set(tracklets)
     found: dict[str, tuple[TrackletName, NDArray[np.float32]]] = {}
     for path in paths:
-        try:
-            with h5py.File(path, "r", locking=False) as file:
-                for name in file if wanted is None else sorted(wanted & set(file)):
-                    if isinstance(name, str) and (parsed := parse_tracklet_name(name)):
-                        found[name] = parsed, _read(path, file, name)
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise TrdataError(f"{path} is damaged ({error}); run the tracking step of movie {movie} again") from None
-    names = sorted(found)
-    parts = [found[name][1] for name in names]
+        advice = f"run the tracking step of movie {movie} again"
+        with open_untrusted(path, "a table of blobs", TrdataError, most=None, advice=advice) as file:
+            for name in names(file):
+                if (parsed := parse_tracklet_name(name)) and (wanted is None or name in wanted):
+                    found[name] = parsed, _read(file, name)
+    tracklets = sorted(found)
+    parts = [found[name][1] for name in tracklets]
     counts = [part.shape[1] for part in parts]
     data = np.concatenate(
         [part[[_AREA, _X, _Y, _LENGTH, _ORIENTATION]] for part in parts] or [np.zeros((5, 0), np.float32)], axis=1
     )
-    frames = [_frames(*found[name], fps) for name in names]
+    frames = [_frames(*found[name], fps) for name in tracklets]
     return BlobMeasurements(
-        np.array(names, np.str_),
+        np.array(tracklets, np.str_),
         np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
         np.concatenate([np.zeros(0, np.int32), *frames]).astype(np.int32),
         *np.asarray(data, np.float32),
@@ -131,23 +128,15 @@ def _files(session: Session) -> dict[int, tuple[Path, ...]]:
         raise TrdataError(str(error)) from None
 
 
-def _read(path: Path, file: h5py.File, name: str) -> NDArray[np.float32]:
+def _read(file: h5py.File, name: str) -> NDArray[np.float32]:
     """The array of one tracklet, (columns, blobs)."""
-    import h5py
-
-    # Nothing is followed out of the file.
-    if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
-        raise TrdataError(f"{path}: {name} is a link to elsewhere, which no tracker writes")
-    dataset = file[name]
-    shape: tuple[int, ...] = getattr(dataset, "shape", None) or ()
-    if shape and "MATLAB_empty" in dataset.attrs:
+    place = dataset(file, name, dtype=np.number, compressed=True)
+    shape: tuple[int, ...] = place.shape
+    if shape and "MATLAB_empty" in place.attrs:
         return np.zeros((_COLUMNS[-1], 0), np.float32)
-    plain = bool(shape) and not (dataset.external or dataset.is_virtual)
-    if not plain or len(shape) > 2 or shape[0] not in _COLUMNS or dataset.dtype.kind not in "fiu":
-        raise TrdataError(
-            f"{path}: {name} has shape {shape}; expected 17 columns. Run the tracking step of this movie again"
-        )
-    values: NDArray[np.float32] = np.asarray(dataset[()], np.float32)
+    if len(shape) not in (1, 2) or shape[0] not in _COLUMNS or place.dtype.kind not in "fiu":
+        raise ContentError(f"{name} has shape {shape}; expected 17 columns")
+    values: NDArray[np.float32] = np.asarray(place[()], np.float32)
     return values[:, None] if values.ndim == 1 else values
 
 

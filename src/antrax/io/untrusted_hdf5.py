@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from antrax.errors import AntraxError, ClassifierError
 from antrax.io.regular_files import UnexpectedFileError, open_regular
@@ -357,15 +358,62 @@ def text_dataset(group: h5py.Group, name: str) -> str:
     return _text(place[()], name)
 
 
-def texts(group: h5py.Group, name: str) -> tuple[str, ...]:
-    """The texts of a dataset of any shape, in order."""
-    place = dataset(group, name)
-    if place.size > _MOST_TEXTS:
+def texts(group: h5py.Group, name: str, *, compressed: bool = False, most: int = _MOST_TEXTS) -> tuple[str, ...]:
+    """The texts of a dataset of any shape, in order.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+    compressed : bool, optional
+        Whether it may be compressed.
+    most : int, optional
+        Largest number of texts.
+    """
+    place = dataset(group, name, compressed=compressed)
+    if place.size > most:
         raise ContentError(f"{name} is too large ({place.size} texts)")
+    if place.dtype.kind not in "OS":
+        raise ContentError(f"{name} holds no texts")
     _check_lengths(place, name, _LONGEST_ITEM)
     values = np.ravel(place[()])
     # a letter of several bytes may have been cut in two
     return tuple(_text(v.decode(errors="ignore") if isinstance(v, bytes) else v, name) for v in values)
+
+
+def values(
+    group: h5py.Group,
+    name: str,
+    dtype: type | tuple[type, ...] = (np.number, np.bool_),
+    *,
+    shape: tuple[int, ...] | None = None,
+    ndim: int | None = None,
+    most: int = 2 * _LARGEST_DATASET,
+) -> NDArray[Any]:
+    """All numbers of a dataset of measurements or results, which may be compressed.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+    dtype : type or tuple of type, optional
+        Types of numpy's one of which its type must be, or be a kind of.
+    shape : tuple of int, optional
+    ndim : int, optional
+    most : int, optional
+        Largest size, in bytes.
+    """
+    place = dataset(group, name, shape=shape, dtype=dtype, compressed=True, most=most)
+    if ndim is not None and place.ndim != ndim:
+        raise ContentError(f"{name} has {place.ndim} dimensions; {ndim} are expected")
+    return np.asarray(place[()])
+
+
+def names(group: h5py.Group, most: int = 10**6) -> list[str]:
+    """Names of the members of a group, in its order; one that is no UTF-8 is passed over."""
+    if len(group) > most:
+        raise ContentError(f"{group.name} has {len(group):,} members; {most:,} is the most")
+    return [name for name in group if isinstance(name, str)]
 
 
 def text_attribute(place: h5py.Group, name: str) -> str:
@@ -399,15 +447,42 @@ def number_attribute(place: h5py.Group, name: str) -> int:
 def _check_lengths(place: h5py.Dataset, name: str, most: int) -> None:
     """Raise ContentError if one of the texts of a dataset is longer than `most`."""
     longest = place.dtype.itemsize
+    lengths: list[int] = []
     if place.dtype.kind == "O" and place.size:
-        offset = place.id.get_offset()
-        if offset is None:
-            raise ContentError(f"{name} is stored in a way that this version does not read")
-        with Path(place.file.filename).open("rb") as file:
-            file.seek(offset)
-            longest = max(length for length, _, _ in struct.iter_unpack("<IQI", file.read(16 * place.size)))
+        lengths = [length for content in _stored(place, name) for length, _, _ in struct.iter_unpack("<IQI", content)]
+        longest = max(lengths, default=0)
     if longest > most:
         raise ContentError(f"{name} is too long, or damaged")
+    if sum(lengths) > _LARGEST_DATASET:
+        raise ContentError(f"{name} is too large, or damaged")
+
+
+def _stored(place: h5py.Dataset, name: str) -> Iterator[bytes]:
+    """What a dataset of texts of any length itself holds: for each, 16 bytes that say how long it is and where."""
+    import h5py
+
+    creation = place.id.get_create_plist()
+    if creation.get_layout() == h5py.h5d.CONTIGUOUS and (offset := place.id.get_offset()) is not None:
+        with Path(place.file.filename).open("rb") as file:
+            file.seek(offset)
+            yield file.read(16 * place.size)
+        return
+    if creation.get_layout() != h5py.h5d.CHUNKED:
+        raise ContentError(f"{name} is stored in a way that this version does not read")
+    size = 16 * math.prod(creation.get_chunk())
+    codes = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())]
+    offsets: list[tuple[int, ...]] = []
+    place.id.chunk_iter(lambda info: offsets.append(info.chunk_offset))
+    for offset in offsets:
+        mask, content = place.id.read_direct_chunk(offset)
+        if mask or h5py.h5z.FILTER_FLETCHER32 in codes:
+            raise ContentError(f"{name} is stored in a way that this version does not read")
+        if h5py.h5z.FILTER_DEFLATE in codes:
+            content = zlib.decompressobj().decompress(content, size)
+        content = content[: len(content) // 16 * 16]
+        if h5py.h5z.FILTER_SHUFFLE in codes:
+            content = np.frombuffer(content, np.uint8).reshape(16, -1).T.tobytes()
+        yield content
 
 
 def _attribute_length(file: h5py.File, name: str) -> int:
