@@ -82,7 +82,7 @@ def compare(folder: Path, fold: int, seconds: float) -> Figures:
     figures = Figures(seconds=seconds)
     counts = figures.counts
     sessions = {path.name: antrax.open_session(path) for path in (folder / "experiments").iterdir()}
-    results = {name: antrax.read_results(session).set_index("tracklet") for name, session in sessions.items()}
+    results = {name: antrax.read_results(session) for name, session in sessions.items()}
     for row in read(folder / "truth.csv"):
         result = results[row["experiment"]].loc[row["tracklet"]]
         label = str(result["label"])

@@ -219,7 +219,7 @@ def test_an_experiment_is_classified_under_its_own_labels(small_demo, tmp_path):
     classes = ("a_label_of_many_letters", *ants[1:3], "Unknown", "nobody")
     write_antrax_file(session.classifier_dir / "classifier.h5", "custom", classes=classes)
     classify(session.experiment, ClassifyOptions(workers=1, device="cpu"))
-    name = antrax.read_results(session).tracklet.iloc[0]
+    name = antrax.read_results(session).index[0]
     probabilities = antrax.read_frame_probabilities(session, 1, name)
     assert list(probabilities.columns) == list(classes)
     classifier = read_classifier(session.classifier_dir / "classifier.h5")
@@ -241,7 +241,7 @@ def test_every_image_gets_the_probabilities_of_the_original(small_demo, tmp_path
     classify(session.experiment, ClassifyOptions(classifier=str(file), workers=1, device="cpu"))
     lengths = set()
     with open_stack(next(iter(session.stacks[1]))) as stack:
-        for name in antrax.read_results(session, [1]).tracklet:
+        for name in antrax.read_results(session, [1]).index:
             images = as_antrax(np.ascontiguousarray(stack.read(name)), "white", 25, 22, 1.2)
             found = antrax.read_frame_probabilities(session, 1, name).to_numpy()
             assert found == pytest.approx(np.exp(original(images)), abs=1e-4)

@@ -98,7 +98,7 @@ def test_the_probabilities_of_every_image_are_kept(session):
     classify(session.experiment, HERE)
     table = antrax.read_results(session, [3])
     for row in table.itertuples():
-        probabilities = antrax.read_frame_probabilities(session, 3, row.tracklet)
+        probabilities = antrax.read_frame_probabilities(session, 3, row.Index)
         assert len(probabilities) == row.images
         assert probabilities.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-3)
         if row.label in session.labels.ants:
@@ -380,6 +380,6 @@ def test_a_classifier_of_antrax_classifies_an_experiment(small_demo, tmp_path, s
     table = antrax.read_results(open_session(session.experiment))
     assert len(table) == sum(1 for _ in antrax.iter_tracklets(session))
     assert set(table.label) <= set(labels.all)
-    name = table.tracklet.iloc[0] if "tracklet" in table else table.index[0]
+    name = table.index[0]
     probabilities = antrax.read_frame_probabilities(session, sorted(session.stacks)[0], name)
     assert list(probabilities.columns) == ["BP", "a_label_of_many_letters", "NoAnt", "GG", "Unknown"]

@@ -458,7 +458,8 @@ def test_labels_that_antrax_gave_in_the_real_session_are_read(real_session: Path
     session = open_session(real_session)
     assert classified_movies(session) == [1, 2, 3, 4, 5, 6]
     results = read_results(session)
-    assert list(results.columns) == ["movie", "tracklet", "label", "score", "best_frame"]
+    assert results.index.name == "tracklet"
+    assert list(results.columns) == ["movie", "label", "score", "best_frame"]
     assert results.groupby("movie").size().to_dict() == {1: 92, 2: 106, 3: 175, 4: 85, 5: 90, 6: 68}
     assert results["label"].isin(session.labels.ants).sum() == 579
     assert set(results["label"]) <= set(session.labels.all)
@@ -468,7 +469,7 @@ def test_labels_that_antrax_gave_in_the_real_session_are_read(real_session: Path
 def test_which_frames_passed_in_the_real_session_is_read_for_every_tracklet(real_session: Path) -> None:
     session = open_session(real_session)
     for movie in session.movies:
-        tracklets = list(read_results(session, [movie])["tracklet"])
+        tracklets = list(read_results(session, [movie]).index)
         passed = read_frame_passed(session.path / "images" / f"frame_passed_{movie}.mat", tracklets)
         assert list(passed) == tracklets
         assert all(len(passed[name]) >= 1 for name in tracklets)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from antrax.errors import ExperimentError, StackError
 from antrax.io.names import parse_tracklet_name
-from antrax.io.results import AUTOIDS, CONFIDENCE
+from antrax.io.results import AUTOIDS, CONFIDENCE, content_digest
 from antrax.io.session import Session, open_session
 from antrax.io.stacks import write_stacks
 from antrax.review.tracklets.assignments import Assignments
@@ -42,7 +42,7 @@ def add_images(session: Session, *tracklets: str, movie: int = 1) -> None:
 
 def classify(session: Session, said: Mapping[str, Mapping[str, Any] | str], movie: int = 1) -> None:
     """Write results; a tracklet is given its label, or what else is to be said of it."""
-    autoids, confidences = [",".join(AUTOIDS)], [",".join(CONFIDENCE)]
+    autoids, confidences = [",".join(AUTOIDS)], []
     for tracklet, given_ in said.items():
         values: dict[str, Any] = {"confidence": 0.9, "images": 20, "score": 1}
         values |= {"label": given_} if isinstance(given_, str) else given_
@@ -50,8 +50,11 @@ def classify(session: Session, said: Mapping[str, Mapping[str, Any] | str], movi
         autoids.append(f"{tracklet},{values['label']},{values['score']},1")
         row = [tracklet, values["label"], values["confidence"], values["best_label"], "CD", 0.05, values["images"]]
         confidences.append(",".join(map(str, [*row, "", 1, 1, 2])))
-    (session.labels_dir / f"autoids_{movie}.csv").write_text("\n".join(autoids) + "\n")
-    (session.labels_dir / f"confidence_{movie}.csv").write_text("\n".join(confidences) + "\n")
+    content = "\n".join(autoids) + "\n"
+    digest = content_digest(content.encode())
+    table = "\n".join([",".join(CONFIDENCE), *(f"{row},{digest}" for row in confidences)])
+    (session.labels_dir / f"autoids_{movie}.csv").write_text(content, newline="")
+    (session.labels_dir / f"confidence_{movie}.csv").write_text(table + "\n")
 
 
 @pytest.fixture

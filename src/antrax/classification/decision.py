@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.io.results import Decision
 from antrax.labels import UNKNOWN, Category
 
 # Keeps one certain image from ruling a label out for good.
@@ -46,36 +47,6 @@ class Rule:
     temperature: float
     exponent: float
     threshold: float
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What is decided on one tracklet.
-
-    Parameters
-    ----------
-    label : str
-    confidence : float
-        Calibrated probability of `best_label`, 0 to 1.
-    best_label, runner_up : str
-        The two most probable labels, whether or not they were assigned.
-    runner_up_confidence : float
-    score : float
-        Sum of the images' probabilities of the assigned ID; 0 where none is assigned.
-    best_frame : int
-        1-based index of the image that shows the ID best; 0 where none is assigned.
-    votes : int
-        Number of images whose most probable label is `best_label`.
-    """
-
-    label: str
-    confidence: float
-    best_label: str
-    runner_up: str
-    runner_up_confidence: float
-    score: float
-    best_frame: int
-    votes: int
 
 
 def views(

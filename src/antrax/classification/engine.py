@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.classification.classifier_file import Classifier
-from antrax.classification.decision import Decision, Rule, decide, merge_views, views
+from antrax.classification.decision import Rule, decide, merge_views, views
 from antrax.images import Preparation, prepare
+from antrax.io.results import Classified
 from antrax.io.stacks import Stack, open_stack, read_frame_passed
 from antrax.labels import Category
 from antrax.networks.graph import Graph, Weights
@@ -100,26 +101,6 @@ class Job:
     categories: tuple[Category | None, ...]
     rule: Rule
     labels: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Classified:
-    """One classified tracklet.
-
-    Parameters
-    ----------
-    tracklet : str
-    decision : Decision
-    probabilities : NDArray[np.float32]
-        Shape (images, labels).
-    passed : int
-        Number of its images whose blob is of plausible size and shape; -1 where that is not known.
-    """
-
-    tracklet: str
-    decision: Decision
-    probabilities: NDArray[np.float32]
-    passed: int
 
 
 def make_predictor(model: Model, threads: int = 1) -> Predictor:

@@ -16,9 +16,10 @@ from typing import Any
 from antrax.classification.calibration import ENOUGH_TRACKLETS, rule_for
 from antrax.classification.classifier_file import Classifier, find_classifier, read_classifier
 from antrax.classification.decision import Rule
-from antrax.classification.engine import Classified, Job, Model, Worker, make_model, start_worker, work
+from antrax.classification.engine import Job, Model, Worker, make_model, start_worker, work
 from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError, OptionError, StackError
-from antrax.io.results import MovieWriter, autoids_file, confidence_file, frameprobs_file
+from antrax.io.results import Classified, autoids_file, confidence_file, frameprobs_file
+from antrax.io.results_writer import MovieWriter
 from antrax.io.session import Session, find_experiments, open_session
 from antrax.io.stacks import open_stack
 from antrax.labels import Category, Labels

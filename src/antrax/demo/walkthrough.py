@@ -60,7 +60,7 @@ def walk_through(made: DemoExperiment, reporter: Reporter, epochs: int = 5) -> W
 
 def compare_with_truth(session: Session) -> Accuracy:
     """Compare a classified demo's labels with its `truth.csv`."""
-    labels = read_results(session).set_index("tracklet")["label"]
+    labels = read_results(session)["label"]
     first_unseen = movies_with_examples(len(session.movies)) + 1
     with (session.experiment / "truth.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if int(row["movie"]) >= first_unseen]

@@ -1,26 +1,44 @@
-"""Files that classification leaves in a session's `labels/`, and reading them back as tables.
+"""Results of classification in a session's `labels/`: the records, and the only reader of the files.
 
-A movie has three: `autoids_<m>.csv`, which anTraX reads; `confidence_<m>.csv`, a row a tracklet with how sure the
-label is and what else it might be; and `frameprobs_<m>.h5`, the probabilities of every image.
+A movie has three files, which are one result:
+
+- `autoids_<m>.csv`, in the form that anTraX reads;
+- `confidence_<m>.csv`: how sure each label is, and what else it might be;
+- `frameprobs_<m>.h5`: the probabilities of every image.
+
+The first is what counts: a result is there when this file is, and is replaced at the moment when this file is. The
+other two carry the digest of the `autoids_<m>.csv` that they belong to, and are not used with any other. They are
+written before it under the name of `pending_file` and renamed after it; a reader takes them from wherever they are. So
+whoever reads, at whatever moment, sees the old result or the new one, all of it; also where a run was killed in
+between. See `antrax.io.results_writer`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping
+import io
+import math
+import operator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import blake2b
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.classification.engine import Classified
-from antrax.errors import ExperimentError, OutputError
-from antrax.io.atomic import make_folder, replacing, replacing_hdf5
+from antrax.errors import ExperimentError
+from antrax.io import untrusted_hdf5
+from antrax.io.layout import MovieFile, movie_file
 from antrax.io.names import parse_tracklet_name
+from antrax.io.regular_files import open_regular
 from antrax.io.session import Session
+from antrax.labels import UNKNOWN
 
 if TYPE_CHECKING:
     import h5py
@@ -39,7 +57,130 @@ CONFIDENCE = (
     "votes",
     "first_frame",
     "last_frame",
+    "classification",
 )
+_CONFIDENCE_READ = CONFIDENCE[:9]
+_KINDS: tuple[MovieFile, ...] = ("autoids", "confidence", "frameprobs")
+_LARGEST_TABLE = 2**30
+_LARGEST_PROBABILITIES = 2**40
+# How often a movie's files are looked at again where they changed while being read.
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is decided on one tracklet.
+
+    Parameters
+    ----------
+    label : str
+    confidence : float
+        Calibrated probability of `best_label`, 0 to 1.
+    best_label, runner_up : str
+        The two most probable labels, whether or not they were assigned; an empty `runner_up` where there is none.
+    runner_up_confidence : float
+    score : float
+        Sum of the images' probabilities of the assigned ID; 0 where none is assigned.
+    best_frame : int
+        1-based index of the image that shows the ID best; 0 where none is assigned.
+    votes : int
+        Number of images whose most probable label is `best_label`.
+    """
+
+    label: str
+    confidence: float
+    best_label: str
+    runner_up: str
+    runner_up_confidence: float
+    score: float
+    best_frame: int
+    votes: int
+
+
+@dataclass(frozen=True)
+class Classified:
+    """One classified tracklet, to be written.
+
+    Parameters
+    ----------
+    tracklet : str
+    decision : Decision
+    probabilities : NDArray[np.float32]
+        Shape (images, labels).
+    passed : int
+        Number of its images whose blob is of plausible size and shape; -1 where that is not known.
+    """
+
+    tracklet: str
+    decision: Decision
+    probabilities: NDArray[np.float32]
+    passed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What classification said of a tracklet, as read.
+
+    Parameters
+    ----------
+    label : str
+    score : float
+        Sum of the images' probabilities of the assigned ID; 0 without an ID.
+    best_frame : int
+        1-based index of the image that shows the ID best; 0 without an ID.
+    confidence : float or None
+        Probability of `best_label`. This and what follows is None in results of anTraX.
+    best_label : str or None
+        The most probable label, assigned or not.
+    runner_up : str or None
+        The second most probable one; None where there is none.
+    runner_up_confidence : float or None
+    images : int or None
+        Number of blob images.
+    passed_images : int or None
+        Of these, with a blob of plausible size and shape; None where the tracker did not say.
+    votes : int or None
+        Number of images that, each by itself, look most like `best_label`.
+    """
+
+    label: str
+    score: float
+    best_frame: int
+    confidence: float | None = None
+    best_label: str | None = None
+    runner_up: str | None = None
+    runner_up_confidence: float | None = None
+    images: int | None = None
+    passed_images: int | None = None
+    votes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MovieResults:
+    """The result of a movie.
+
+    Parameters
+    ----------
+    movie : int
+    digest : str
+        16 hexadecimal digits of the content of `autoids_<m>.csv`, which tell this classification from any other.
+    digests : frozenset of str
+        What files that belong to it may carry: `digest`, and that of the same content as this package writes it, for
+        a spreadsheet program may have saved the file since.
+    assignments : mapping of str to Assignment
+        By tracklet, in the order of the file.
+    has_confidences : bool
+        Whether `confidence_<m>.csv` belongs to it.
+    problem : str or None
+        Why there are no confidences although there is a file of them.
+    """
+
+    movie: int
+    digest: str
+    digests: frozenset[str]
+    assignments: Mapping[str, Assignment] = field(repr=False)
+    has_confidences: bool = False
+    problem: str | None = None
 
 
 def autoids_file(session: Session, movie: int) -> Path:
@@ -57,151 +198,363 @@ def frameprobs_file(session: Session, movie: int) -> Path:
     return session.layout.file("frameprobs", movie)
 
 
-class MovieWriter:
-    """Writes one movie's results as they come; nothing is seen of them before `commit`.
+def pending_file(path: Path, digest: str) -> Path:
+    """Where a confidence or frameprobs file lies until it takes its own name.
 
     Parameters
     ----------
-    session : Session
-    movie : int
-    labels : tuple of str
-        The classifier's, in the order of the columns of probabilities.
-    attributes : mapping
-        What the results were made with, kept in `frameprobs_<m>.h5`.
+    path : Path
+        Its own name.
+    digest : str
+        Of the `autoids_<m>.csv` that it belongs to.
     """
-
-    def __init__(self, session: Session, movie: int, labels: tuple[str, ...], attributes: Mapping[str, Any]) -> None:
-        self._files = contextlib.ExitStack()
-        self.tracklets = 0
-        self._folder = make_folder(session.labels_dir)
-        # The exit stack renames in reverse order: the file that counts as the movie's result comes last.
-        self._autoids = self._csv(autoids_file(session, movie), AUTOIDS)
-        self._confidence = self._csv(confidence_file(session, movie), CONFIDENCE)
-        self._frames = self._files.enter_context(_FrameWriter.open(frameprobs_file(session, movie), labels, attributes))
-
-    def _csv(self, path: Path, header: tuple[str, ...]) -> Any:
-        file: IO[str] = self._files.enter_context(_replaced_text(path))
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        return writer
-
-    def add(self, result: Classified) -> None:
-        """Append one tracklet. Raises `OutputError`."""
-        try:
-            self._add(result)
-        except OSError as error:
-            raise OutputError(f"{self._folder} cannot be written: {error.strerror or error}") from error
-
-    def _add(self, result: Classified) -> None:
-        decision = result.decision
-        name = parse_tracklet_name(result.tracklet)
-        assert name is not None
-        self._autoids.writerow([result.tracklet, decision.label, f"{decision.score:.6g}", decision.best_frame])
-        self._confidence.writerow(
-            [
-                result.tracklet,
-                decision.label,
-                f"{decision.confidence:.4f}",
-                decision.best_label,
-                decision.runner_up,
-                f"{decision.runner_up_confidence:.4f}",
-                len(result.probabilities),
-                result.passed if result.passed >= 0 else "",
-                decision.votes,
-                name.first,
-                name.last,
-            ]
-        )
-        self._frames.add(result.tracklet, result.probabilities)
-        self.tracklets += 1
-
-    def commit(self) -> None:
-        """Put the files in place; without any tracklet, write none. Raises `OutputError`."""
-        if self.tracklets:
-            self._files.close()
-        else:
-            self.discard()
-
-    def discard(self) -> None:
-        """Leave everything as it was."""
-        # on a full disk even closing a file fails, and there is nothing to keep in it
-        with contextlib.suppress(_DiscardedError, OutputError, OSError, RuntimeError):
-            self._files.__exit__(_DiscardedError, _DiscardedError(), None)
+    return path.with_name(f".{path.name}.{digest}.new")
 
 
-class _DiscardedError(Exception):
-    """Makes the writers drop what they have."""
+def content_digest(content: bytes) -> str:
+    """The digest of an `autoids_<m>.csv`: 16 hexadecimal digits."""
+    return blake2b(content, digest_size=8).hexdigest()
 
 
-@contextlib.contextmanager
-def _replaced_text(path: Path) -> Iterator[IO[str]]:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        yield file
-
-
-class _FrameWriter:
-    """Appends probabilities to an HDF5 file.
-
-    It holds `probabilities` (images, labels), `labels`, `tracklets`, and `offsets` (tracklets + 1) into the images.
-    """
-
-    def __init__(self, file: h5py.File, labels: tuple[str, ...]) -> None:
-        self._file = file
-        self._names: list[str] = []
-        self._offsets = [0]
-        self._waiting: list[NDArray[np.float32]] = []
-        self._dataset = file.create_dataset(
-            "probabilities",
-            shape=(0, len(labels)),
-            maxshape=(None, len(labels)),
-            dtype=np.float32,
-            chunks=(4096, len(labels)),
-            compression="gzip",
-            compression_opts=1,
-            shuffle=True,
-        )
-
-    @classmethod
-    @contextlib.contextmanager
-    def open(cls, path: Path, labels: tuple[str, ...], attributes: Mapping[str, Any]) -> Iterator[_FrameWriter]:
-        import h5py
-
-        # In memory, compressed, until the movie is done: some 40 MB for a million images of 18 labels.
-        with replacing_hdf5(path) as file:
-            text = h5py.string_dtype()
-            file.create_dataset("labels", data=list(labels), dtype=text)
-            file.attrs["made_with"] = json.dumps(dict(attributes))
-            writer = cls(file, labels)
-            yield writer
-            writer._flush()
-            file.create_dataset("tracklets", data=writer._names, dtype=text)
-            file.create_dataset("offsets", data=np.array(writer._offsets, np.int64))
-
-    def add(self, tracklet: str, probabilities: NDArray[np.float32]) -> None:
-        self._names.append(tracklet)
-        self._offsets.append(self._offsets[-1] + len(probabilities))
-        self._waiting.append(probabilities)
-        if self._offsets[-1] - len(self._dataset) >= 4096:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._waiting:
-            start = len(self._dataset)
-            self._dataset.resize(self._offsets[-1], 0)
-            self._dataset[start:] = _shortened(np.concatenate(self._waiting))
-            self._waiting = []
-
-
-def _shortened(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same within a 32,000th of each, with zeros as the last digits, which take no room when compressed."""
-    # of the 23 binary digits after the first, 14 stay
-    bits = probabilities.view(np.uint32)
-    return ((bits + np.uint32(1 << 8)) & ~np.uint32((1 << 9) - 1)).view(np.float32)
+def result_file(name: str) -> tuple[str, int] | None:
+    """Kind (`autoids`, `confidence`, `frameprobs`) and movie of a file in `labels/`; None for any other file."""
+    for kind in _KINDS:
+        if place := movie_file(name, kind):
+            return kind, place[0]
+    return None
 
 
 def classified_movies(session: Session) -> list[int]:
     """Movies that have a result, sorted."""
     return list(session.layout.files("autoids"))
+
+
+# --- reading a movie
+
+
+def read_movie(session: Session, movie: int) -> MovieResults:
+    """Read a movie's labels, and its confidences where there are any that belong to them.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+
+    Returns
+    -------
+    MovieResults
+
+    Raises
+    ------
+    ExperimentError
+        There is no result, or `autoids_<m>.csv` is damaged.
+    """
+    path = autoids_file(session, movie)
+    for attempt in range(_TRIES):
+        content = _read_bytes(path)
+        results = _parse_movie(session, movie, content)
+        # a new result may have come while its confidences were looked for
+        if not results.problem or attempt == _TRIES - 1 or _read_bytes(path) == content:
+            break
+    return results
+
+
+def _parse_movie(session: Session, movie: int, content: bytes) -> MovieResults:
+    path, extra = autoids_file(session, movie), confidence_file(session, movie)
+    labels = _parse_autoids(path, content)
+    digests = frozenset((content_digest(content), content_digest(format_autoids(labels))))
+    confidences, problem = None, None
+    # once more at the first place, for a file may have been renamed while the second was looked at
+    for place in (extra, *(pending_file(extra, digest) for digest in sorted(digests)), extra):
+        try:
+            confidences = _parse_confidences(place, _read_bytes(place), labels, digests)
+            problem = None
+            break
+        except _MissingError:
+            continue
+        except _DamagedValueError:
+            raise
+        except ExperimentError as error:
+            problem = str(error)
+    assignments = labels if confidences is None else confidences
+    return MovieResults(
+        movie, content_digest(content), digests, MappingProxyType(assignments), confidences is not None, problem
+    )
+
+
+def format_autoids(assignments: Mapping[str, Assignment]) -> bytes:
+    """The content of an `autoids_<m>.csv`.
+
+    Parameters
+    ----------
+    assignments : mapping of str to Assignment
+        By tracklet.
+    """
+    rows = ((name, it.label, f"{it.score:.6g}", it.best_frame) for name, it in assignments.items())
+    return format_table(AUTOIDS, rows)
+
+
+def format_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A CSV file of this package: UTF-8, lines that end in LF."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+class _MissingError(ExperimentError):
+    """There is no such file."""
+
+
+class _DamagedValueError(ExperimentError):
+    """A file belongs to the result, and holds what cannot be."""
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        with open_regular(path, _LARGEST_TABLE) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise _MissingError(f"{path} does not exist; classify this movie first") from None
+    except OSError as error:
+        raise ExperimentError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _rows(path: Path, content: bytes, columns: Sequence[str], optional: str | None = None) -> Iterator[tuple[str, ...]]:
+    """The values of `columns` of every row of a CSV file, as text; of an optional column "" where there is none."""
+    try:
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        header = next(reader, [])
+        if missing := [column for column in columns if column not in header]:
+            raise ExperimentError(f"{path} has no column {', '.join(missing)}; classify this movie again")
+        places = [header.index(column) for column in columns]
+        if optional is None:
+            yield from map(operator.itemgetter(*places), filter(None, reader))
+            return
+        more = header.index(optional) if optional in header else None
+        for row in filter(None, reader):
+            yield (*(row[place] for place in places), "" if more is None else row[more])
+    except (UnicodeDecodeError, csv.Error, IndexError) as error:
+        raise ExperimentError(f"{path} is damaged ({error}); classify this movie again") from None
+
+
+def _parse_autoids(path: Path, content: bytes) -> dict[str, Assignment]:
+    table: dict[str, Assignment] = {}
+    labels: dict[str, str] = {}  # one string a label, whatever the number of tracklets
+    tracklet = ""
+    try:
+        for tracklet, label, score, best_frame in _rows(path, content, AUTOIDS):
+            number = float(score)
+            if not math.isfinite(number):
+                raise ValueError(f"{score!r} is no score")
+            if tracklet in table:
+                raise ValueError("it is listed twice")
+            # no label is what nobody can tell
+            table[tracklet] = Assignment(labels.setdefault(label, label or UNKNOWN), number, int(float(best_frame)))
+    except (ValueError, OverflowError) as error:
+        raise ExperimentError(f"{path}, {tracklet}: {error}; classify this movie again") from None
+    return table
+
+
+def _parse_confidences(
+    path: Path, content: bytes, labels: Mapping[str, Assignment], digests: frozenset[str]
+) -> dict[str, Assignment]:
+    """The assignments of `labels` with their confidences.
+
+    Raises
+    ------
+    ExperimentError
+        These are not theirs, or no confidences at all; `_DamagedValueError` where they are, and one cannot be.
+    """
+    rows: dict[str, tuple[str, ...]] = {}
+    carried = set()
+    for row in _rows(path, content, _CONFIDENCE_READ, "classification"):
+        rows[row[0]] = row
+        carried.add(row[-1])
+    # files of earlier versions carry no digest: these belong together where every label is the same
+    same = carried <= {""} and {name: it.label for name, it in labels.items()} == {
+        name: row[1] or UNKNOWN for name, row in rows.items()
+    }
+    if not same and (len(carried) != 1 or not carried <= digests or rows.keys() != labels.keys()):
+        raise ExperimentError(
+            f"{path} is of another classification than the labels beside it (autoids): confidences of this movie are "
+            "not used; classify it again"
+        )
+    texts: dict[str, str] = {}
+    table = {}
+    name = ""
+    try:
+        for name, known in labels.items():
+            _, _, confidence, best, second, second_confidence, images, passed, votes, _ = rows[name]
+            table[name] = Assignment(
+                known.label,
+                known.score,
+                known.best_frame,
+                _probability(confidence),
+                texts.setdefault(best, best),
+                texts.setdefault(second, second) or None,
+                _probability(second_confidence) if second else None,
+                _count(images),
+                _count(passed) if passed else None,
+                _count(votes),
+            )
+    except ValueError as error:
+        raise _DamagedValueError(f"{path}, {name}: {error}; classify this movie again") from None
+    return table
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text!r} is no probability")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(float(text))
+    if value < 0:
+        raise ValueError(f"{text!r} is no number of images")
+    return value
+
+
+# --- probabilities of images
+
+
+class FrameProbabilities:
+    """An open `frameprobs_<m>.h5`. Use `open_frame_probabilities`.
+
+    Parameters
+    ----------
+    path : Path
+    file : h5py.File
+        Open for reading.
+    """
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path = path
+        self._file = file
+
+    @property
+    def classification(self) -> str | None:
+        """The digest of the `autoids_<m>.csv` that it belongs to; None in files of earlier versions."""
+        value = self._file.attrs.get("classification")
+        return value if isinstance(value, str) else None
+
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the columns."""
+        return self._texts("labels")
+
+    def rows(self) -> dict[str, tuple[int, int]]:
+        """First and last row (exclusive) of every tracklet."""
+        offsets = untrusted_hdf5.dataset(self._file, "offsets", dtype=np.integer)[()].tolist()
+        return {name: (offsets[row], offsets[row + 1]) for row, name in enumerate(self._texts("tracklets"))}
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Some rows, shape (stop - start, labels)."""
+        stored = untrusted_hdf5.dataset(
+            self._file, "probabilities", dtype=np.floating, compressed=True, most=_LARGEST_PROBABILITIES
+        )
+        return np.asarray(stored[start:stop], np.float32)
+
+    def _texts(self, name: str) -> tuple[str, ...]:
+        values = untrusted_hdf5.dataset(self._file, name)[()].tolist()
+        return tuple(value.decode() if isinstance(value, bytes) else str(value) for value in values)
+
+
+@contextlib.contextmanager
+def open_frame_probabilities(session: Session, results: MovieResults) -> Iterator[FrameProbabilities]:
+    """Open the probabilities of a movie's images.
+
+    Parameters
+    ----------
+    session : Session
+    results : MovieResults
+        The result that they must belong to.
+
+    Raises
+    ------
+    ExperimentError
+        There are none of this result, or the file is damaged.
+    """
+    path = frameprobs_file(session, results.movie)
+    problem = f"{path} does not exist; classify this movie first"
+    for place in (path, *(pending_file(path, digest) for digest in sorted(results.digests)), path):
+        with contextlib.ExitStack() as opened:
+            try:
+                found = FrameProbabilities(place, opened.enter_context(untrusted_hdf5.open_hdf5(place)))
+                carried = found.classification
+                belongs = carried in results.digests or (
+                    carried is None and set(found.rows()) == set(results.assignments)
+                )
+            except FileNotFoundError:
+                continue
+            except DAMAGED as error:
+                problem = f"{place} cannot be read: {error}"
+                continue
+            if belongs:
+                yield found
+                return
+            problem = (
+                f"{place} is of another classification than {autoids_file(session, results.movie).name}: "
+                "classify this movie again"
+            )
+    raise ExperimentError(problem)
+
+
+# What reading a damaged HDF5 file may raise.
+DAMAGED = (
+    untrusted_hdf5.ContentError,
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    IndexError,
+    AttributeError,
+)
+
+
+def read_frame_probabilities(session: Session, movie: int, tracklet: str) -> pd.DataFrame:
+    """Probabilities of a tracklet's images.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+    tracklet : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an image, indexed from 1 as `best_frame` is; a column a label.
+
+    Raises
+    ------
+    ExperimentError
+        There is no such file or tracklet, the file is damaged, or it is of another classification than the labels.
+
+    Examples
+    --------
+    >>> session = antrax.open_session("colony1")  # doctest: +SKIP
+    >>> antrax.read_frame_probabilities(session, 1, "trj_id3_ti1_20_tf1_31").mean()  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    results = read_movie(session, movie)
+    with open_frame_probabilities(session, results) as frames:
+        try:
+            rows = frames.rows()
+            if tracklet not in rows:
+                raise ExperimentError(f"{frames.path} has no tracklet {tracklet}")
+            values = frames.read(*rows[tracklet])
+            index = pd.RangeIndex(1, len(values) + 1, name="image")
+            return pd.DataFrame(values, index=index, columns=list(frames.labels()))
+        except DAMAGED as error:
+            raise ExperimentError(f"{frames.path} cannot be read: {error}") from None
+
+
+# --- tables
 
 
 def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.DataFrame:
@@ -216,67 +569,103 @@ def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        A row a tracklet: `movie`, the columns of `autoids_<m>.csv`, and those of `confidence_<m>.csv` where that
-        exists (results of anTraX have none).
+        A row a tracklet, indexed by its name (`tracklet`): `movie`, `label`, `score`, `best_frame` and, where any of
+        the movies has them (results of anTraX have none), `confidence`, `best_label`, `runner_up`,
+        `runner_up_confidence`, `images`, `passed_images`, `votes`, `first_frame`, `last_frame`. Labels are text
+        (`001` and `NA` stay what they are). Frames are absolute, from 1 on over all movies, as in all tables of this
+        package; missing where `movies_info.txt` does not tell. `best_frame` counts the images of the tracklet, from 1.
 
     Raises
     ------
     ExperimentError
         A movie has no result, or a file is damaged.
+
+    Warns
+    -----
+    UserWarning
+        Confidences of a movie are of another classification than its labels, and left out.
+
+    Examples
+    --------
+    >>> session = antrax.open_session("colony1")  # doctest: +SKIP
+    >>> antrax.read_results(session).label.value_counts()  # doctest: +SKIP
     """
     import pandas as pd
 
-    tables = []
-    for movie in classified_movies(session) if movies is None else movies:
-        table = _read_table(autoids_file(session, movie), AUTOIDS)
-        extra = confidence_file(session, movie)
-        if extra.exists():
-            confidences = _read_table(extra, CONFIDENCE).drop(columns="label")
-            table = table.merge(confidences, on="tracklet", how="left", validate="1:1")
-        table.insert(0, "movie", movie)
-        tables.append(table)
-    if not tables:
-        return pd.DataFrame(columns=["movie", *AUTOIDS, *CONFIDENCE[2:]])
-    return pd.concat(tables, ignore_index=True)
-
-
-def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        # a label may be spelt like a missing value
-        table = pd.read_csv(path, keep_default_na=False, na_values={"passed_images": [""]}, dtype={"label": str})
-    except FileNotFoundError:
-        raise ExperimentError(f"{path} does not exist; classify this movie first") from None
-    except (OSError, ValueError) as error:
-        raise ExperimentError(f"{path} cannot be read: {error}") from None
-    if missing := [column for column in columns if column not in table.columns]:
-        raise ExperimentError(f"{path} has no column {', '.join(missing)}")
+    found = [read_movie(session, movie) for movie in (classified_movies(session) if movies is None else movies)]
+    for results in found:
+        if results.problem:
+            warnings.warn(results.problem, stacklevel=2)
+    names = [name for results in found for name in results.assignments]
+    every = [it for results in found for it in results.assignments.values()]
+    columns: dict[str, object] = {
+        "movie": pd.array([r.movie for r in found for _ in r.assignments], dtype="int64"),
+        "label": pd.Series([it.label for it in every], dtype=object),
+        "score": pd.array([it.score for it in every], dtype="float64"),
+        "best_frame": pd.array([it.best_frame for it in every], dtype="int64"),
+    }
+    if not found or any(results.has_confidences for results in found):
+        frames = [_absolute_frames(session, name) for name in names]
+        columns |= {
+            "confidence": pd.Series([it.confidence for it in every], dtype="float64"),
+            "best_label": pd.Series([it.best_label for it in every], dtype=object),
+            "runner_up": pd.Series([it.runner_up for it in every], dtype=object),
+            "runner_up_confidence": pd.Series([it.runner_up_confidence for it in every], dtype="float64"),
+            "images": pd.array([it.images for it in every], dtype="Int64"),
+            "passed_images": pd.array([it.passed_images for it in every], dtype="Int64"),
+            "votes": pd.array([it.votes for it in every], dtype="Int64"),
+            "first_frame": pd.array([first for first, _ in frames], dtype="Int64"),
+            "last_frame": pd.array([last for _, last in frames], dtype="Int64"),
+        }
+    table = pd.DataFrame(columns)
+    table.index = pd.Index(names, name="tracklet", dtype=object)
     return table
 
 
-def read_frame_probabilities(session: Session, movie: int, tracklet: str) -> pd.DataFrame:
-    """Probabilities of a tracklet's images: a row an image, a column a label.
+def _absolute_frames(session: Session, tracklet: str) -> tuple[int | None, int | None]:
+    name = parse_tracklet_name(tracklet)
+    if name is None:
+        return None, None
+    return session.absolute_frame(name.movie, name.first), session.absolute_frame(name.movie, name.last)
 
-    Raises
-    ------
-    ExperimentError
-        There is no such file or tracklet, or the file is damaged.
+
+# --- whether a result is whole
+
+
+class ResultState(Enum):
+    """What there is of a movie's result."""
+
+    NONE = "no result"
+    WHOLE = "a result, all files of which belong together"
+    FOREIGN = "labels alone, of anTraX or a person"
+    MIXED = "files that do not belong together, or are damaged"
+    LEFTOVER = "other files without autoids, which the original removes when it tracks a movie again"
+
+
+def result_state(session: Session, movie: int) -> ResultState:
+    """What there is of a movie's result; reads its files.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
     """
-    import h5py
-    import pandas as pd
-
-    path = frameprobs_file(session, movie)
+    others = [confidence_file(session, movie), frameprobs_file(session, movie)]
+    there = [path for path in others if path.exists()]
+    if not autoids_file(session, movie).exists():
+        return ResultState.LEFTOVER if there else ResultState.NONE
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            names = file["tracklets"].asstr()[()]
-            (places,) = np.nonzero(names == tracklet)
-            if not len(places):
-                raise ExperimentError(f"{path} has no tracklet {tracklet}")
-            start, stop = file["offsets"][places[0] : places[0] + 2]
-            columns = file["labels"].asstr()[()]
-            return pd.DataFrame(file["probabilities"][start:stop].astype(np.float32), columns=columns)
-    except FileNotFoundError:
-        raise ExperimentError(f"{path} does not exist; classify this movie first") from None
-    except (OSError, KeyError, ValueError) as error:
-        raise ExperimentError(f"{path} cannot be read: {error}") from None
+        results = read_movie(session, movie)
+        # a result whose run was killed after it counted, and before its other files had their names, is whole
+        for path in others:
+            there += [place for digest in results.digests if (place := pending_file(path, digest)).exists()]
+        if not there:
+            return ResultState.FOREIGN
+        if results.problem:
+            return ResultState.MIXED
+        if any("frameprobs" in path.name for path in there):
+            with open_frame_probabilities(session, results) as frames:
+                frames.rows()
+    except (ExperimentError, *DAMAGED):
+        return ResultState.MIXED if there else ResultState.FOREIGN
+    return ResultState.WHOLE

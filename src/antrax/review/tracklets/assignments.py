@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
-import math
-import operator
 import os
 import threading
 from collections import Counter, OrderedDict
@@ -15,23 +11,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
-from antrax.io.layout import MovieFile, movie_file
 from antrax.io.names import parse_tracklet_name
-from antrax.io.results import AUTOIDS, autoids_file, confidence_file, frameprobs_file
+from antrax.io.results import (
+    DAMAGED,
+    Assignment,
+    FrameProbabilities,
+    MovieResults,
+    autoids_file,
+    content_digest,
+    open_frame_probabilities,
+    read_movie,
+    result_file,
+)
 from antrax.io.session import Session
-from antrax.labels import UNKNOWN
 
-if TYPE_CHECKING:
-    import h5py
+__all__ = ["Assignment", "Assignments"]
 
-_KINDS: tuple[MovieFile, ...] = ("autoids", "confidence", "frameprobs")
-_CONFIDENCE_READ = ("tracklet", "label", "confidence", "best_label", "runner_up", "runner_up_confidence", "images")
 _LONGEST_NAME = 200
 # Movies of which it is remembered where in the file of probabilities each tracklet lies.
 _PROBABILITIES_KEPT = 8
@@ -41,44 +41,12 @@ _NOTHING: Mapping[str, Assignment] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
-    """What classification said of a tracklet.
-
-    Parameters
-    ----------
-    label : str
-    score : float
-        Sum of the images' probabilities of the assigned ID; 0 without an ID.
-    best_frame : int
-        1-based index of the image that shows the ID best; 0 without an ID.
-    confidence : float or None
-        Probability of `best_label`. This and what follows is None in results of anTraX.
-    best_label : str or None
-        The most probable label, assigned or not.
-    runner_up : str or None
-        The second most probable one; None where there is none.
-    runner_up_confidence : float or None
-    images : int or None
-        Number of blob images.
-    """
-
-    label: str
-    score: float
-    best_frame: int
-    confidence: float | None = None
-    best_label: str | None = None
-    runner_up: str | None = None
-    runner_up_confidence: float | None = None
-    images: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Movie:
     """Results of a movie as they were when its files were in `states`."""
 
     states: tuple[_State | None, ...]
     digest: str | None = None
-    table: Mapping[str, Assignment] | None = None
+    results: MovieResults | None = None
     counts: Counter[str] = field(default_factory=Counter)
     problem: str | None = None
 
@@ -87,6 +55,7 @@ class _Movie:
 class _Places:
     """Where in the file of probabilities each tracklet lies, and the labels of its columns."""
 
+    digest: str
     state: _State
     labels: tuple[str, ...]
     rows: dict[str, tuple[int, int]]
@@ -146,9 +115,18 @@ class Assignments:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why some of the results read so far are of no use, a sentence each."""
+        """Why some of the results read so far, or their confidences, are of no use, a sentence each."""
         with self._lock:
-            return tuple(movie.problem for _, movie in sorted(self._movies.items()) if movie.problem)
+            found = [movie.problem for _, movie in sorted(self._movies.items()) if movie.problem]
+            # The original removes the labels of a movie that it tracks again, and nothing else.
+            classified = {movie for kind, movie in self._states if kind == "autoids"}
+            left = sorted({movie for kind, movie in self._states if kind != "autoids"} - classified)
+        if left:
+            found.append(
+                f"{', '.join(map(str, left))}: of these movies there are confidences without labels, of an earlier "
+                "tracking; classify them again"
+            )
+        return tuple(found)
 
     def movie(self, movie: int) -> Mapping[str, Assignment]:
         """Assignments by tracklet, empty for a movie that is not classified; the same object while nothing changes.
@@ -161,9 +139,9 @@ class Assignments:
         read = self._read(movie)
         if read is None:
             return _NOTHING
-        if read.table is None:
+        if read.results is None:
             raise ExperimentError(read.problem)
-        return read.table
+        return read.results.assignments
 
     def classification(self, movie: int) -> str | None:
         """What tells a movie's classification from any other: 16 hexadecimal digits, of the content of its file.
@@ -206,24 +184,18 @@ class Assignments:
         NDArray[np.float32] or None
             Shape (images, labels), 0 to 1. None where there are none: results of anTraX, or a damaged file.
         """
-        import h5py
-
         movie = _movie_of(tracklet)
-        if movie is None:
+        read = None if movie is None else self._read(movie)
+        if read is None or read.results is None:
             return None
-        path = frameprobs_file(self._session, movie)
         try:
-            state = _state_of(path.stat())
-            with h5py.File(path, "r", locking=False) as file:
-                # replaced at this very moment: which of the two is open nobody knows
-                if state != _state_of(path.stat()):
-                    return None
-                places = self._places_in(movie, state, file)
+            with open_frame_probabilities(self._session, read.results) as frames:
+                places = self._places_in(read.results, frames)
                 if tracklet not in places.rows:
                     return None
                 start, stop = places.rows[tracklet]
-                stored = file["probabilities"][start:stop].astype(np.float32)
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError):
+                stored = frames.read(start, stop)
+        except (ExperimentError, *DAMAGED):
             return None
         if stored.shape != (stop - start, len(places.labels)):
             return None
@@ -233,20 +205,18 @@ class Assignments:
                 chosen[:, column] = stored[:, places.labels.index(label)]
         return chosen
 
-    def _places_in(self, movie: int, state: _State, file: h5py.File) -> _Places:
-        """What `file` holds; to read a hundred thousand names takes far longer than a tracklet's probabilities."""
+    def _places_in(self, results: MovieResults, frames: FrameProbabilities) -> _Places:
+        """What a file holds; to read a hundred thousand names takes far longer than a tracklet's probabilities."""
+        state = _state_of(frames.path.stat())
         with self._lock:
-            known = self._places.get(movie)
-            if known and known.state == state:
-                self._places.move_to_end(movie)
+            known = self._places.get(results.movie)
+            if known and (known.digest, known.state) == (results.digest, state):
+                self._places.move_to_end(results.movie)
                 return known
-        names, labels = ([_text(value) for value in file[name][()].tolist()] for name in ("tracklets", "labels"))
-        offsets = file["offsets"][()].tolist()
-        rows = {name: (offsets[row], offsets[row + 1]) for row, name in enumerate(names)}
-        places = _Places(state, tuple(labels), rows)
+        places = _Places(results.digest, state, frames.labels(), frames.rows())
         with self._lock:
-            self._places[movie] = places
-            self._places.move_to_end(movie)
+            self._places[results.movie] = places
+            self._places.move_to_end(results.movie)
             while len(self._places) > _PROBABILITIES_KEPT:
                 self._places.popitem(last=False)
         return places
@@ -262,23 +232,15 @@ class Assignments:
             return known
 
     def _parse(self, movie: int, states: tuple[_State | None, ...]) -> _Movie:
-        path = autoids_file(self._session, movie)
-        digest = problem = None
-        confidences: dict[str, tuple[str, ...]] = {}
-        if states[1]:
-            extra = confidence_file(self._session, movie)
-            try:
-                confidences = {row[0]: row for row in _rows(extra, _read_bytes(extra), _CONFIDENCE_READ)}
-            except ExperimentError as error:  # the labels are of use without
-                problem = str(error)
         try:
-            content = _read_bytes(path)
-            digest = hashlib.blake2b(content, digest_size=8).hexdigest()
-            table = _assignments(path, content, confidences)
+            results = read_movie(self._session, movie)
         except ExperimentError as error:
+            digest = None
+            with contextlib.suppress(OSError):
+                digest = content_digest(autoids_file(self._session, movie).read_bytes())
             return _Movie(states, digest, problem=str(error))
-        counts = Counter(assignment.label for assignment in table.values())
-        return _Movie(states, digest, MappingProxyType(table), counts, problem)
+        counts = Counter(assignment.label for assignment in results.assignments.values())
+        return _Movie(states, results.digest, results, counts, results.problem)
 
 
 def _states(folder: Path) -> Iterator[tuple[tuple[str, int], _State]]:
@@ -288,9 +250,8 @@ def _states(folder: Path) -> Iterator[tuple[tuple[str, int], _State]]:
             for entry in entries:
                 # one that goes at this very moment is as good as gone
                 with contextlib.suppress(OSError):
-                    for kind in _KINDS:
-                        if place := movie_file(entry.name, kind):
-                            yield (kind, place[0]), _state_of(entry.stat())
+                    if found := result_file(entry.name):
+                        yield found, _state_of(entry.stat())
     except FileNotFoundError:
         return
     except OSError as error:
@@ -304,72 +265,3 @@ def _state_of(found: os.stat_result) -> _State:
 def _movie_of(tracklet: str) -> int | None:
     name = parse_tracklet_name(tracklet) if len(tracklet) <= _LONGEST_NAME else None
     return name.movie if name else None
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ExperimentError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _rows(path: Path, content: bytes, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """The values of `columns` of every row of a CSV file."""
-    try:
-        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        header = next(reader, [])
-        if missing := [column for column in columns if column not in header]:
-            raise ExperimentError(f"{path} has no column {', '.join(missing)}; classify this movie again")
-        values = operator.itemgetter(*(header.index(column) for column in columns))
-        yield from map(values, filter(None, reader))
-    except (UnicodeDecodeError, csv.Error, IndexError) as error:
-        raise ExperimentError(f"{path} is damaged ({error}); classify this movie again") from None
-
-
-def _assignments(path: Path, content: bytes, confidences: Mapping[str, tuple[str, ...]]) -> dict[str, Assignment]:
-    table: dict[str, Assignment] = {}
-    labels: dict[str, str] = {}  # one string a label, whatever the number of tracklets
-    try:
-        for tracklet, label, score, best_frame in _rows(path, content, AUTOIDS):
-            # no label is what nobody can tell
-            label = labels.setdefault(label, label or UNKNOWN)
-            extra = confidences.get(tracklet)
-            number = float(score)
-            if not math.isfinite(number):
-                raise ValueError(f"{score!r} is no score")
-            # of another classification, where anTraX or a person wrote the labels since
-            if extra is None or extra[1] != label:
-                table[tracklet] = Assignment(label, number, int(float(best_frame)))
-                continue
-            _, _, confidence, best_label, runner_up, runner_up_confidence, images = extra
-            table[tracklet] = Assignment(
-                label,
-                number,
-                int(float(best_frame)),
-                _share(confidence),
-                labels.setdefault(best_label, best_label),
-                labels.setdefault(runner_up, runner_up) or None,
-                _share(runner_up_confidence) if runner_up else None,
-                _count(images),
-            )
-    except (ValueError, OverflowError) as error:
-        raise ExperimentError(f"{path}, {tracklet}: {error}; classify this movie again") from None
-    return table
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError(f"{text!r} is no probability")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError(f"{text!r} is no number of images")
-    return value

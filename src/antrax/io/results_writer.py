@@ -1,0 +1,271 @@
+"""Writing a movie's result: three files that become one result at one moment (see `antrax.io.results`)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.errors import OutputError
+from antrax.io.atomic import fsync_folder, make_folder, replacing, write_atomically
+from antrax.io.names import parse_tracklet_name
+from antrax.io.results import (
+    CONFIDENCE,
+    Assignment,
+    Classified,
+    autoids_file,
+    confidence_file,
+    content_digest,
+    format_autoids,
+    format_table,
+    frameprobs_file,
+    pending_file,
+)
+from antrax.io.session import Session
+
+_ROWS_A_CHUNK = 4096
+
+
+class MovieWriter:
+    """Collects one movie's results; nothing is seen of them before `commit`.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+    labels : tuple of str
+        The classifier's, in the order of the columns of probabilities.
+    attributes : mapping
+        What the results were made with, kept in `frameprobs_<m>.h5`.
+    """
+
+    def __init__(self, session: Session, movie: int, labels: tuple[str, ...], attributes: Mapping[str, Any]) -> None:
+        self._session, self._movie = session, movie
+        self._assignments: dict[str, Assignment] = {}
+        self._confidences: list[list[object]] = []
+        self._frames = _FrameWriter(labels, attributes)
+
+    @property
+    def tracklets(self) -> int:
+        """Number of tracklets added so far."""
+        return len(self._assignments)
+
+    def add(self, result: Classified) -> None:
+        """Append one tracklet."""
+        decision = result.decision
+        name = parse_tracklet_name(result.tracklet)
+        self._assignments[result.tracklet] = Assignment(decision.label, decision.score, decision.best_frame)
+        frames: list[int | None] = [None, None]
+        if name:
+            frames = [self._session.absolute_frame(name.movie, frame) for frame in (name.first, name.last)]
+        self._confidences.append(
+            [
+                result.tracklet,
+                decision.label,
+                f"{decision.confidence:.4f}",
+                decision.best_label,
+                decision.runner_up,
+                f"{decision.runner_up_confidence:.4f}" if decision.runner_up else "",
+                len(result.probabilities),
+                result.passed if result.passed >= 0 else "",
+                decision.votes,
+                *("" if frame is None else frame for frame in frames),
+            ]
+        )
+        self._frames.add(result.tracklet, result.probabilities)
+
+    def commit(self, check: Callable[[], None] = lambda: None) -> str | None:
+        """Put the files in place; without any tracklet, write none.
+
+        Parameters
+        ----------
+        check : callable, optional
+            Called at the last moment before the result counts; what it raises leaves the earlier result.
+
+        Returns
+        -------
+        str or None
+            What went wrong after the result counted: it is whole, but the drive is not well.
+
+        Raises
+        ------
+        OutputError
+            The files cannot be written. An earlier result is then as it was.
+        """
+        if not self._assignments:
+            self.discard()
+            return None
+        autoids = autoids_file(self._session, self._movie)
+        content = format_autoids(self._assignments)
+        digest = content_digest(content)
+        rows = ((*row, digest) for row in self._confidences)
+        others = [confidence_file(self._session, self._movie), frameprobs_file(self._session, self._movie)]
+        pending = [pending_file(path, digest) for path in others]
+        finish_pending(self._session, self._movie)
+        try:
+            write_atomically(pending[0], format_table(CONFIDENCE, rows))
+            write_atomically(pending[1], self._frames.finish(digest))
+            with replacing(autoids) as temporary:
+                temporary.write_bytes(content)
+                check()
+        except BaseException:
+            # Not where the result counts already: the name was changed, and the error came after that.
+            if _digest_of(autoids) != digest:
+                for path in pending:
+                    with contextlib.suppress(OSError):
+                        path.unlink(missing_ok=True)
+            raise
+        finally:
+            self.discard()
+        return finish_pending(self._session, self._movie)
+
+    def discard(self) -> None:
+        """Forget everything; files are as they were."""
+        self._frames.close()
+
+
+class _FrameWriter:
+    """Appends probabilities to an HDF5 file in memory, compressed: some 40 MB for a million images of 18 labels.
+
+    It holds `probabilities` (images, labels), `labels`, `tracklets`, and `offsets` (tracklets + 1) into the images.
+    It is in memory because HDF5, where a disk is full, takes the whole process down; see `antrax.io.atomic`.
+    """
+
+    def __init__(self, labels: tuple[str, ...], attributes: Mapping[str, Any]) -> None:
+        import h5py
+
+        # HDF5 takes two open files of one name for the same, in memory too
+        name = f"frameprobs-{secrets.token_hex(8)}"
+        self._file = h5py.File(name, "w", driver="core", backing_store=False, block_size=2**20)
+        self._file.create_dataset("labels", data=list(labels), dtype=h5py.string_dtype())
+        self._file.attrs["made_with"] = json.dumps(dict(attributes))
+        self._names: list[str] = []
+        self._offsets = [0]
+        self._waiting: list[NDArray[np.float32]] = []
+        self._dataset = self._file.create_dataset(
+            "probabilities",
+            shape=(0, len(labels)),
+            maxshape=(None, len(labels)),
+            dtype=np.float32,
+            chunks=(_ROWS_A_CHUNK, len(labels)),
+            compression="gzip",
+            compression_opts=1,
+            shuffle=True,
+        )
+
+    def add(self, tracklet: str, probabilities: NDArray[np.float32]) -> None:
+        self._names.append(tracklet)
+        self._offsets.append(self._offsets[-1] + len(probabilities))
+        self._waiting.append(probabilities)
+        if self._offsets[-1] - len(self._dataset) >= _ROWS_A_CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting and self._offsets[-1] > len(self._dataset):
+            start = len(self._dataset)
+            self._dataset.resize(self._offsets[-1], 0)
+            self._dataset[start:] = _shortened(np.concatenate(self._waiting))
+        self._waiting = []
+
+    def finish(self, digest: str) -> bytes:
+        """The content of the file, which belongs to the `autoids_<m>.csv` of that digest."""
+        import h5py
+
+        self._flush()
+        self._file.create_dataset("tracklets", data=self._names, dtype=h5py.string_dtype())
+        self._file.create_dataset("offsets", data=np.array(self._offsets, np.int64))
+        self._file.attrs["classification"] = digest
+        self._file.flush()
+        content: bytes = self._file.id.get_file_image()
+        return content
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            self._file.close()
+
+
+def _shortened(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same within a 32,000th of each, with zeros as the last digits, which take no room when compressed."""
+    # of the 23 binary digits after the first, 14 stay
+    bits = np.ascontiguousarray(probabilities, np.float32).view(np.uint32)
+    return ((bits + np.uint32(1 << 8)) & ~np.uint32((1 << 9) - 1)).view(np.float32)
+
+
+def finish_pending(session: Session, movie: int) -> str | None:
+    """Give confidence and frameprobs files of the result that counts their own names; remove those of any other.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+
+    Returns
+    -------
+    str or None
+        What went wrong. Readers find the files all the same, and the next run tries again.
+    """
+    problem = None
+    digest = _digest_of(autoids_file(session, movie))
+    try:
+        for path in (confidence_file(session, movie), frameprobs_file(session, movie)):
+            for pending in session.labels_dir.glob(f".{path.name}.*.new"):
+                if digest and pending == pending_file(path, digest):
+                    pending.replace(path)
+                else:
+                    pending.unlink(missing_ok=True)
+        fsync_folder(session.labels_dir)
+    except OSError as error:
+        problem = f"{error.filename or session.labels_dir}: {error.strerror or error}; is the drive failing?"
+    return problem
+
+
+def _digest_of(path: Path) -> str | None:
+    try:
+        return content_digest(path.read_bytes())
+    except OSError:
+        return None
+
+
+def set_aside(session: Session, movie: int) -> Path | None:
+    """Move the files of a movie's result out of the way, where neither anTraX nor this package takes them for one.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+
+    Returns
+    -------
+    Path or None
+        The folder in `labels/` that they lie in now; None where there were none.
+
+    Raises
+    ------
+    OutputError
+        They cannot be moved.
+    """
+    finish_pending(session, movie)
+    files = [file(session, movie) for file in (autoids_file, confidence_file, frameprobs_file)]
+    there = [path for path in files if os.path.lexists(path)]
+    if not there:
+        return None
+    folder = session.labels_dir / "set_aside" / f"{datetime.now():%Y-%m-%d_%H%M%S}_movie_{movie}"
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = folder.with_name(f"{folder.name.partition('~')[0]}~{number}")
+    make_folder(folder, within=session.labels_dir)
+    try:
+        for path in there:  # the labels first: without them, nobody takes the rest for a result
+            path.rename(folder / path.name)
+    except OSError as error:
+        raise OutputError(f"{error.filename} cannot be moved to {folder}: {error.strerror or error}") from error
+    return folder
