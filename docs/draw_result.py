@@ -1,4 +1,4 @@
-"""Draw `docs/result.png`, the picture in the README, from a classified demo experiment.
+"""Draw `docs/images/result.png`, the picture in the README, from a classified demo experiment.
 
 python docs/draw_result.py DEMO      (after `antrax demo DEMO --run`)
 """
@@ -44,7 +44,7 @@ def main() -> None:
         draw.text((12, middle - 24), str(result["label"]), "black", ImageFont.load_default(26))
         draw.text((12, middle + 8), f"{sure}, {result['images']} images", "#666666", ImageFont.load_default(12))
         draw.line((0, row * side, picture.width, row * side), "#dddddd")
-    picture.quantize(128).save(Path(__file__).with_name("result.png"), optimize=True)
+    picture.quantize(128).save(Path(__file__).with_name("images") / "result.png", optimize=True)
 
 
 main()
