@@ -1,5 +1,6 @@
 # Everything on a fresh machine: Python 3.11 or newer, git and make are enough.
 #   make demo    builds the environment if needed, then the whole workflow on a made-up experiment
+#   make docs    the documentation, into docs/_build/html
 #   make test    builds the environment if needed, then all tests; make test-fast, those that take no time
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ endif
 STAMP := $(VENV)/installed
 DEMO ?= demo
 
-.PHONY: demo test test-fast lint types clean
+.PHONY: demo test test-fast lint types docs clean
 
 demo: $(STAMP)
 	$(BIN)/antrax demo $(DEMO) --run
@@ -39,8 +40,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch \
 		$(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
 	$(BIN)/python -c "open('$(STAMP)', 'w').close()"
 
+# Needs no network; a warning is an error.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO) docs/_build
