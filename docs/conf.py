@@ -5,7 +5,8 @@ from __future__ import annotations
 import antrax
 
 project = "antrax"
-author = copyright = "antrax developers"
+author = "antrax developers"
+project_copyright = author
 release = antrax.__version__
 version = release.split("+")[0]
 
