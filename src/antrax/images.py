@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from antrax.io.regular_files import read_regular
+
 Background = Literal["white", "black"]
+# Formats that examples are read in, by Pillow's names, and the usual endings of their files.
+EXAMPLE_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+EXAMPLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+# A blob image has some kB; uncompressed and of the largest size that is accepted, 4 MB.
+_LARGEST_EXAMPLE = 16 * 2**20
 # What Pillow makes grey of red, green and blue, in 65536ths.
 GREY = (19595, 38470, 7471)
 # Images that are resized together: so few that they stay in the fastest cache.
@@ -31,7 +38,7 @@ class Preparation:
         ground, they stay.
     antrax : bool
         As anTraX did it, which is how the networks that it trained know animals: with ``black``, pixels that are 255
-        in all channels become 0; larger images are cut to their centre; Pillow resizes (bicubic).
+        in any channel become 0 in all; larger images are cut to their centre; Pillow resizes (bicubic).
     crop_size : int or None
         Only with `antrax`: side length of the centre that larger images are cut to.
     scale : float
@@ -87,7 +94,7 @@ def _as_antrax_did(images: NDArray[np.uint8], preparation: Preparation) -> NDArr
     """What is left to do to images whose white background is set."""
     size, crop, scale = preparation.size, preparation.crop_size, preparation.scale
     if preparation.background == "black" and len(images):
-        images = np.where((images == 255).all(-1, keepdims=True), np.uint8(0), images)
+        images = np.where((images == 255).any(-1, keepdims=True), np.uint8(0), images)
     if crop and images.shape[1] > crop:
         images = _centre(images, (images.shape[1] - crop) // 2, crop)
     if images.shape[1:3] == (size, size) and scale == 1:
@@ -127,7 +134,7 @@ def read_example(path: Path, background: Background | None = None) -> NDArray[np
     Parameters
     ----------
     path : Path
-        A PNG: RGB, grey, palette, with or without transparency.
+        A PNG, JPEG, TIFF or BMP, whatever its name ends in: RGB, grey, palette, with or without transparency.
     background : {"white", "black"}, optional
         What shows through transparent pixels; white by default.
 
@@ -139,11 +146,18 @@ def read_example(path: Path, background: Background | None = None) -> NDArray[np
     Raises
     ------
     BadImageError
-        The file is empty, damaged, no image, or not square.
+        The file is empty, damaged, no such image, not square, or no regular file.
     """
     try:
         # read at once: Pillow reads in bits, each of which costs as much on a network drive
-        with Image.open(io.BytesIO(path.read_bytes())) as image:
+        content = read_regular(path, _LARGEST_EXAMPLE)
+    except OSError as error:
+        raise BadImageError(f"cannot be read: {error.strerror or error}") from None
+    if not content:
+        raise BadImageError("empty")
+    try:
+        # Pillow reads some eighty formats, with a decoder each; nobody needs them
+        with Image.open(io.BytesIO(content), formats=EXAMPLE_FORMATS) as image:
             if image.width != image.height:
                 raise BadImageError(f"not square ({image.width} x {image.height} pixels)")
             if image.width > 1024:
@@ -152,15 +166,17 @@ def read_example(path: Path, background: Background | None = None) -> NDArray[np
                 return np.asarray(image)
             if image.mode.startswith(("I", "F")):
                 raise BadImageError(f"{image.mode}: only images of 8 bits a channel can be used")
-            layer = image.convert("RGBA")
+            layer = (image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image).convert("RGBA")
             ground = Image.new("RGBA", layer.size, background or "white")
             return np.asarray(Image.alpha_composite(ground, layer).convert("RGB"))
+    except BadImageError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadImageError("far too large for a blob image") from None
     except UnidentifiedImageError:
-        raise BadImageError("empty" if not path.stat().st_size else "no image") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise BadImageError(f"damaged ({error})") from None
+        raise BadImageError(f"no image of the formats that are read ({', '.join(EXAMPLE_FORMATS)})") from None
+    except Exception as error:  # of a damaged file, Pillow's decoders raise almost anything
+        raise BadImageError(f"damaged ({str(error) or type(error).__name__})") from None
 
 
 def detect_background(images: list[NDArray[np.uint8]]) -> Background:

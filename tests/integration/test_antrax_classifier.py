@@ -96,7 +96,7 @@ def as_antrax(images: np.ndarray, background: str, target: int, crop: int | None
         if background == "white":
             image[(image == 0).all(-1)] = 255
         else:
-            image[(image == 255).all(-1)] = 0
+            image[(image == 255).any(-1)] = 0
         if crop is not None and len(image) > crop:
             start = (len(image) - crop) // 2
             image = image[start : start + crop, start : start + crop]

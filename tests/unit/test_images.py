@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from pathlib import Path
 
@@ -270,3 +271,59 @@ def test_animals_that_touch_the_edge_do_not_confuse_it() -> None:
 
 def test_without_any_image_the_background_is_white() -> None:
     assert detect_background([]) == "white"
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "tolerance"),
+    [("JPEG", "RGB", 40), ("TIFF", "RGB", 0), ("BMP", "RGB", 0), ("TIFF", "CMYK", 3), ("PNG", "L", 0)],
+)
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_jpeg_tiff_and_bmp_are_read_whatever_their_names_end_in(
+    tmp_path: Path, kind: str, mode: str, tolerance: int, suffix: str
+) -> None:
+    pixels = np.repeat(noise(9, 9, 1), 3, axis=2) if mode == "L" else np.full((9, 9, 3), (200, 60, 30), np.uint8)
+    Image.fromarray(pixels).convert(mode).save(tmp_path / f"x{suffix}", kind)
+    read = read_example(tmp_path / f"x{suffix}")
+    assert read.shape == (9, 9, 3)
+    assert np.abs(read.astype(int) - pixels).max() <= tolerance
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PPM", "DDS", "TGA", "ICO", "PDF", "PCX"])
+def test_an_image_of_another_format_is_named_as_such(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.png"
+    try:
+        Image.fromarray(noise(9, 9, 3)).save(path, kind)
+    except (KeyError, OSError):
+        pytest.skip(f"this Pillow does not write {kind}")
+    with pytest.raises(BadImageError, match=r"no image of the formats that are read \(PNG, JPEG, TIFF, BMP\)"):
+        read_example(path)
+
+
+def test_a_picture_of_a_kind_that_pillow_itself_stumbles_over_is_told(path: Path) -> None:
+    """A DDS of zeros with the ending of a PNG, over which Pillow raises what nobody expects."""
+    path.write_bytes(b"DDS |\0\0\0" + b"\x0f\x10\0\0" + b"0\0\0\0" + bytes(112))
+    with pytest.raises(BadImageError, match="no image of the formats"):
+        read_example(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "endless.png").symlink_to("/dev/zero")
+    for name, said in (("x.png", "a named pipe"), ("folder.png", "a folder"), ("endless.png", "a device")):
+        with pytest.raises(BadImageError, match=said):
+            read_example(tmp_path / name)
+
+
+def test_a_file_too_large_for_an_example_is_not_read(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(BadImageError, match="too large"):
+        read_example(path)
+
+
+def test_in_antrax_s_way_pixels_with_255_in_any_channel_become_black_on_black_ground() -> None:
+    images = np.array([[[[255, 3, 4], [255, 255, 255]], [[254, 254, 254], [0, 255, 0]]]], np.uint8)
+    prepared = prepare(images, Preparation(2, "black", antrax=True))
+    assert prepared.tolist() == [[[[0, 0, 0], [0, 0, 0]], [[254, 254, 254], [0, 0, 0]]]]
