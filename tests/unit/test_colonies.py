@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from antrax.io.session import Session, open_session
-from antrax.review.tracklets.colonies import REACH, Colonies
+from antrax.review.tracklets.colonies import Colonies
 
 LEFT, RIGHT = (slice(None), slice(0, 40)), (slice(None), slice(60, 100))
 NAME = "trj_id{}_ti1_1_tf1_3"
@@ -73,9 +73,9 @@ def test_a_tracklet_belongs_to_the_mask_that_its_blob_lies_in(halves):
     assert colonies.of_movie(1, [NAME.format(1), NAME.format(2)]) == {NAME.format(1): "A", NAME.format(2): "B"}
 
 
-def test_most_frames_decide(halves):
+def test_a_tracklet_in_two_colonies_belongs_to_none(halves):
     write_positions(halves, [[(39, 50), (62, 50), (63, 50)]])
-    assert Colonies(halves).of(NAME.format(1)) == "B"
+    assert Colonies(halves).of(NAME.format(1)) is None
 
 
 def test_positions_count_pixels_from_1(halves):
@@ -84,13 +84,10 @@ def test_positions_count_pixels_from_1(halves):
     assert [colonies.of(NAME.format(number)) for number in (1, 2)] == ["A", "B"]
 
 
-def test_a_blob_just_outside_belongs_to_the_nearest_mask(session):
-    set_parameters(session)
-    write_mask(session, "A.png", square((slice(0, 10), slice(0, 10))))
-    write_mask(session, "B.png", square((slice(90, 100), slice(90, 100))))
-    write_positions(session, [[(10 + REACH - 2, 5)], [(50, 50)], [(95, 90 - REACH + 5)]])
-    colonies = Colonies(session)
-    assert [colonies.of(NAME.format(number)) for number in (1, 2, 3)] == ["A", None, "B"]
+def test_frames_outside_of_all_colonies_do_not_count(halves):
+    write_positions(halves, [[(50, 50)], [(50, 50), (90, 50), (52, 50)]])
+    colonies = Colonies(halves)
+    assert [colonies.of(NAME.format(number)) for number in (1, 2)] == [None, "B"]
 
 
 @pytest.mark.parametrize(("rows", "turned"), [(16, False), (17, False), (16, True), (17, True)])
@@ -120,6 +117,149 @@ def test_a_tracklet_without_positions_belongs_to_none(halves):
 def test_a_damaged_table_leaves_tracklets_without_a_colony(halves):
     (halves.path / "tracklets" / "trdata_1.mat").write_bytes(b"half a file")
     assert Colonies(halves).of(NAME.format(1)) is None
+
+
+# ---- the mask of numbers
+
+
+def quarters() -> np.ndarray:
+    """Colonies 1 to 4: upper left, upper right, lower left, lower right; 0 between them."""
+    mask = np.zeros((100, 100), np.uint8)
+    mask[:45, :45], mask[:45, 55:], mask[55:, :45], mask[55:, 55:] = 1, 2, 3, 4
+    return mask
+
+
+MIDDLES = [[(20, 20)], [(80, 20)], [(20, 80)], [(80, 80)]]
+
+
+def colonies_of(session: Session) -> list[str | None]:
+    """Of tracklets in the middle of each quarter."""
+    if not (session.path / "tracklets" / "trdata_1.mat").exists():
+        write_positions(session, MIDDLES)
+    colonies = Colonies(session)
+    return [colonies.of(NAME.format(number)) for number in range(1, len(MIDDLES) + 1)]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["A", "B", "C", "D"],
+        ["N_1", "N_2", "N_10", "N_11"],
+        ["map", "colony", "index_mask", "label_map"],
+        ["index", "mask", "color_map", "roimask"],
+        ["1", "2", "3", "4"],
+    ],
+)
+def test_the_index_mask_tells_colonies_whatever_they_are_called(session, labels):
+    set_parameters(session, geometry_colony_labels=labels, geometry_Ncolonies=4)
+    write_mask(session, "colony_index_mask.png", quarters())
+    # what lies beside it says something else, and does not count
+    for number, label in enumerate(labels):
+        write_mask(session, f"colony_{label}.png", square(LEFT if number else RIGHT), "RGB")
+    write_mask(session, "colony_index_mask.png", quarters())
+    write_mask(session, "colony_label_map.png", np.full((100, 100, 3), 7, np.uint8))
+    write_mask(session, "colony_color_map.png", np.full((100, 100, 3), 9, np.uint8))
+    write_mask(session, "roimask.png", square(LEFT))
+    assert colonies_of(session) == labels
+
+
+def test_the_numbers_of_the_index_mask_count_and_not_where_colonies_lie(session):
+    set_parameters(session, geometry_colony_labels=["A", "B", "C", "D"])
+    mask = quarters()
+    mask[mask > 0] = 5 - mask[mask > 0]
+    write_mask(session, "colony_index_mask.png", mask)
+    assert colonies_of(session) == ["D", "C", "B", "A"]
+
+
+def test_colonies_without_names_are_c1_c2_and_so_on(session):
+    set_parameters(session, geometry_colony_labels=[], geometry_Ncolonies=4)
+    write_mask(session, "colony_index_mask.png", quarters())
+    assert Colonies(session).names == ("C1", "C2", "C3", "C4")
+    set_parameters(session, geometry_colony_labels=None)
+    assert colonies_of(open_session(session.experiment)) == ["C1", "C2", "C3", "C4"]
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "I;16", "RGB"])
+def test_index_masks_of_any_kind_of_png_are_read(session, mode):
+    set_parameters(session, geometry_colony_labels=["A", "B", "C", "D"])
+    if mode == "P":
+        image = Image.fromarray(quarters())
+        image.putpalette(bytes(range(255, -1, -1)) * 3)
+        image.save(session.path / "parameters" / "masks" / "colony_index_mask.png")
+    elif mode == "I;16":
+        write_mask(session, "colony_index_mask.png", quarters().astype(np.uint16))
+    else:
+        write_mask(session, "colony_index_mask.png", quarters(), mode)
+    assert colonies_of(session) == ["A", "B", "C", "D"]
+
+
+def test_centroids_are_rounded_as_matlab_does(session):
+    set_parameters(session, geometry_colony_labels=["A", "B", "C", "D"])
+    write_mask(session, "colony_index_mask.png", quarters())
+    # columns 1 to 45 are colony A; 45.5 is rounded to 46, which is outside; 0.5 to 1
+    write_positions(session, [[(45.49, 20)], [(45.5, 20)], [(0.5, 20)], [(0.4, 20)], [(100.49, 100.49)], [(100.5, 80)]])
+    colonies = Colonies(session)
+    assert [colonies.of(NAME.format(n)) for n in range(1, 7)] == ["A", None, "A", None, "D", None]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda session: write_mask(session, "colony_index_mask.png", quarters() * 60),
+        lambda session: write_mask(session, "colony_index_mask.png", np.full((100, 100, 3), (1, 2, 3), np.uint8)),
+        lambda session: (session.path / "parameters" / "masks" / "colony_index_mask.png").write_bytes(b"\x89PNG"),
+    ],
+)
+def test_an_index_mask_that_cannot_be_meant_is_a_problem_and_not_a_guess(session, spoil):
+    set_parameters(session, geometry_colony_labels=["A", "B", "C", "D"])
+    write_mask(session, "colony_index_mask.png", quarters())
+    spoil(session)
+    assert "colony_index_mask.png" in problem_of(session)
+    assert colonies_of(session) == [None] * 4
+
+
+@pytest.mark.parametrize("labels", [5, [1, 2], ["A", "A"], {"A": 1}, [None], ["A", ""]])
+def test_names_of_colonies_that_are_none_are_a_problem(session, labels):
+    set_parameters(session, geometry_colony_labels=labels)
+    write_mask(session, "colony_index_mask.png", quarters())
+    assert "geometry_colony_labels" in problem_of(session)
+
+
+# ---- without it
+
+
+def test_masks_named_after_colonies_are_told_by_the_whole_label(session):
+    set_parameters(session, geometry_colony_labels=["N_1", "N_10"])
+    write_mask(session, "colony_N_1.png", square(LEFT), "RGB")
+    write_mask(session, "colony_N_10.png", square(RIGHT), "RGB")
+    write_positions(session, [[(10, 50)], [(90, 50)]])
+    colonies = Colonies(session)
+    assert [colonies.of(NAME.format(number)) for number in (1, 2)] == ["N_1", "N_10"]
+
+
+def test_masks_that_overlap_are_a_problem(session):
+    set_parameters(session)
+    write_mask(session, "colony_A.png", square(LEFT))
+    write_mask(session, "colony_B.png", square((slice(None), slice(30, 100))))
+    assert "overlaps" in problem_of(session)
+
+
+@pytest.mark.parametrize(
+    ("numbering", "expected"),
+    [("Vertical", ["A", "B", "C", "D"]), ("Horizontal", ["A", "C", "B", "D"])],
+)
+def test_areas_are_numbered_in_rows_or_in_columns_though_they_lie_askew(session, numbering, expected):
+    set_parameters(session, geometry_colony_labels=["A", "B", "C", "D"], geometry_multi_colony_numbering=numbering)
+    mask = np.zeros((100, 100), np.uint8)
+    mask[12:43, 13:44] = mask[9:40, 65:96] = mask[62:93, 10:41] = mask[59:90, 68:99] = 255
+    write_mask(session, "roimask.png", mask)
+    assert colonies_of(session) == expected
+
+
+def test_as_many_areas_as_colonies_are_needed(session):
+    set_parameters(session, geometry_colony_labels=["A", "B"], geometry_Ncolonies=3)
+    write_mask(session, "roimask.png", square(LEFT) | square(RIGHT))
+    assert "2 separate areas" in problem_of(session)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "P"])

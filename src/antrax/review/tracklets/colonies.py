@@ -1,8 +1,13 @@
-"""Which colony each tracklet belongs to, in experiments with several: the one whose mask its blob lies in.
+"""Which colony each tracklet belongs to, in experiments with several.
 
-Each colony has an image in `parameters/masks`, non-zero inside, whose name holds the colony's label as a word
-(`A.png`, `colony_A.png`, `mask-A.png`). Without such images, the separate areas of `roimask.png` are taken, if there is
-one for each colony, numbered from top to bottom or from left to right as the session's parameters say.
+`parameters/masks/colony_index_mask.png` tells: a pixel is 0 outside of all colonies, else the number of the colony,
+whose name is that place of `geometry_colony_labels` (C1, C2, … where there are no names). A tracklet belongs to the
+colony whose number stands at its rounded centroids, frames outside of all colonies left out; where the numbers differ,
+to none.
+
+Without that file, the colonies' own masks are taken (`colony_A.png`, `A.png`, `mask-A.png`; non-zero inside), if there
+is one for each; else the separate areas of `roimask.png`, numbered from top to bottom or from left to right as the
+session's parameters say.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +29,12 @@ from antrax.io.session import Session
 if TYPE_CHECKING:
     import h5py
 
-REACH = 20
-"""Pixels by which a blob may lie outside of all masks and still belong to the nearest: ants walk on walls."""
+# Pictures of all colonies that lie beside the masks: never the mask of a colony, whatever its label.
+_NO_MASKS = frozenset({"colony_index_mask.png", "colony_color_map.png", "colony_label_map.png"})
+_NOT_KNOWN = "so colonies are not known"
 _X, _Y = 1, 2  # rows of `trdata`
-_ORDERS = {"Vertical": 0, "Horizontal": 1}  # along which axis of the image areas are numbered
+# By which of x and y areas are numbered first: they are sorted by 1000 times it, plus the other one.
+_ORDERS = {"Vertical": 1, "Horizontal": 0}
 
 
 class Colonies:
@@ -51,11 +58,12 @@ class Colonies:
         self._known: dict[str, str | None] = {}
         self.names: tuple[str, ...] = ()
         self.problem: str | None = None
-        self._index: NDArray[np.uint8] | None = None  # 0 outside, 1 for the first colony, and so on
+        self._index: NDArray[np.int64] | None = None  # 0 outside, 1 for the first colony, and so on
         try:
-            self.names = _names(session)
-            if self.names:
-                self._index = _read_masks(session, self.names)
+            parameters = session.parameters
+            if parameters.get("geometry_multi_colony"):
+                self.names = _names(session, parameters)
+                self._index = _read_masks(session, parameters, self.names)
         except ExperimentError as error:
             self.problem = str(error)
 
@@ -65,7 +73,7 @@ class Colonies:
         return self.of_movie(name.movie, [tracklet])[tracklet] if name else None
 
     def of_movie(self, movie: int, tracklets: Sequence[str]) -> Mapping[str, str | None]:
-        """Colony of each of some tracklets of a movie; None where its positions are not known or lie far off."""
+        """Colony of each of some tracklets of a movie; None where its positions do not tell one and only one."""
         if self._index is None:
             return dict.fromkeys(tracklets)
         with self._lock:
@@ -84,117 +92,182 @@ class Colonies:
             return ()
 
 
-def _names(session: Session) -> tuple[str, ...]:
-    parameters = session.parameters
-    if not parameters.get("geometry_multi_colony"):
-        return ()
-    labels = parameters.get("geometry_colony_labels") or []
-    names = tuple(str(label) for label in ([labels] if isinstance(labels, str) else labels))
-    if not names or len(set(names)) < len(names):
-        raise ExperimentError(
-            f"{session.layout.parameters_file} says that there are several colonies, but "
-            "geometry_colony_labels does not name each of them"
-        )
-    return names
+def _names(session: Session, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the colonies, the first that of number 1."""
+    path = session.layout.parameters_file
+    labels = parameters.get("geometry_colony_labels")
+    if isinstance(labels, str):
+        labels = [labels]
+    if not labels:
+        number = _number_of_colonies(parameters) or _highest_index(session)
+        if not number:
+            raise ExperimentError(
+                f"{path} says that there are several colonies, but geometry_colony_labels does not name each of them"
+            )
+        return tuple(f"C{n}" for n in range(1, number + 1))
+    if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
+        raise ExperimentError(f"{path}: geometry_colony_labels is no list of names, {_NOT_KNOWN}")
+    if len(set(labels)) < len(labels):
+        raise ExperimentError(f"{path}: geometry_colony_labels names a colony twice, {_NOT_KNOWN}")
+    return tuple(labels)
 
 
-def _read_masks(session: Session, names: tuple[str, ...]) -> NDArray[np.uint8]:
+def _number_of_colonies(parameters: Mapping[str, Any]) -> int:
+    """What the parameters say; 0 where they do not."""
+    number = parameters.get("geometry_Ncolonies")
+    whole = isinstance(number, int | float) and not isinstance(number, bool) and 1 <= number < 256
+    return int(number) if whole and number == int(number) else 0
+
+
+def _highest_index(session: Session) -> int:
+    path = session.layout.colony_index_mask
+    return int(_read_pixels(path).max(initial=0)) if path.is_file() else 0
+
+
+def _read_masks(session: Session, parameters: Mapping[str, Any], names: tuple[str, ...]) -> NDArray[np.int64]:
     """Number of the colony at each pixel, 0 for none; shape (rows, columns)."""
     folder = session.layout.masks
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.name[0] != ".")
     except OSError as error:
-        raise ExperimentError(f"{folder} cannot be read, so colonies are not known: {error.strerror}") from None
-    found = {name: [path for path in paths if name in re.split(r"[^0-9A-Za-z]+", path.stem)] for name in names}
-    if all(len(files) == 1 for files in found.values()):
-        index: NDArray[np.uint8] | None = None
-        for number, name in enumerate(names, 1):
-            mask = _read_mask(found[name][0])
-            index = np.zeros(mask.shape, np.uint8) if index is None else index
-            if mask.shape != index.shape:
-                raise ExperimentError(f"{found[name][0]} is not of the size of the other colonies' masks")
-            index[mask] = number
-        assert index is not None
+        raise ExperimentError(f"{folder} cannot be read, {_NOT_KNOWN}: {error.strerror}") from None
+    mask = session.layout.colony_index_mask
+    if mask.is_file():
+        index = _read_pixels(mask)
+        if (highest := int(index.max(initial=0))) > len(names):
+            raise ExperimentError(
+                f"{mask} has a colony number {highest}, but geometry_colony_labels in prmtrs.json names "
+                f"{len(names)} only, {_NOT_KNOWN}"
+            )
         return index
-    if not session.layout.roi_mask.is_file():
+    found = {name: [path for path in paths if _is_mask_of(path, name)] for name in names}
+    if all(len(files) == 1 for files in found.values()):
+        return _combined({name: files[0] for name, files in found.items()})
+    if not (session.layout.roi_mask).is_file():
         missing = ", ".join(name for name, files in found.items() if len(files) != 1)
-        raise ExperimentError(f"{folder} has no mask for colony {missing}: one PNG a colony is needed, named after it")
-    return _areas(session.layout.roi_mask, session, len(names))
+        raise ExperimentError(
+            f"{folder} has no {mask.name}, and no mask for colony {missing}: one PNG a colony is needed, named after it"
+        )
+    return _areas(session.layout.roi_mask, parameters, len(names))
 
 
-def _areas(path: Path, session: Session, colonies: int) -> NDArray[np.uint8]:
+def _is_mask_of(path: Path, name: str) -> bool:
+    """Whether a file is named after a colony: `colony_A.png`, `mask-A.png`, `A.png`."""
+    if path.name in _NO_MASKS:
+        return False
+    return re.fullmatch(rf"(?:(?:colony|mask)[^0-9A-Za-z]+)?{re.escape(name)}", path.stem) is not None
+
+
+def _combined(masks: Mapping[str, Path]) -> NDArray[np.int64]:
+    """One mask a colony as one of numbers."""
+    index: NDArray[np.int64] | None = None
+    for number, path in enumerate(masks.values(), 1):
+        mask = _read_mask(path)
+        index = np.zeros(mask.shape, np.int64) if index is None else index
+        if mask.shape != index.shape:
+            raise ExperimentError(f"{path} is not of the size of the other colonies' masks")
+        if (index[mask] > 0).any():
+            raise ExperimentError(f"{path} overlaps the mask of another colony, {_NOT_KNOWN}")
+        index[mask] = number
+    assert index is not None
+    return index
+
+
+def _areas(path: Path, parameters: Mapping[str, Any], colonies: int) -> NDArray[np.int64]:
     """The separate areas of a mask, numbered in the order that the session's parameters give."""
     import cv2
 
     count, index, _, centres = cv2.connectedComponentsWithStats(_read_mask(path).astype(np.uint8), connectivity=8)
-    parameters = session.parameters
+    expected = _number_of_colonies(parameters) or colonies
     order = parameters.get("geometry_multi_colony_numbering", "Vertical")
     shift = parameters.get("geometry_multi_colony_circ_shift", 0)
-    if count - 1 != colonies or order not in _ORDERS or shift:
+    if count - 1 != expected or expected > colonies or order not in _ORDERS or shift:
         raise ExperimentError(
             f"{path} has {count - 1} separate areas for {colonies} colonies, numbered {order!r}, shifted by {shift}; "
-            "it is not clear which is which: put one PNG a colony beside it, named after the colony"
+            f"it is not clear which is which: put colony_index_mask.png, or one PNG a colony named after it, beside it"
         )
-    along = centres[1:, 1 - _ORDERS[order]]  # OpenCV gives x, y
-    numbers = np.zeros(count, np.uint8)
-    numbers[1:] = np.argsort(np.argsort(along)) + 1
+    numbers = np.zeros(count, np.int64)
+    rank = _rank(np.asarray(centres[1:], np.float64) + 1, _ORDERS[order])
+    numbers[1:] = 1 + np.argsort(np.argsort(rank, kind="stable"))
     return np.asarray(numbers[index])
+
+
+def _rank(centres: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+    """By what areas are sorted, from their centroids (x, y); those in a row, or a column, need not lie exactly so."""
+    if len(centres) > 1:
+        distances = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1))
+        step = distances[np.triu_indices(len(centres), 1)].min() / 4
+        centres = np.floor(centres / step + 0.5) * step
+    return 1000 * centres[:, first] + centres[:, 1 - first]
+
+
+def _read_pixels(path: Path) -> NDArray[np.int64]:
+    """Pixels of an image of one channel, as numbers."""
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ExperimentError(f"{path} cannot be read, {_NOT_KNOWN}: {error}") from None
+    if pixels.ndim == 3 and (pixels[..., :3] == pixels[..., :1]).all():  # an editor saved it in colour
+        pixels = pixels[..., 0]
+    if pixels.ndim != 2:
+        raise ExperimentError(f"{path} has colours, where the numbers of colonies are expected, {_NOT_KNOWN}")
+    return pixels.astype(np.int64)
 
 
 def _read_mask(path: Path) -> NDArray[np.bool_]:
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB") if image.mode in ("P", "RGBA", "LA") else image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ExperimentError(f"{path} cannot be read, so colonies are not known: {error}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ExperimentError(f"{path} cannot be read, {_NOT_KNOWN}: {error}") from None
     return (pixels if pixels.ndim == 2 else pixels.max(-1)) > 0
 
 
 def _colonies_in(
-    path: Path, tracklets: Iterable[str], index: NDArray[np.uint8], names: tuple[str, ...]
+    path: Path, tracklets: Iterable[str], index: NDArray[np.int64], names: tuple[str, ...]
 ) -> dict[str, str | None]:
     """Colony of those of the tracklets that a table of positions has; nothing where it is damaged."""
     import h5py
 
+    found: dict[str, str | None] = {}
     try:
         with h5py.File(path, "r", locking=False) as file:
-            places = {name: _positions(file, name) for name in tracklets if name in file}
-    except (OSError, RuntimeError, KeyError):
-        return {}
-    return {
-        name: names[number - 1] for name, where in places.items() if where is not None and (number := _at(where, index))
-    }
+            for name in tracklets:
+                if name in file:
+                    places = _positions(file, name)
+                    number = _at(places, index) if places is not None else 0
+                    found[name] = names[number - 1] if number else None
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+        return found
+    return found
 
 
 def _positions(file: h5py.File, tracklet: str) -> NDArray[np.float64] | None:
-    """Column and row of a blob in each frame, 0-based pixels; shape (2, frames)."""
+    """Column and row of a blob in each frame, 1-based pixels; shape (2, frames)."""
     import h5py
 
+    if not isinstance(file.get(tracklet, getlink=True), h5py.HardLink):
+        return None  # nothing is followed out of the file
     dataset = file[tracklet]
     if not isinstance(dataset, h5py.Dataset) or "MATLAB_empty" in dataset.attrs or dataset.ndim != 2:
         return None
+    if dataset.external or dataset.is_virtual or dataset.dtype.kind not in "fiu":
+        return None
     # a frame is a column of 16 or 17 values; MATLAB's files show it either way round
     table = dataset[_X : _Y + 1] if dataset.shape[0] in (16, 17) else dataset[:, _X : _Y + 1].T
-    places = np.asarray(table, np.float64) - 1
+    places = np.asarray(table, np.float64)
+    if len(places) != 2:
+        return None
     places = places[:, np.isfinite(places).all(0)]
     return places if places.size else None
 
 
-def _at(places: NDArray[np.float64], index: NDArray[np.uint8]) -> int:
-    """Number of the colony that a blob is in most of the time, or is nearest to; 0 for none."""
-    last = np.array(index.shape)[::-1, None] - 1
-    inside = ((places >= -0.5) & (places <= last + 0.5)).all(0)
-    columns, rows = np.clip(np.rint(places[:, inside]), 0, last).astype(int)
-    counts = np.bincount(index[rows, columns], minlength=1)
-    counts[0] = 0
-    if counts.any():
-        return int(counts.argmax())
-    column, row = np.median(places, axis=1)
-    top, left = max(0, int(row) - REACH), max(0, int(column) - REACH)
-    near = index[top : max(0, int(row) + REACH + 2), left : max(0, int(column) + REACH + 2)]
-    found = np.argwhere(near)
-    if not len(found):
-        return 0
-    distances = np.hypot(*(found + np.array([top - row, left - column])).T)
-    nearest = distances.argmin()
-    return int(near[tuple(found[nearest])]) if distances[nearest] < REACH else 0
+def _at(places: NDArray[np.float64], index: NDArray[np.int64]) -> int:
+    """Number of the one colony that a blob is in whenever it is in any; 0 for none."""
+    # as MATLAB rounds: halves away from zero
+    columns, rows = np.floor(np.clip(places, -1, 2**30) + 0.5).astype(np.int64) - 1
+    inside = (rows >= 0) & (rows < index.shape[0]) & (columns >= 0) & (columns < index.shape[1])
+    numbers = np.unique(index[rows[inside], columns[inside]])
+    numbers = numbers[numbers > 0]
+    return int(numbers[0]) if len(numbers) == 1 else 0
