@@ -290,3 +290,17 @@ def test_a_folder_of_experiments_and_its_memory(run, experiment, tmp_path):
     assert app.post("/api/opened", {"place": "../etc", "session": "x"}).status_code == 400
     app.end()
     assert run(tmp_path / "lab").places()["recent"] == [second]
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="the limit of a running process cannot be set here")
+def test_connections_that_ask_for_nothing_do_not_lock_anybody_out(run, experiment):
+    app = run(experiment)
+    psutil.Process(app.process.pid).rlimit(psutil.RLIMIT_NOFILE, (256, 256))
+    with contextlib.ExitStack() as stack:
+        for number in range(400):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", app.port)))
+            with contextlib.suppress(ConnectionError):  # its turn to be closed came already
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: " if number % 2 else b"")
+        assert app.places()["places"]
+        assert httpx.get(app.base).status_code == 403
+    assert app.end()[::2] == (0, "")

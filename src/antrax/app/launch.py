@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FIRST_PORT = 8090
 _PORTS = 100
-_BACKLOG = 128
 # So long may requests take that are under way when Ctrl-C is pressed. A thread that is in the middle of something long
 # cannot be stopped: then the process is left, for all that is written is written whole or not at all.
 _GRACE_S = 2
@@ -124,6 +123,8 @@ def bind(host: str, port: int | None) -> socket.socket:
     OptionError
         The port is taken, or the host is none of this machine's.
     """
+    from antrax.app.connections import BACKLOG
+
     try:
         # the first that can be had: an address has one, a name may have one for IPv4 and one for IPv6
         family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
@@ -138,7 +139,7 @@ def bind(host: str, port: int | None) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
             listener.bind((place[0], number, *place[2:]))
             # listening from here on, so that a browser that is too early waits
-            listener.listen(_BACKLOG)
+            listener.listen(BACKLOG)
             return listener
         except OSError as error:
             listener.close()
@@ -223,6 +224,8 @@ def _serve(guard: Guard, listener: socket.socket, on_end: Callable[[], None]) ->
     """Serve until a signal to end comes, which may be raised as `KeyboardInterrupt`; `on_end` is called at once."""
     import uvicorn
 
+    from antrax.app.connections import BACKLOG, limited_protocol
+
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             # pages that are still open are no news, and cut off requests no errors
@@ -234,7 +237,8 @@ def _serve(guard: Guard, listener: socket.socket, on_end: Callable[[], None]) ->
         guard,
         # those that are always there, so that all users have the same server
         loop="asyncio",
-        http="h11",
+        http=limited_protocol(),
+        backlog=BACKLOG,
         ws="none",
         interface="asgi3",
         log_level="error",
