@@ -25,10 +25,14 @@ from antrax.io.stacks import open_stack
 from antrax.training.dataset import list_examples
 
 PATIENCE_S = 30
+# Somewhat longer than the page wants images to be seen before anything acts on them.
+LOOK_MS = 400
 _SHOWN = """() => {
     const montage = document.getElementById('montage');
     return montage.getAttribute('aria-busy') === 'false' && montage.dataset.tracklet || null;
 }"""
+# Whether the page would let a key act on the tracklet: its images are on the screen for long enough.
+_CAN_ACT = "async () => (await import('/static/js/views/tracklet.js')).canAct()"
 # Where the images of a montage lie, by the page's own rules: in screen pixels, from the upper left of its canvas.
 _GRID = """async ([id, count, size, scale]) => {
     const { arrange } = await import('/static/js/views/grid.js');
@@ -139,17 +143,29 @@ class Tab:
         return self.find(within).get_by_role("button", name=name, exact=exact)
 
     def shown(self) -> str:
-        """The tracklet on the screen, once all its visible images are painted."""
-        return str(self.page.wait_for_function(_SHOWN, polling="raf").json_value())
+        """The tracklet on the screen, once all its visible images are painted and could be seen."""
+        self.page.wait_for_function(_SHOWN, polling="raf")
+        self.look()
+        return str(self.page.evaluate(_SHOWN))
+
+    def look(self) -> None:
+        """Look at the images on the screen, long enough for the page to let keys act on them."""
+        self.until(lambda: self.page.evaluate(_CAN_ACT))
 
     def other_than(self, before: str) -> str:
         """The tracklet on the screen, once it is another one."""
         self.page.wait_for_function(f"(before) => ![null, before].includes(({_SHOWN})())", arg=before, polling="raf")
         return self.shown()
 
+    def look_at_examples(self) -> None:
+        """Look at the images of the gallery as long as the page asks for."""
+        expect(self.find("dialog .gallery-area")).to_have_attribute("aria-busy", "false")
+        self.page.wait_for_timeout(LOOK_MS)
+
     def shows(self, tracklet: str) -> None:
         """Wait for the images of a tracklet on the screen."""
         self.page.wait_for_function(f"(wanted) => ({_SHOWN})() === wanted", arg=tracklet, polling="raf")
+        self.look()
 
     def chosen_label(self) -> str | None:
         """The label that an export would use."""

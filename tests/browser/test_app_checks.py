@@ -72,6 +72,7 @@ def test_marks_count_at_once_and_can_be_taken_back(session: Session, app: App, v
 
     tab.press("ArrowLeft")
     expect(tab.find(".verdict[aria-pressed=true]")).to_contain_text("Should not have an ID")
+    tab.look()
     tab.press("0")
     tab.checked(3)
     expect(tab.find(".verdict[aria-pressed=true]")).to_have_count(0)
@@ -133,12 +134,14 @@ def test_examples_are_moved_trashed_and_brought_back_in_the_gallery(session: Ses
     expect(gallery).to_contain_text(f"{count} examples of 1 tracklet")
     files = sorted(path.name for path in (folder / "GG").iterdir())
 
+    tab.look_at_examples()
     tab.press("Space", "Shift+ArrowRight", "m")  # the first two, to another label
     tab.page.keyboard.type("op")
     tab.press("Enter")
     expect(gallery).to_contain_text(f"{count - 2} examples of 1 tracklet")
     assert exported(session) == {name: {"GG": count - 2, "OP": 2}}
 
+    tab.look_at_examples()
     tab.button(re.compile("^Delete this image"), "dialog").click()
     expect(gallery).to_contain_text(f"{count - 3} examples of 1 tracklet")
     assert len(list((session.classifier_dir / "trash" / "GG").iterdir())) == 1
@@ -220,6 +223,7 @@ def test_a_session_without_labels_gets_them(session: Session, start_app: Callabl
     expect(tab.find("dialog")).to_have_count(0)
     assert sorted(labels_file(session)) == sorted(["GG", "GP", "PG", "PP", "NoAnt", "Multi", "Unknown"])
     tab.type_label("PG")
+    tab.look()
     tab.press("Enter")
     tab.other_than(name)
     tab.saved()

@@ -68,6 +68,7 @@ def choose_frames_of_another(session: Session, tab: Tab) -> dict[str, dict[str, 
     tab.press("Space", "Shift+ArrowRight", "Shift+ArrowRight")
     expect(tab.find(".chosen")).to_have_text("3 chosen")
     tab.type_label(label)
+    tab.look()
     tab.press("Enter")
     tab.said("3 images")
     tab.press("End", "Space", "Shift+U")

@@ -13,6 +13,7 @@ import { init as initLabels } from './dialogs/labels.js';
 import { initMenus } from './dialogs/menus.js';
 import { toggleTheme } from './core/prefs.js';
 import { initPulse, pulse } from './core/pulse.js';
+import { initSeen } from './core/seen.js';
 import { initSession, openFirst } from './core/session.js';
 import { initSide, showPanel } from './panels/side.js';
 import { initTracklet, sayEmpty } from './views/tracklet.js';
@@ -82,6 +83,7 @@ async function open() {
   }
 }
 
+initSeen();
 initKeys();
 initBanner();
 initTracklet();

@@ -2,6 +2,7 @@
 
 import { byId, h } from './dom.js';
 import { keyName } from './keys.js';
+import { noteUncovered } from './seen.js';
 
 /**
  * What gets the focus back when a dialog or a menu is closed. Not a button that was clicked, nor one of the top bar: Enter would open the
@@ -41,6 +42,7 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
     const under = [...document.querySelectorAll('dialog[open]')].filter((other) => other !== dialog).at(-1);
     (under ?? document.body).append(byId('toasts'));
     dialog.remove();
+    noteUncovered();
     if (before?.isConnected) before.focus({ preventScroll: true });
     onClose?.();
   };

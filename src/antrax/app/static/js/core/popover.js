@@ -3,6 +3,7 @@
 import { focusToGiveBack } from './dialog.js';
 import { fill, h } from './dom.js';
 import { keyName } from './keys.js';
+import { noteUncovered } from './seen.js';
 
 let open = null;
 
@@ -104,6 +105,7 @@ export function openMenu(button, build, { key }) {
     if (open?.element !== element) return;
     open = null;
     element.remove();
+    noteUncovered();
     button.setAttribute('aria-expanded', 'false');
     document.removeEventListener('pointerdown', onPointer, true);
     removeEventListener('resize', place);

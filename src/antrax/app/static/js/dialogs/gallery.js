@@ -9,6 +9,7 @@ import { openDialog } from '../core/dialog.js';
 import { count, fill, h, plural, sentence } from '../core/dom.js';
 import { noteChange } from '../core/exporting.js';
 import { registerKey } from '../core/keys.js';
+import { wasSeen } from '../core/seen.js';
 import { Montage } from '../views/montage.js';
 import { PER_SHEET } from '../core/sheets.js';
 import { toastError } from '../core/toast.js';
@@ -49,6 +50,7 @@ class Gallery {
     this.labels = [];
     this.changes = 0;
     this.scale = 0;
+    this.isChanging = false;
     this.asked = 0;
     this.build();
     const forget = on('versions', ({ changed }) => changed.includes('examples') && this.load());
@@ -291,8 +293,15 @@ class Gallery {
 
   /** Move what is chosen to another label, or to the trash folder where `to` is null. */
   async change(to) {
+    // After a change other images are under the cursor: a key pressed twice must not move those too.
+    if (this.isChanging || !wasSeen(this.montage.paintedSince)) {
+      this.say('These images have only just appeared, so nothing was done. Look, then press again.', 'warn');
+      return;
+    }
     const names = this.chosen().map((item) => item.name);
+    this.isChanging = true;
     await this.tellServer('move', { label: this.label, names, to, client: clientId }, 1);
+    this.isChanging = false;
   }
 
   undo() {

@@ -9,8 +9,10 @@ import { canUndo, exportImages, pendingExports, undoLast } from '../core/exporti
 import { closeFrames, frames, openFrames } from '../views/frames.js';
 import { registerKey, setTypeahead } from '../core/keys.js';
 import { preference, prefer } from '../core/prefs.js';
+import { wasSeen } from '../core/seen.js';
 import { showPanel, shownPanel } from './side.js';
 import { toast, toastError } from '../core/toast.js';
+import { actOnTracklet } from '../views/tracklet.js';
 
 const IDLE = 2500; // milliseconds after which typing begins anew
 const REPLACED = 409; // status of an export whose images are others by now
@@ -23,6 +25,7 @@ let arrived = null; // the tracklet for which a label was suggested
 let isMisfit = false; // whether no label begins with what was typed: nothing is chosen then
 let undone = null; // the tracklet whose export was undone last: the label suggested for it is to be worked out anew
 let isTouched = false; // whether the person chose a label since they came to this tracklet
+let offeredAt = 0; // when Enter brought the panel, and with it the label, into sight
 let lastMessage = null; // {text, tracklet, folder, kind}
 
 /** Sets it up. Called once. */
@@ -254,14 +257,15 @@ function exportMain() {
   const { tracklet, selectedLabel: label } = app;
   if (!label && isBare()) toast('No labels yet: add some with Shift+L.');
   else if (!browse.count) toast('There is no tracklet to export.');
-  else if (!tracklet) toast('This tracklet is still on its way. Export it when its images are here.', { kind: 'warn' });
-  else if (!label) toast('Choose a label first: type its first letters.');
-  else if (!tracklet.images) toast('This tracklet has no images to export.', { kind: 'warn' });
+  else if (!label && tracklet) toast('Choose a label first: type its first letters.');
+  else if (tracklet?.images === 0) toast('This tracklet has no images to export.', { kind: 'warn' });
   else if (frames.isOpen) exportChosen(label);
-  else {
-    send(tracklet, null, label);
-    if (preference('nextAfterExport') && !step(1)) toast('That was the last tracklet of the list.');
-  }
+  else actOnTracklet((info) => exportAll(info, label));
+}
+
+function exportAll(info, label) {
+  send(info, null, label);
+  if (preference('nextAfterExport') && !step(1)) toast('That was the last tracklet of the list.');
 }
 
 function exportChosen(label) {
@@ -270,8 +274,10 @@ function exportChosen(label) {
     toast('Choose images first: with Space, a click, or by dragging.');
     return;
   }
-  send(app.tracklet, chosen, label);
-  frames.clear();
+  actOnTracklet((info) => {
+    send(info, chosen, label);
+    frames.clear();
+  });
 }
 
 function exportUnknown() {
@@ -284,10 +290,12 @@ function exportByKey() {
     toast(`No label begins with “${buffer}”, so nothing was exported.`, { kind: 'warn' });
     clearTyped();
   } else if (shownPanel() === 'label') {
+    if (!wasSeen(offeredAt)) return;
     clearTyped();
     exportMain();
   } else {
     showPanel('label');
+    offeredAt = performance.now();
     if (app.selectedLabel) toast(`Enter once more exports under ${app.selectedLabel}.`);
   }
 }

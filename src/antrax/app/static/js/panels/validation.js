@@ -11,7 +11,7 @@ import { registerKey } from '../core/keys.js';
 import { prefer, preference } from '../core/prefs.js';
 import { forgetRates, ratesView, refreshRates, registerRateKeys } from './rates.js';
 import { toast } from '../core/toast.js';
-import { go } from '../views/tracklet.js';
+import { actOnTracklet, go } from '../views/tracklet.js';
 import { labelField } from '../core/typeahead.js';
 
 // After these the person may say which label it should have been.
@@ -166,7 +166,10 @@ function choices() {
 
 /** Mark the tracklet on the screen at once, then tell the server; where that fails, the old mark comes back. */
 function mark(verdict) {
-  const info = app.tracklet;
+  actOnTracklet((info) => markShown(info, verdict));
+}
+
+function markShown(info, verdict) {
   closePrompt();
   made = made.filter((one) => one.tracklet !== info.tracklet);
   if (verdict !== null) made.push({ tracklet: info.tracklet, label: info.label });

@@ -31,6 +31,10 @@ export const frames = {
   get selection() {
     return montage ? [...montage.selection].sort((a, b) => a - b) : [];
   },
+  /** Since when its images are on the screen; null: they are not. */
+  get paintedSince() {
+    return montage?.paintedSince ?? null;
+  },
   /** @param {number} i */
   goTo(i) {
     montage?.setCursor(i);

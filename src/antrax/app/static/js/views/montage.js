@@ -30,6 +30,8 @@ export class Montage {
     this.highlight = null;
     this.frame = 0;
     this.drag = null;
+    /** Since when all visible images are on the screen, of `performance.now()`; null: they are not. */
+    this.paintedSince = null;
 
     this.canvas = h('canvas.montage-canvas', { 'aria-hidden': 'true' });
     this.space = h('div.montage-space', {}, this.canvas);
@@ -81,6 +83,7 @@ export class Montage {
       this.selection = new Set();
       this.cursor = 0;
       this.failed.clear();
+      this.paintedSince = null;
       this.#endDrag();
       this.container.scrollTop = 0;
     }
@@ -202,6 +205,7 @@ export class Montage {
     const height = Math.round(this.container.clientHeight * ratio);
     if (!width || !height || !this.content.count) {
       this.grid = null;
+      this.paintedSince = null;
       this.space.style.height = '';
       this.canvas.width = 0;
       return;
@@ -239,6 +243,7 @@ export class Montage {
     context.clearRect(0, 0, grid.width, grid.height);
     context.imageSmoothingEnabled = false;
     const missing = new Set();
+    let isWhole = true;
     const last = Math.min(content.count, (lastRow + 1) * grid.columns);
     for (let i = firstRow * grid.columns; i < last; i += 1) {
       const x = grid.left + (i % grid.columns) * grid.pitch;
@@ -252,6 +257,7 @@ export class Montage {
         sheet = before && peekSheet(before.url);
         n = before?.n;
       }
+      isWhole &&= Boolean(sheet);
       context.fillStyle = sheet ? this.background : colour('--cell-empty');
       context.fillRect(x, y, grid.cell, grid.cell);
       if (sheet) {
@@ -270,6 +276,7 @@ export class Montage {
         context.strokeRect(x - line / 2, y - line / 2, grid.cell + line, grid.cell + line);
       }
     }
+    this.paintedSince = isWhole ? (this.paintedSince ?? performance.now()) : null;
     this.container.setAttribute('aria-busy', String(missing.size > 0));
     for (const url of missing) this.#load(url);
   }

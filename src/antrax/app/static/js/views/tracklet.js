@@ -7,6 +7,7 @@ import { askLine } from '../core/dialog.js';
 import { byId, count, fill, h, percent, plural } from '../core/dom.js';
 import { frames, openFrames } from './frames.js';
 import { registerKey } from '../core/keys.js';
+import { wasSeen } from '../core/seen.js';
 import { marksOf } from './labelmarks.js';
 import { Montage } from './montage.js';
 import { preference, prefer } from '../core/prefs.js';
@@ -20,6 +21,8 @@ let strip;
 let bar;
 let shownImages = ''; // which images the montage shows, so that news about labels do not scroll it back
 let waiting = 0;
+let shownFacts = ''; // name, images and label in the head, and since when they stand there
+let factsSince = 0;
 
 /** How many of a tracklet's images are shown. */
 const visible = (info) => (preference('showAll') ? info.images : Math.min(1, info.images));
@@ -58,6 +61,9 @@ export function initTracklet() {
 
 function render(info) {
   clearTimeout(waiting);
+  const facts = info ? JSON.stringify([info.tracklet, info.stamp, info.label]) : '';
+  if (facts !== shownFacts) factsSince = performance.now();
+  shownFacts = facts;
   document.title = `${info ? `${info.tracklet} · ` : ''}${app.overview?.experiment ?? 'antrax'}`;
   if (!info) {
     shownImages = '';
@@ -68,7 +74,7 @@ function render(info) {
     byId('empty').hidden = true;
     waiting = setTimeout(() => browse.count && showEmpty('Fetching the tracklet …', { busy: true }), PATIENCE);
   } else {
-    fill(byId('tracklet-head'), headLine(info), facts(info));
+    fill(byId('tracklet-head'), headLine(info), factsLine(info));
     showImages(info);
     strip.show(info.strip, info.images);
   }
@@ -115,7 +121,7 @@ function conflict(info) {
   }, `Also ${info.label}: ${other}${more}`);
 }
 
-function facts(info) {
+function factsLine(info) {
   const range = (first, last) => (first === last ? count(first) : `${count(first)}–${count(last)}`);
   const span = info.last - info.first + 1;
   const absolute = info.absolute_first && info.absolute_first !== info.first
@@ -201,6 +207,33 @@ function renderFrames() {
   byId('montage').hidden = frames.isOpen;
   byId('bottombar').hidden = frames.isOpen;
   strip.setHover(frames.isOpen ? frames.cursor : null);
+}
+
+// ---- acting on it ----------------------------------------------------------------------------------------------------------
+
+/** Since when the tracklet is on the screen with its images; null: it is not. */
+function shownSince() {
+  const since = frames.isOpen ? frames.paintedSince : montage.paintedSince;
+  return app.tracklet && since !== null ? Math.max(since, factsSince) : null;
+}
+
+/**
+ * Does something to the tracklet on the screen, if the person can have seen it. All that exports or marks goes through here.
+ * @param {(info: object) => void} act
+ */
+export function actOnTracklet(act) {
+  const since = shownSince();
+  if (since === null) toast('The images are still on their way, so nothing was done. Press again when they are here.', { kind: 'warn' });
+  else if (!wasSeen(since)) toast('These images have only just appeared, so nothing was done. Look, then press again.', { kind: 'warn' });
+  else act(app.tracklet);
+}
+
+/**
+ * Whether a key pressed now would act on the tracklet on the screen.
+ * @returns {boolean}
+ */
+export function canAct() {
+  return wasSeen(shownSince(), performance.now());
 }
 
 // ---- the bar ---------------------------------------------------------------------------------------------------------------
