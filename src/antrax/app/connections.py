@@ -1,8 +1,8 @@
 """Connections that ask for nothing: closed after a while, and never so many that others find no room.
 
 A connection takes a file descriptor from the moment it is made, before any token was seen, and of these a process has
-some hundred. So a connection that has not brought a whole request's headers within `HEADERS_S` seconds is closed, and of
-those that wait the oldest give way to new ones. Requests in progress are never cut off.
+some hundred. So a connection that has not brought a whole request's headers within `HEADERS_S` seconds is closed, and
+of those that wait the oldest give way to new ones. Requests in progress are never cut off.
 """
 
 from __future__ import annotations

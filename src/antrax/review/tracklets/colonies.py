@@ -115,8 +115,9 @@ def _names(session: Session, parameters: Mapping[str, Any]) -> tuple[str, ...]:
 def _number_of_colonies(parameters: Mapping[str, Any]) -> int:
     """What the parameters say; 0 where they do not."""
     number = parameters.get("geometry_Ncolonies")
-    whole = isinstance(number, int | float) and not isinstance(number, bool) and 1 <= number < 256
-    return int(number) if whole and number == int(number) else 0
+    if not isinstance(number, int | float) or isinstance(number, bool) or not 1 <= number < 256:
+        return 0
+    return int(number) if number == int(number) else 0
 
 
 def _highest_index(session: Session) -> int:
