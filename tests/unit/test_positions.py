@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from antrax.errors import ExperimentError, OutputError, TrdataError
+from antrax.errors import AntraxError, ExperimentError, OutputError, TrdataError
 from antrax.io.antdata import read_antdata, tracklets_table_file, writing_antdata, xy_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.positions import Kind, MoviePositions, Placements, place
@@ -295,7 +296,7 @@ def test_damaged_measurements_are_named(session: Session, damage: str) -> None:
     else:
         with h5py.File(path, "w") as file:
             file[ONE] = h5py.ExternalLink("trdata_2.mat", NEXT)
-    with pytest.raises(TrdataError, match=r"trdata_1\.mat"):
+    with pytest.raises(TrdataError, match=r"trdata_1\.mat .*run the tracking step of movie 1"):
         read_measurements(session, 1)
 
 
@@ -368,3 +369,17 @@ def test_the_real_sessions_positions_are_read_from_antdata(real_session: Path) -
     assert round(100 * float(placed - hard), 2) == 43.16
     names = {str(name) for movie in movies for name in movie.tracklets}
     assert all(parse_tracklet_name(name) for name in names)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_named_pipes_under_the_names_of_files_are_refused_and_not_waited_for(session: Session) -> None:
+    write_all(session)
+    for path, read in (
+        (session.path / "tracklets" / "trdata_1.mat", lambda: read_measurements(session, 1)),
+        (positions_file(session, 1), lambda: read_table(positions_file(session, 1))),
+        (xy_file(session, 1), lambda: read_antdata(session, 1)),
+    ):
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(AntraxError, match=rf"{path.name} .*named pipe"):
+            read()

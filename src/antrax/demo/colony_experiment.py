@@ -262,7 +262,7 @@ def _film_rare_labels(
     for label in (*dict.fromkeys(colony.ids), SEVERAL, UNREADABLE):
         same = [ant for ant in ants if ant.name == label] or ants
         while written[label] + more[label] < wanted:
-            frames = int(rng.integers(40, 160))
+            frames = int(rng.integers(20, 80))
             actors = [same[animal] for animal in rng.choice(len(same), min(len(same), 1 + (label == SEVERAL)), False)]
             start = (float(rng.uniform(100, ARENA[0] - 100)), float(rng.uniform(100, ARENA[1] - 100)))
             course = walk(frames, start, 0.7 if label == SEVERAL else 3.0, rng)

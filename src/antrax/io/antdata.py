@@ -29,6 +29,7 @@ from antrax.io.atomic import make_folder, replacing
 from antrax.io.layout import antrax_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.positions import Kind, MoviePositions, Placements, movie_frames
+from antrax.io.regular_files import read_regular
 from antrax.io.untrusted_hdf5 import ContentError, dataset, names, open_untrusted
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 TABLE = ("ant", "from", "to", "m", "tracklet", "assigned", "single", "source")
 _USER_BLOCK = 512
+_LARGEST_TABLE = 2**30
 
 
 def xy_file(session: Session, movie: int, colony: str = "") -> Path:
@@ -156,17 +158,22 @@ def _table(placements: Placements, positions: MoviePositions, animals: list[int]
     offset = positions.first_frame - 1
     here = placements.of_movie(positions.movie)
     decided = here[placements.kind[here] != Kind.UNDECIDED]
-    wanted = set(animals)
-    rows = []
-    for pair in decided.tolist():
-        name = parse_tracklet_name(str(placements.tracklet[pair]))
-        animal = int(placements.animal[pair])
-        if name and animal in wanted:
-            kind = placements.kind[pair]
-            flags = (int(kind != Kind.SOFT), int(placements.single[pair]), int(kind == Kind.CLASSIFIED))
-            rows.append((animal, name.first + offset, name.last + offset, name.name, flags))
-    for animal, first, last, tracklet, flags in sorted(rows):
-        yield (positions.ids[animal], first, last, positions.movie, tracklet, *flags)
+    decided = decided[np.isin(placements.animal[decided], animals)]
+    kind = placements.kind[decided]
+    columns = (
+        placements.animal[decided], placements.tracklet[decided], kind != Kind.SOFT, placements.single[decided],
+        kind == Kind.CLASSIFIED,
+    )  # fmt: skip
+    spans: dict[str, tuple[int, int]] = {}
+    for text in np.unique(placements.tracklet[decided]).tolist():
+        if name := parse_tracklet_name(text):
+            spans[text] = (name.first + offset, name.last + offset)
+    rows = [
+        (animal, *spans[text], text, int(assigned), int(single), int(source))
+        for animal, text, assigned, single, source in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+    for animal, first, last, text, *flags in sorted(rows):
+        yield (positions.ids[animal], first, last, positions.movie, text, *flags)
 
 
 def antdata_movies(session: Session) -> list[int]:
@@ -249,12 +256,12 @@ def _read_tracklets(session: Session, movie: int, found: MoviePositions) -> NDAr
         path = tracklets_table_file(session, movie, colony)
         animals = {(c, name): number for number, (c, name) in enumerate(zip(found.colonies, found.ids, strict=True))}
         try:
-            with path.open(encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file):
-                    animal = animals.get((colony, row["ant"]))
-                    first, last = int(row["from"]) - found.first_frame, int(row["to"]) - found.first_frame
-                    if animal is not None and 0 <= first <= last:
-                        found.tracklet[first : last + 1, animal] = names.setdefault(row["tracklet"], len(names))
+            text = read_regular(path, _LARGEST_TABLE).decode("utf-8")
+            for row in csv.DictReader(text.splitlines()):
+                animal = animals.get((colony, row["ant"]))
+                first, last = int(row["from"]) - found.first_frame, int(row["to"]) - found.first_frame
+                if animal is not None and 0 <= first <= last:
+                    found.tracklet[first : last + 1, animal] = names.setdefault(row["tracklet"], len(names))
         except FileNotFoundError:
             continue
         except (OSError, KeyError, ValueError, TypeError) as error:

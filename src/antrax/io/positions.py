@@ -205,31 +205,38 @@ def place(session: Session, movie: int, placements: Placements, measurements: Bl
     found = MoviePositions.empty(movie, first, count, session.movies[movie].fps, placements.ids, placements.colonies)
     here = placements.of_movie(movie)
     # The best comes last and stays.
-    rank = np.where(placements.kind == Kind.UNDECIDED, 99, placements.kind)
-    order = here[np.lexsort((np.nan_to_num(placements.confidence[here], nan=-1), -rank[here]))]
-    names = np.unique(placements.tracklet[order])
-    number = {name: row for row, name in enumerate(names.tolist())}
-    texts = {"": 0}
-    for pair in order.tolist():
-        name = str(placements.tracklet[pair])
-        rows = measurements.rows(name)
-        at = measurements.frame[rows] - 1
-        known = (at >= 0) & (at < count)
-        at, animal = at[known], int(placements.animal[pair])
-        found.tracklet[at, animal] = number[name]
-        found.alternative[at, animal] = texts.setdefault(str(placements.alternative[pair]), len(texts))
-        found.confidence[at, animal] = placements.confidence[pair]
-        found.kind[at, animal] = placements.kind[pair]
-        is_placed = placements.kind[pair] != Kind.UNDECIDED
-        oriented = is_placed and placements.single[pair]
-        for column, values, show in (
-            (found.x, measurements.x, is_placed),
-            (found.y, measurements.y, is_placed),
-            (found.orientation, measurements.orientation, oriented),
-            (found.length, measurements.length, oriented),
-        ):
-            column[at, animal] = values[rows][known] if show else np.nan
+    rank = np.where(placements.kind[here] == Kind.UNDECIDED, 99, placements.kind[here])
+    pair = here[np.lexsort((np.nan_to_num(placements.confidence[here], nan=-1), -rank))]
+    names, name_of_pair = np.unique(placements.tracklet[pair], return_inverse=True)
+    texts, text_of_pair = np.unique(np.concatenate([[""], placements.alternative[pair]]), return_inverse=True)
+    # One entry for each blob of each pair: the number of the pair, and the blob's row in the measurements.
+    spans = [measurements.rows(name) for name in names.tolist()]
+    starts, lengths = (np.array(values, np.int64)[name_of_pair] for values in zip(*_ends(spans), strict=True))
+    entry = np.repeat(np.arange(len(pair)), lengths)
+    row = np.arange(len(entry)) - np.repeat(np.cumsum(lengths) - lengths - starts, lengths)
+    frame = measurements.frame[row] - 1
+    known = (frame >= 0) & (frame < count)
+    entry, row = entry[known], row[known]
+    at = frame[known], placements.animal[pair][entry]
+    placed = (placements.kind[pair] != Kind.UNDECIDED)[entry]
+    oriented = placed & placements.single[pair][entry]
+    found.tracklet[at] = name_of_pair[entry]
+    found.alternative[at] = text_of_pair[1:][entry]
+    found.confidence[at] = placements.confidence[pair][entry]
+    found.kind[at] = placements.kind[pair][entry]
+    for column, values, shown in (
+        (found.x, measurements.x, placed),
+        (found.y, measurements.y, placed),
+        (found.orientation, measurements.orientation, oriented),
+        (found.length, measurements.length, oriented),
+    ):
+        column[at] = np.where(shown, values[row], np.float32(np.nan))
     return MoviePositions(
         movie, first, found.fps, found.ids, found.colonies, found.x, found.y, found.orientation, found.length,
-        found.kind, found.confidence, found.tracklet, names, found.alternative, tuple(texts),
+        found.kind, found.confidence, found.tracklet, names, found.alternative, tuple(texts.tolist()),
     )  # fmt: skip
+
+
+def _ends(spans: list[slice]) -> list[tuple[int, int]]:
+    """Start and length of slices; one of nothing where there are none."""
+    return [(span.start, span.stop - span.start) for span in spans] or [(0, 0)]

@@ -47,6 +47,7 @@ from antrax.errors import ExperimentError
 from antrax.io.antdata import antdata_movies, read_antdata
 from antrax.io.atomic import make_folder, replacing
 from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, individual_names, movie_frames
+from antrax.io.regular_files import open_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +163,8 @@ def read_table(path: Path) -> MoviePositions:
 
     about = _about(path)
     try:
-        table = pq.read_table(path, partitioning=None)
+        with open_regular(path) as file:
+            table = pq.read_table(file)
         ids, colonies = tuple(about["ids"]), tuple(about["colonies"])
         fps = float("nan") if about["fps"] is None else float(about["fps"])
         found = MoviePositions.empty(
@@ -198,7 +200,8 @@ def _about(path: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     try:
-        about = json.loads(pq.read_schema(path).metadata[_METADATA])
+        with open_regular(path) as file:
+            about = json.loads(pq.read_schema(file).metadata[_METADATA])
         if not isinstance(about, dict):
             raise TypeError("its metadata are of another kind")
     except FileNotFoundError:

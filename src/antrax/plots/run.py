@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from antrax.errors import OptionError
 from antrax.io.atomic import make_folder, replacing
 from antrax.io.positions_table import iter_positions, positions_span, solved_movies
+from antrax.io.regular_files import open_regular
 from antrax.io.session import Session
 from antrax.plots.figures import draw_activity, draw_contacts, draw_presence, draw_trails, style
 from antrax.plots.measures import summarize
@@ -127,7 +128,7 @@ def read_background(session: Session) -> NDArray[np.uint8] | None:
         return None
     for path in sorted(paths, key=lambda path: path.name != "background.png"):
         try:
-            with Image.open(path) as image:
+            with open_regular(path) as file, Image.open(file) as image:
                 return np.asarray(image.convert("RGB"))
         except (OSError, ValueError, Image.DecompressionBombError):
             continue
