@@ -1,6 +1,6 @@
 """anTraX's rules: identities spread from labelled tracklets along the graph, one ID after another.
 
-The rules, checked against what MATLAB stored for a real session (Gal et al., anTraX, eLife 2020, describe them in words):
+The rules, checked against what MATLAB stored for a real session (in words: Gal et al., anTraX, eLife 2020):
 a state "possible" and a state "assigned" for each tracklet and ID. Labelled tracklets of a single animal are assigned
 in order of their scores; an assignment spreads to a parent or child where there is only one way to go; sets of animals
 that merge and part again unchanged (pairs) hand over what they are assigned; components of the graph that contradict
@@ -9,16 +9,17 @@ better ones are dropped. Nothing of it is a probability, and an early wrong assi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antrax.io.graphs import TrackletGraph
+from antrax.solving.evidence import Evidence
+from antrax.solving.singles import find_singles
 
 _PRUNE_FRAMES = 100
-_TINY_FRAMES = 3
 
 
 @dataclass(frozen=True)
@@ -42,41 +43,6 @@ class RuleOptions:
     pairs_depth: int = 10
     iterations: int = 10
     long_enough: int = 2000
-
-
-@dataclass(frozen=True, eq=False)
-class RuleInput:
-    """What is known of each tracklet before the rules are run; n tracklets, k IDs.
-
-    Parameters
-    ----------
-    label : (n,) array of int64
-        Number of the ID that the tracklet is labelled with; -1 for none.
-    score : (n,) array of float64
-        Score of the label; infinite for manual labels.
-    multi : (n,) array of bool
-        Labelled as several animals.
-    non_ant : (n,) array of bool
-        Labelled as something that is no animal.
-    single : (n,) array of int8
-        1 or 0 where `prop.cfg` says whether it is of a single animal; -1 elsewhere.
-    impossible : (n, k) array of bool
-        IDs that cannot be there.
-    fixed : (n, k) array of bool
-        IDs that are assigned by hand.
-    """
-
-    label: NDArray[np.int64]
-    score: NDArray[np.float64]
-    multi: NDArray[np.bool_]
-    non_ant: NDArray[np.bool_]
-    single: NDArray[np.int8]
-    impossible: NDArray[np.bool_]
-    fixed: NDArray[np.bool_]
-
-    def select(self, keep: NDArray[np.bool_]) -> RuleInput:
-        """The same for some of the tracklets."""
-        return RuleInput(**{name: getattr(self, name)[keep] for name in self.__dataclass_fields__})
 
 
 @dataclass(eq=False)
@@ -103,13 +69,13 @@ class RuleState:
     soft: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
 
 
-def solve_by_rules(graph: TrackletGraph, given: RuleInput, options: RuleOptions) -> RuleState:
+def solve_by_rules(graph: TrackletGraph, given: Evidence, options: RuleOptions) -> RuleState:
     """Run anTraX's rules on the movies of one group and one colony: each movie first, then all together.
 
     Parameters
     ----------
     graph : TrackletGraph
-    given : RuleInput
+    given : Evidence
     options : RuleOptions
 
     Returns
@@ -134,11 +100,9 @@ def solve_by_rules(graph: TrackletGraph, given: RuleInput, options: RuleOptions)
 
 
 class _Rules:
-    """The rules on one graph. Numbers in comments are those of the list in docs/solving.md."""
+    """The rules on one graph. Numbers are those of the list in docs/solving.md."""
 
-    def __init__(
-        self, graph: TrackletGraph, given: RuleInput, options: RuleOptions, before: RuleState | None
-    ) -> None:
+    def __init__(self, graph: TrackletGraph, given: Evidence, options: RuleOptions, before: RuleState | None) -> None:
         self.graph = graph
         self.options = options
         self.first, self.last = graph.first, graph.last
@@ -149,13 +113,13 @@ class _Rules:
         self.source = np.zeros((count, ids), bool)
         self.score = np.zeros((count, ids))
         self.contradictions: list[tuple[int, int]] = []
-        self.single, self.present = _singles(graph, given, options)
+        self.single, self.present = find_singles(graph, given, options.min_area, options.max_area)
         self.possible[~self.present] = False
         self.possible[given.impossible] = False
         self.sources = self._sources(given)
         self.pairs = find_pairs(graph, options.pairs_depth)
 
-    def _sources(self, given: RuleInput) -> list[tuple[int, int]]:
+    def _sources(self, given: Evidence) -> list[tuple[int, int]]:
         """4: single tracklets with an ID, and assignments by hand, by falling score."""
         rows = np.flatnonzero(self.single & (given.label >= 0) & self.present)
         found = {(int(row), int(given.label[row])): float(given.score[row]) for row in rows}
@@ -186,7 +150,8 @@ class _Rules:
         low = int(np.searchsorted(self.first, self.first[row] - self._longest))
         high = int(np.searchsorted(self.first, self.last[row], side="right"))
         rows = np.arange(low, high)
-        return rows[(self.last[low:high] >= self.first[row]) & (rows != row)]
+        found: NDArray[np.int64] = rows[(self.last[low:high] >= self.first[row]) & (rows != row)]
+        return found
 
     def assign(self, row: int, animal: int) -> None:
         """5, and 6 at once, depth first."""
@@ -212,7 +177,7 @@ class _Rules:
         self.possible[others[~self.assigned[others, animal]], animal] = False
         return True
 
-    def _ways(self, row: int, animal: int):  # type: ignore[no-untyped-def]
+    def _ways(self, row: int, animal: int) -> Iterator[int]:
         """6: the only parent, then the only child, that can have the ID; looked up when it is their turn."""
         for neighbours in (self.graph.parents[row], self.graph.children[row]):
             if len(neighbours) and not self.assigned[neighbours, animal].any():
@@ -280,12 +245,7 @@ class _Rules:
             sources = rows[self.source[rows, animal] & self.assigned[rows, animal]]
             best = self.score[sources, animal].max(initial=0.0) if len(sources) else 0.1
             best = 1000.0 if np.isinf(best) else best
-            worth = (
-                (span[1] - span[0] + 1)
-                * (0.1 + self.assigned[rows, animal].mean())
-                * (0.1 + len(sources))
-                * best
-            )
+            worth = (span[1] - span[0] + 1) * (0.1 + self.assigned[rows, animal].mean()) * (0.1 + len(sources)) * best
             found.append((len(sources) > 0, worth, span, rows))
         found.sort(key=lambda entry: (-entry[0], -entry[1]))
         kept: list[tuple[tuple[int, int], NDArray[np.int64]]] = []
@@ -336,24 +296,6 @@ class _Rules:
             self.assigned[lost, animal] = False
 
 
-def _singles(
-    graph: TrackletGraph, given: RuleInput, options: RuleOptions
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """1 and 2: tracklets of a single animal, and tracklets of any animal."""
-    count = len(graph)
-    by_size = (graph.area > options.min_area) & (graph.area < options.max_area) & ~given.multi
-    present = ~given.non_ant
-    links = np.bincount(graph.parent, minlength=count) + np.bincount(graph.child, minlength=count)
-    tiny = (links == 0) & (graph.length <= _TINY_FRAMES) & ~(graph.area > options.min_area) & (given.label < 0)
-    present &= ~tiny
-    inside = present[graph.parent] & present[graph.child]
-    parents = np.bincount(graph.child[inside], minlength=count)
-    children = np.bincount(graph.parent[inside], minlength=count)
-    single = by_size & (parents <= 1) & (children <= 1)
-    single = np.where(given.single >= 0, given.single == 1, single)
-    return single, present
-
-
 def find_pairs(graph: TrackletGraph, depth: int) -> list[tuple[int, int, int]]:
     """7: tracklets that hold the same set of animals, before and after something happened in between.
 
@@ -390,7 +332,9 @@ def _partners(graph: TrackletGraph, one: int, depth: int) -> Iterable[tuple[int,
         if meets.any():
             continue
         ancestors = _reach(graph.parents, other, -graph.last, -graph.first[one])
-        if any(graph.last[row] >= graph.first[one] and graph.first[row] <= graph.last[one] for row in ancestors - {one}):
+        if any(
+            graph.last[row] >= graph.first[one] and graph.first[row] <= graph.last[one] for row in ancestors - {one}
+        ):
             continue
         between = {row for row in descendants if graph.last[row] < graph.first[other]}
         leading = {row for row in ancestors if graph.first[row] > graph.last[one]}
@@ -398,9 +342,7 @@ def _partners(graph: TrackletGraph, one: int, depth: int) -> Iterable[tuple[int,
             yield other, distance[other]
 
 
-def _reach(
-    neighbours: tuple[NDArray[np.int64], ...], start: int, key: NDArray[np.int64], limit: int
-) -> set[int]:
+def _reach(neighbours: tuple[NDArray[np.int64], ...], start: int, key: NDArray[np.int64], limit: int) -> set[int]:
     """Rows that can be reached from a row, without it, through rows whose key is at most the limit."""
     seen: set[int] = set()
     waiting = [start]

@@ -1,0 +1,265 @@
+"""The default method: all identities at once, with a probability for each placement.
+
+1. A flow of the whole group through the graph tells how many animals each tracklet holds (`antrax.solving.numbers`).
+2. Given the numbers, who is where is sampled from the joint posterior by exchanges between pairs of animals
+   (`antrax.solving.sampling`): labels count by their calibrated probabilities, positions before and after contacts say
+   who goes on where (`antrax.solving.contacts`), and animals that are often seen alone are more likely to be the one
+   that leaves a group. The share of wrong labels is sampled along with it, so labels that contradict one another make
+   all of them count less.
+3. The share of samples in which an animal is in a tracklet is the probability of that placement. Animals that can be
+   exchanged at no cost come out even, and are not placed.
+
+Long experiments are solved in windows of tracklets that overlap, each on its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.io.graphs import TrackletGraph
+from antrax.io.positions import Kind
+from antrax.solving.contacts import find_contacts
+from antrax.solving.evidence import Evidence
+from antrax.solving.numbers import Numbers, count_animals, single_area
+from antrax.solving.sampling import Sampler, starting_state
+from antrax.solving.solution import Contradiction, Solution, decide
+
+_HEATED = 100  # sweeps from a random state to a likely one, evidence counting more and more
+_SAMPLED = 300  # sweeps that are counted
+# Share of wrong labels before any is seen: a beta distribution, as if of so many wrong and right ones.
+_WRONG, _RIGHT = 1.0, 30.0
+_FIRST_GUESS = 0.05
+_BY_HAND = 25.0  # what a person says, in nats
+_SEEN_ALONE = 2.0  # as if each animal had been seen alone so many times more
+
+
+@dataclass(frozen=True)
+class JointOptions:
+    """What the joint method is told.
+
+    Parameters
+    ----------
+    max_error : float
+        Accepted share of the placed ID × frame cells that are wrong.
+    fps : float
+        Frames per second; NaN where it is not known.
+    metres_per_pixel : float
+        NaN where it is not known: then positions tell nothing.
+    window : int
+        Tracklets solved at a time.
+    overlap : int
+        Tracklets by which windows reach into their neighbours on each side.
+    """
+
+    max_error: float = 0.01
+    fps: float = float("nan")
+    metres_per_pixel: float = float("nan")
+    window: int = 20_000
+    overlap: int = 2_000
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time that is solved at once.
+
+    Parameters
+    ----------
+    first, last : int
+        Frames of what is looked at.
+    core_first, core_last : int
+        Frames in which tracklets start whose result is kept.
+    """
+
+    first: int
+    last: int
+    core_first: int
+    core_last: int
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """What sampling found on n tracklets and k animals.
+
+    Parameters
+    ----------
+    probability : (n, k) array of float32
+    label_error : float
+        Mean of the sampled shares of wrong labels; NaN without labels.
+    """
+
+    probability: NDArray[np.float32]
+    label_error: float
+
+
+def split_windows(graph: TrackletGraph, options: JointOptions) -> list[Window]:
+    """Windows over a graph: of equal numbers of tracklets, overlapping.
+
+    Parameters
+    ----------
+    graph : TrackletGraph
+    options : JointOptions
+    """
+    start, stop = graph.span
+    count = max(1, round(len(graph) / options.window))
+    cuts = [int(graph.first[len(graph) * part // count]) for part in range(1, count)]
+    cuts = sorted({cut for cut in cuts if start < cut <= stop})
+    begins, ends = [start, *cuts], [*(cut - 1 for cut in cuts), stop]
+    windows = []
+    for begin, end in zip(begins, ends, strict=True):
+        low = int(np.searchsorted(graph.first, begin)) - options.overlap
+        high = int(np.searchsorted(graph.first, end, side="right")) + options.overlap
+        first = start if begin == start or low <= 0 else min(begin, int(graph.first[low]))
+        last = stop if end == stop or high >= len(graph) else max(end, int(graph.first[high]))
+        windows.append(Window(first, last, begin, end))
+    return windows
+
+
+def rows_of(graph: TrackletGraph, window: Window) -> NDArray[np.bool_]:
+    """Tracklets that exist at some frame of a window, (n,)."""
+    found: NDArray[np.bool_] = (graph.first <= window.last) & (graph.last >= window.first)
+    return found
+
+
+def sample_window(
+    graph: TrackletGraph,
+    evidence: Evidence,
+    single: NDArray[np.bool_],
+    window: Window,
+    options: JointOptions,
+) -> Posterior:
+    """Sample who was where in a window.
+
+    Parameters
+    ----------
+    graph : TrackletGraph
+        The window's tracklets, n of them.
+    evidence : Evidence
+    single : (n,) array of bool
+        Tracklets of a single animal.
+    window : Window
+    options : JointOptions
+
+    Returns
+    -------
+    Posterior
+        The same for the same input, whatever else is solved.
+
+    Raises
+    ------
+    SolvingError
+        The numbers of animals have no solution.
+    """
+    count, animals = evidence.probability.shape
+    if not count:
+        return Posterior(np.zeros((0, animals), np.float32), float("nan"))
+    span = (window.first, window.last)
+    rng = np.random.default_rng([animals, max(0, window.core_first)])
+    numbers = count_animals(graph, animals, single, evidence.non_ant, evidence.impossible, span)
+    occupancy = starting_state(graph, numbers, animals, rng, span)
+    body = np.sqrt(single_area(graph, single)) / options.metres_per_pixel
+    sampler = Sampler(occupancy, single, find_contacts(graph, single, body, options.fps), animals, rng)
+    labelled = np.flatnonzero(single & ~evidence.manual & (np.ptp(evidence.probability, 1) > 0))
+    weight = np.zeros((occupancy.nodes, animals), np.float32)
+    weight[:count] = _fixed_weight(graph, evidence, single, numbers, labelled)
+    fixed = weight[labelled]
+    scaled = evidence.probability[labelled].astype(np.float64) * animals
+    counts = np.zeros_like(weight)
+    error, errors = _FIRST_GUESS, []
+    for sweep in range(_HEATED + _SAMPLED):
+        weight[labelled] = fixed + np.log((1 - error) * scaled + error)
+        sampler.sweep(weight, min(1.0, 1.2 * (sweep + 1) / _HEATED))
+        if sweep < _HEATED - 1:
+            continue
+        error = _sampled_error(sampler, labelled, scaled, error, rng)
+        if sweep >= _HEATED:
+            sampler.add_counts(counts)
+            errors.append(error)
+    # A share of 1 in so many samples is not certainty.
+    held = np.maximum(counts[:count].sum(1, keepdims=True) / _SAMPLED, 1)
+    probability = (counts[:count] + 0.5 * held / animals) / (_SAMPLED + 0.5)
+    return Posterior(probability.astype(np.float32), float(np.mean(errors)) if len(labelled) else float("nan"))
+
+
+def _fixed_weight(
+    graph: TrackletGraph,
+    evidence: Evidence,
+    single: NDArray[np.bool_],
+    numbers: Numbers,
+    labelled: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Log-weights that do not depend on how many labels are wrong, (n, k)."""
+    weight = np.zeros(evidence.probability.shape, np.float32)
+    by_hand = np.flatnonzero(evidence.manual & (evidence.label >= 0))
+    weight[by_hand, evidence.label[by_hand]] += _BY_HAND
+    weight[evidence.fixed] += _BY_HAND
+    weight[evidence.impossible] -= _BY_HAND
+    # Who leaves a group of which at least two stay together: those more often who are seen alone more often. Where a
+    # tracklet has no label it may be just the animals that are seldom identified, so there it counts for less.
+    group = np.bincount(graph.parent, weights=numbers.tracklet[graph.child] > 1, minlength=len(graph)) > 0
+    leaves = np.zeros(len(graph), bool)
+    leaves[graph.child[group[graph.parent]]] = True
+    leaves &= single
+    seen = evidence.probability[labelled].sum(0, dtype=np.float64)
+    informed = np.zeros(len(graph), bool)
+    informed[labelled] = True
+    for rows, more in ((leaves & informed, _SEEN_ALONE), (leaves & ~informed, _SEEN_ALONE + seen.mean() / 2)):
+        weight[rows] += np.log((seen + more) / (seen + more).mean()).astype(np.float32)
+    return weight
+
+
+def _sampled_error(
+    sampler: Sampler,
+    labelled: NDArray[np.int64],
+    scaled: NDArray[np.float64],
+    error: float,
+    rng: np.random.Generator,
+) -> float:
+    """Draw the share of wrong labels, given who is where."""
+    animal, known = sampler.animal_of(labelled)
+    agrees = (1 - error) * scaled[np.flatnonzero(known), animal[known]]
+    wrong = int((rng.random(len(agrees)) < error / (agrees + error)).sum())
+    return float(rng.beta(_WRONG + wrong, _RIGHT + len(agrees) - wrong))
+
+
+def to_solution(
+    graph: TrackletGraph,
+    evidence: Evidence,
+    colony: str,
+    single: NDArray[np.bool_],
+    posterior: Posterior,
+    max_error: float,
+) -> Solution:
+    """Decide on placements.
+
+    Parameters
+    ----------
+    graph : TrackletGraph
+    evidence : Evidence
+    colony : str
+    single : (n,) array of bool
+    posterior : Posterior
+        Of the whole graph.
+    max_error : float
+    """
+    probability = posterior.probability
+    placed = decide(probability, graph.length, max_error)
+    kind = np.where(placed, np.where(single[:, None], Kind.SINGLE, Kind.SEVERAL), Kind.UNDECIDED).astype(np.int8)
+    rows = np.flatnonzero(single & (evidence.label >= 0))
+    own = rows[placed[rows, evidence.label[rows]]]
+    kind[own, evidence.label[own]] = Kind.CLASSIFIED
+    contradictions = [
+        Contradiction(
+            str(graph.names[row]),
+            evidence.ids[evidence.label[row]],
+            float(probability[row, evidence.label[row]]),
+            evidence.ids[int(np.argmax(placed[row]))] if placed[row].any() else "",
+        )
+        for row in rows[probability[rows, evidence.label[rows]] < 0.5].tolist()
+    ]
+    contradictions.sort(key=lambda one: one.probability)
+    return Solution(
+        graph, evidence.ids, colony, kind, probability, single, tuple(contradictions), posterior.label_error
+    )
