@@ -2,8 +2,8 @@
 
     python benchmarks/solving.py EXPERIMENT [--draws 5] [--workers 2] [--method joint antrax]
 
-The experiment's own labels are hidden or made wrong in part; what is placed in the tracklets of these labels is compared
-with them. Prints shares in percent:
+The experiment's own labels are hidden or made wrong in part; what is placed in the tracklets of these labels is
+compared with them. Prints shares in percent:
 
 - hidden: of the hidden labels, how many are found again, and how many tracklets are given another ID;
 - wrong: of the labels made wrong, how many are put right and how many left as they are; of the others, how many are
@@ -17,6 +17,7 @@ import dataclasses
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 from antrax.io.graphs import TrackletGraph, read_graph
 from antrax.io.session import open_session
 from antrax.solving.evidence import Evidence, read_evidence
-from antrax.solving.run import SolveOptions, solve_graph
+from antrax.solving.groups import Group
+from antrax.solving.run import Settings, solve_groups
 
 CASES = (("hidden", 0.3), ("hidden", 0.6), ("hidden", 0.9), ("wrong", 0.05))
 
@@ -46,7 +48,7 @@ def make_wrong(evidence: Evidence, rows: NDArray[np.int64], rng: np.random.Gener
 
 
 def measure(
-    graph: TrackletGraph, evidence: Evidence, kind: str, share: float, seed: int, options: SolveOptions
+    graph: TrackletGraph, evidence: Evidence, kind: str, share: float, seed: int, settings: Settings, method: Any
 ) -> dict[str, float]:
     """One draw."""
     rng = np.random.default_rng(seed)
@@ -56,7 +58,8 @@ def measure(
     truth = evidence.label
     changed = hide(evidence, rows) if kind == "hidden" else make_wrong(evidence, rows, rng)
     began = time.perf_counter()
-    (solution,) = solve_graph(graph, changed, options)
+    group = Group("", tuple(graph.movies.tolist()), np.arange(len(graph)))
+    (solution,) = solve_groups(graph, changed, [group], settings, method)
     seconds = time.perf_counter() - began
     hard = (solution.kind > 0) & (solution.kind < 4)
     placed = np.where(hard.any(1), hard.argmax(1), -1)
@@ -86,19 +89,12 @@ def main() -> None:
     session = open_session(arguments.experiment)
     graph = read_graph(session).graph
     evidence, _ = read_evidence(session, graph)
+    settings = Settings.of_session(session, arguments.max_error)
     with ProcessPoolExecutor(arguments.workers) as pool:
         for method in arguments.method:
-            options = SolveOptions.of_session(session, method=method, max_error=arguments.max_error)
             for kind, share in CASES:
-                draws = list(
-                    pool.map(
-                        measure,
-                        *zip(
-                            *[(graph, evidence, kind, share, seed, options) for seed in range(arguments.draws)],
-                            strict=True,
-                        ),
-                    )
-                )
+                cases = [(graph, evidence, kind, share, seed, settings, method) for seed in range(arguments.draws)]
+                draws = list(pool.map(measure, *zip(*cases, strict=True)))
                 means = {name: np.mean([draw[name] for draw in draws]) for name in draws[0]}
                 spread = {name: np.max([draw[name] for draw in draws]) for name in draws[0] if "wrong" in name}
                 print(

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +30,8 @@ class Movie:
         First and last absolute frame (1-based, inclusive); 0 where the table does not tell.
     fps : float
         Frames per second; nan where the table does not tell.
+    subdir : str
+        Subfolder of `videos` that it lies in; empty where the table does not tell.
     """
 
     index: int
@@ -37,6 +39,7 @@ class Movie:
     fi: int
     ff: int
     fps: float
+    subdir: str = field(default="", compare=False)
 
 
 def absolute_frame(movies: Mapping[int, Movie], movie: int, frame: int) -> int | None:
@@ -260,6 +263,7 @@ def from_movies_file(path: Path) -> dict[int, Movie]:
                 fi=int(_number(row.get("fi"), 0)),
                 ff=int(_number(row.get("ff"), 0)),
                 fps=_number(row.get("fps"), float("nan")),
+                subdir=row.get("subdir", ""),
             )
         except (KeyError, ValueError, OverflowError):
             raise ExperimentError(f"{path}, line {number}: expected the columns {' '.join(header)}") from None

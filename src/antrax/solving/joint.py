@@ -127,6 +127,7 @@ def sample_window(
     graph: TrackletGraph,
     evidence: Evidence,
     single: NDArray[np.bool_],
+    non_ant: NDArray[np.bool_],
     window: Window,
     options: JointOptions,
 ) -> Posterior:
@@ -139,6 +140,8 @@ def sample_window(
     evidence : Evidence
     single : (n,) array of bool
         Tracklets of a single animal.
+    non_ant : (n,) array of bool
+        Tracklets of no animal.
     window : Window
     options : JointOptions
 
@@ -157,7 +160,7 @@ def sample_window(
         return Posterior(np.zeros((0, animals), np.float32), float("nan"))
     span = (window.first, window.last)
     rng = np.random.default_rng([animals, max(0, window.core_first)])
-    numbers = count_animals(graph, animals, single, evidence.non_ant, evidence.impossible, span)
+    numbers = count_animals(graph, animals, single, non_ant, evidence.impossible, span)
     occupancy = starting_state(graph, numbers, animals, rng, span)
     body = np.sqrt(single_area(graph, single)) / options.metres_per_pixel
     sampler = Sampler(occupancy, single, find_contacts(graph, single, body, options.fps), animals, rng)

@@ -36,6 +36,8 @@ class RuleOptions:
         How often all rules are run at most.
     long_enough : int
         Frames from which on a component without an assignment gives soft assignments.
+    soft : bool
+        Whether there are soft assignments at all.
     """
 
     min_area: float = 1e-6
@@ -43,6 +45,7 @@ class RuleOptions:
     pairs_depth: int = 10
     iterations: int = 10
     long_enough: int = 2000
+    soft: bool = True
 
 
 @dataclass(eq=False)
@@ -95,7 +98,7 @@ def solve_by_rules(graph: TrackletGraph, given: Evidence, options: RuleOptions) 
     whole = _Rules(graph, given, options, state if len(graph.movies) > 1 else None)
     whole.run(first=False)
     found = RuleState(whole.possible, whole.assigned, whole.source, whole.single, whole.contradictions)
-    found.soft = _soft(whole, options)
+    found.soft = _soft(whole, options) if options.soft else np.zeros_like(whole.assigned)
     return found
 
 
