@@ -22,7 +22,7 @@ from antrax.errors import SolvingError
 from antrax.io.graphs import TrackletGraph
 
 # Costs, in nats for each animal.
-_GAP = 8.0  # to vanish at the end of a tracklet, or to appear at the start of one
+_GAP = 8.0  # to vanish at the end of a tracklet, to appear at the start of one, or to be away from the beginning
 _GAP_AT_BOUNDARY = 0.5  # the same for a tracklet that touched an open boundary
 _EMPTY = 30.0  # a tracklet without an animal
 _EMPTY_ISOLATED = 1.0  # a tracklet without any link, which may be no animal at all: this, and
@@ -56,6 +56,45 @@ def single_area(graph: TrackletGraph, single: NDArray[np.bool_]) -> float:
     """Mean area of a single animal in m², weighted by frames; NaN where no tracklet tells it."""
     known = single & np.isfinite(graph.area)
     return float(np.average(graph.area[known], weights=graph.length[known])) if known.any() else float("nan")
+
+
+def group_area(graph: TrackletGraph, animals: int, single: NDArray[np.bool_], impossible: NDArray[np.bool_]) -> float:
+    """Area of an animal in a group over that of one alone: less than 1, for animals in groups overlap.
+
+    In a closed arena everybody who is not alone is in a group, so the areas of all groups at a time tell it. Where
+    animals come and go, it is taken from contacts of exactly two.
+
+    Parameters
+    ----------
+    graph, animals, single, impossible
+        As for `count_animals`.
+    """
+    alone = single_area(graph, single)
+    known = ~single & np.isfinite(graph.area)
+    if not np.isfinite(alone) or not known.any():
+        return 1.0
+    if graph.at_boundary.any():
+        of_two = np.bincount(graph.child, weights=single[graph.parent], minlength=len(graph)) == 2
+        of_two &= known & (np.bincount(graph.child, minlength=len(graph)) == 2)
+        ratio = graph.area[of_two] / alone / 2
+        return float(np.clip(np.median(ratio), 0.5, 1.2)) if of_two.any() else 1.0
+    times = np.unique(np.concatenate([graph.first, graph.last + 1]))
+    begin, end = np.searchsorted(times, graph.first), np.searchsorted(times, graph.last + 1)
+
+    def at_each_time(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        change = np.bincount(begin, values, len(times)) - np.bincount(end, values, len(times))
+        return np.cumsum(change)
+
+    grouped = animals - _absent(graph, impossible, times) - at_each_time(single.astype(np.float64))
+    areas = at_each_time(np.where(known, graph.area / alone, 0.0))
+    length = np.diff(times, append=times[-1])
+    usable = (grouped >= 2) & (areas > 0) & (length > 0)
+    if not usable.any():
+        return 1.0
+    ratio = areas[usable] / grouped[usable]
+    order = np.argsort(ratio)
+    half = np.searchsorted(np.cumsum(length[usable][order]), length[usable].sum() / 2)
+    return float(np.clip(ratio[order[min(half, len(order) - 1)]], 0.5, 1.2))
 
 
 def count_animals(
@@ -95,12 +134,13 @@ def count_animals(
     at_start = np.searchsorted(times, np.maximum(graph.first, start))
     at_end = np.searchsorted(times, graph.last + 1)
     rows, steps = np.arange(count), np.arange(len(times))
+    at_once = graph.first <= start
     # Variables by block: in tracklets, along edges, appearing, vanishing, away from time to time; then how many less
-    # than one, less than the area tells, and more than it tells.
-    sizes = [count, edges, count, count, len(times), count, count, count]
-    inside, along, appear, vanish, away, none, fewer, more, end = np.cumsum([0, *sizes]).tolist()
+    # than one, less than the area tells, and more than it tells; and away from the beginning.
+    sizes = [count, edges, count, count, len(times), count, count, count, 1]
+    inside, along, appear, vanish, away, none, fewer, more, missing, end = np.cumsum([0, *sizes]).tolist()
     balance = _matrix(
-        (2 * count + len(times), end),
+        (2 * count + len(times) + 1, end),
         (rows, inside + rows, 1),
         (graph.child, along + np.arange(edges), -1),
         (rows, appear + rows, -1),
@@ -109,11 +149,14 @@ def count_animals(
         (count + rows, vanish + rows, -1),
         (2 * count + steps, away + steps, 1),
         (2 * count + steps[1:], away + steps[:-1], -1),
-        (2 * count + at_start, appear + rows, 1),
+        (2 * count + at_start[~at_once], appear + rows[~at_once], 1),
         (2 * count + at_end, vanish + rows, -1),
+        (np.array([2 * count]), np.array([missing]), -1),
+        (np.full(at_once.sum(), 2 * count + len(times)), appear + rows[at_once], 1),
+        (np.array([2 * count + len(times)]), np.array([missing]), 1),
     )
-    supply = np.zeros(2 * count + len(times))
-    supply[2 * count] = animals
+    supply = np.zeros(2 * count + len(times) + 1)
+    supply[-1] = animals
     limits = _matrix(
         (3 * count, end),
         (rows, inside + rows, -1),
@@ -126,17 +169,20 @@ def count_animals(
     area = single_area(graph, single)
     by_area = ~single & np.isfinite(graph.area) & np.isfinite(area)
     expected = np.ones(count)
-    expected[by_area] = np.maximum(1, np.round(graph.area[by_area] / area))
+    if by_area.any():
+        area *= group_area(graph, animals, single, impossible)
+        expected[by_area] = np.maximum(1, np.round(graph.area[by_area] / area))
     expected[non_ant] = 0
     links = np.bincount(graph.parent, minlength=count) + np.bincount(graph.child, minlength=count)
     empty = np.where(links == 0, np.minimum(_EMPTY, _EMPTY_ISOLATED + _EMPTY_ISOLATED_FRAME * graph.length), _EMPTY)
     gap = np.where(graph.at_boundary, _GAP_AT_BOUNDARY, _GAP)
     cost = np.zeros(end)
-    cost[appear:vanish] = np.where(graph.first <= start, 0, gap)
+    cost[appear:vanish] = np.where(at_once, 0, gap)
     cost[vanish:away] = np.where(graph.last >= stop, 0, gap)
     cost[none:fewer] = np.where(non_ant, 0, empty)
     cost[fewer:more] = np.where(by_area & ~non_ant, _AREA, 0)
-    cost[more:] = np.where(non_ant, _NON_ANT, np.where(single, _CROWDED, np.where(by_area, _AREA, 0)))
+    cost[more:missing] = np.where(non_ant, _NON_ANT, np.where(single, _CROWDED, np.where(by_area, _AREA, 0)))
+    cost[missing] = _GAP_AT_BOUNDARY if graph.at_boundary.any() else _GAP
     least = np.zeros(end)
     least[away:none] = _absent(graph, impossible, times)
     outcome = linprog(

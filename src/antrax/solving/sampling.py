@@ -123,6 +123,12 @@ def starting_state(
             if used_up < len(here):
                 away += here[used_up:]
                 came_or_went = True
+        if came_or_went and away:
+            # For a moment everybody who is away is in one place, also who comes back at once.
+            keys += [2 * time - 1] * len(away)
+            nodes += [free] * len(away)
+            held += away
+            free += 1
         for row in rows.tolist():
             if appear[row]:
                 came_or_went = True
