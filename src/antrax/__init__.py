@@ -3,6 +3,7 @@
 >>> import antrax
 >>> antrax.train("colony1", antrax.TrainOptions(scratch=True))  # doctest: +SKIP
 >>> antrax.classify("colony1")  # doctest: +SKIP
+>>> antrax.solve("colony1")  # doctest: +SKIP
 >>> session = antrax.open_session("colony1")  # doctest: +SKIP
 >>> antrax.read_results(session).label.value_counts()  # doctest: +SKIP
 """
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from antrax.io.tracklets import Tracklet, iter_tracklets
     from antrax.labels import Category, Labels
     from antrax.progress import Reporter
+    from antrax.solving.run import ExperimentSolution, SolveOptions, SolveReport, solve
+    from antrax.solving.solution import Solution
     from antrax.training.merging import MergeResult, merge_trainsets
     from antrax.training.run import TrainingResult, TrainOptions, train
 
@@ -37,7 +40,11 @@ _SOURCES = {
     "MergeResult": "training.merging",
     "Report": "classification.run",
     "Reporter": "progress",
+    "ExperimentSolution": "solving.run",
     "Session": "io.session",
+    "Solution": "solving.solution",
+    "SolveOptions": "solving.run",
+    "SolveReport": "solving.run",
     "Tracklet": "io.tracklets",
     "TrainOptions": "training.run",
     "TrainingResult": "training.run",
@@ -50,6 +57,7 @@ _SOURCES = {
     "read_frame_probabilities": "io.results",
     "read_positions": "io.positions_table",
     "read_results": "io.results",
+    "solve": "solving.run",
     "train": "training.run",
     "iter_tracklets": "io.tracklets",
 }
@@ -58,11 +66,15 @@ __all__ = [
     "Category",
     "Classifier",
     "ClassifyOptions",
+    "ExperimentSolution",
     "Labels",
     "MergeResult",
     "Report",
     "Reporter",
     "Session",
+    "Solution",
+    "SolveOptions",
+    "SolveReport",
     "Tracklet",
     "TrainOptions",
     "TrainingResult",
@@ -76,6 +88,7 @@ __all__ = [
     "read_frame_probabilities",
     "read_positions",
     "read_results",
+    "solve",
     "train",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ from rich.text import Text
 
 from antrax.classification.run import OUTCOMES, Report
 from antrax.progress import Reporter, Update, printable
+from antrax.solving.run import SolveReport
+from antrax.solving.solution import common_label
 from antrax.training.evaluation import Evaluation
 from antrax.training.merging import MergeResult
 
@@ -162,6 +165,36 @@ def show_report(console: Console, report: Report) -> None:
         if experiment.session and experiment.movies:
             folder = escape(str(experiment.session.labels_dir))
             console.print(f"results of {escape(experiment.path.name)}: {folder}", soft_wrap=True)
+
+
+_MOST_CONTRADICTIONS = 10
+
+
+def show_solutions(console: Console, report: SolveReport) -> None:
+    """Share of cells placed, expected error, and the labels that contradict the rest, of every experiment."""
+    for experiment in report.experiments:
+        name = experiment.path.name + (f" / {experiment.session.name}" if experiment.session else "")
+        movies = f"{len(experiment.movies)} movie{'' if len(experiment.movies) == 1 else 's'}"
+        failed = f", [red]{len(experiment.failures)} failed[/]" if experiment.failures else ""
+        console.print(f"[bold]{escape(name)}[/]: {movies}{failed}, {experiment.seconds:.1f} s", soft_wrap=True)
+        if experiment.session is None or not experiment.movies:
+            continue
+        wrong = ""
+        if math.isfinite(experiment.expected_error):
+            wrong = f", of these {experiment.expected_error:.2%} wrong, by estimate"
+        console.print(f"  placed in {experiment.coverage:.1%} of all cells (ID × frame){wrong}", soft_wrap=True)
+        contradictions = experiment.contradictions
+        if contradictions:
+            common = common_label(contradictions)
+            plural = "s contradict" if len(contradictions) > 1 else " contradicts"
+            text = f"  {len(contradictions)} label{plural} the rest" + (f" ({common})" if common else "")
+            console.print(escape(text) + ", the worst first:", soft_wrap=True)
+            for one in contradictions[:_MOST_CONTRADICTIONS]:
+                instead = f"; placed there: {one.placed}" if one.placed else ""
+                console.print(f"    {escape(one.tracklet)} is labelled {escape(one.label + instead)}", soft_wrap=True)
+            if (more := len(contradictions) - _MOST_CONTRADICTIONS) > 0:
+                console.print(f"    and {more} more", soft_wrap=True)
+        console.print(f"  results: {escape(str(experiment.session.path / 'positions'))}, antdata", soft_wrap=True)
 
 
 def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:

@@ -14,6 +14,7 @@ from antrax.cli.commands.extract_trainset import extract_trainset
 from antrax.cli.commands.info import info
 from antrax.cli.commands.merge_trainset import merge_trainset
 from antrax.cli.commands.plot import plot
+from antrax.cli.commands.solve import solve
 from antrax.cli.commands.train import train
 from antrax.cli.params import CONTEXT
 from antrax.cli.streams import complain
@@ -47,6 +48,7 @@ def cli(context: click.Context) -> None:
       antrax extract-trainset EXPERIMENT   label blob images in the browser
       antrax train EXPERIMENT              learn from them
       antrax classify EXPERIMENT           give every tracklet a label
+      antrax solve EXPERIMENT              find out where every animal was
       antrax extract-trainset EXPERIMENT   check the labels, add examples
     """  # noqa: D301  # click takes a backspace for "leave the next lines as they are"
     if context.invoked_subcommand is None:
@@ -54,7 +56,7 @@ def cli(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (extract_trainset, train, classify, export, plot, info, merge_trainset, demo):
+for _command in (extract_trainset, train, classify, solve, export, plot, info, merge_trainset, demo):
     cli.add_command(_command)
 
 

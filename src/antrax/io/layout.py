@@ -6,12 +6,14 @@
       videos/                                    raw movies; may be absent
       SESSION/
         parameters/   Trck.mat  labels.csv  labels.mat  movies_info.txt  prmtrs.json  masks/
+                      ids.cfg  prop.cfg
         images/       images_<m>.mat  frame_passed_<m>.mat          (or ..._<m>_p<k>.mat: a movie tracked in parts)
         tracklets/    trdata_<m>.mat                                (likewise)
         labels/       autoids_<m>.csv  confidence_<m>.csv  frameprobs_<m>.h5  manualids.csv
         classifier/   examples/<label>/  trash/  classifier.h5  training/
         validation/   marks.csv
         graphs/  antdata/  positions/  positions_netcdf/
+        logs/         solve.json
 """
 
 from __future__ import annotations
@@ -195,6 +197,21 @@ class SessionLayout:
     def id_changes_file(self) -> Path:
         """Which animals join or leave, and when."""
         return self.parameters / "ids.cfg"
+
+    @property
+    def manual_propagation_file(self) -> Path:
+        """What people say of single tracklets: who is in them, who is not, and whether they are of one animal."""
+        return self.parameters / "prop.cfg"
+
+    @property
+    def manual_ids_file(self) -> Path:
+        """Labels that people gave single tracklets."""
+        return self.labels / "manualids.csv"
+
+    @property
+    def solving_record(self) -> Path:
+        """What positions were made with, and which labels contradict them."""
+        return self.path / "logs" / "solve.json"
 
     @property
     def backgrounds(self) -> Path:

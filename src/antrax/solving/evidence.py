@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from antrax.errors import ExperimentError
 from antrax.io.graphs import TrackletGraph
 from antrax.io.results import classified_movies, read_results
-from antrax.io.session import Session
+from antrax.io.session import Movie, Session
 from antrax.labels import Category, Labels
 
 if TYPE_CHECKING:
@@ -142,9 +142,7 @@ def read_evidence(session: Session, graph: TrackletGraph) -> tuple[Evidence, tup
     labels = session.labels
     ids = tuple(label for label in labels.all if labels.category(label) is Category.ANT)
     if not ids:
-        raise ExperimentError(
-            f"{session.path / 'parameters' / 'labels.csv'} has no ant label: there is nobody to place"
-        )
+        raise ExperimentError(f"{session.layout.labels_file} has no ant label: there is nobody to place")
     found = no_evidence(len(graph), ids)
     problems = [
         *_add_autoids(session, graph, labels, found),
@@ -229,7 +227,7 @@ def _probabilities(entry: dict[str, object], labels: Labels, number: dict[str, i
 
 
 def _add_manualids(session: Session, graph: TrackletGraph, labels: Labels, found: Evidence) -> list[str]:
-    path = session.labels_dir / "manualids.csv"
+    path = session.layout.manual_ids_file
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -289,7 +287,7 @@ def _lines(path: Path) -> Iterable[tuple[int, list[str]]]:
 
 
 def _add_prop_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> list[str]:
-    path = session.path / "parameters" / "prop.cfg"
+    path = session.layout.manual_propagation_file
     problems = []
     try:
         lines = list(_lines(path))
@@ -319,7 +317,7 @@ def _add_prop_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> li
 
 
 def _add_ids_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> list[str]:
-    path = session.path / "parameters" / "ids.cfg"
+    path = session.layout.id_changes_file
     problems = []
     try:
         lines = list(_lines(path))
@@ -327,13 +325,14 @@ def _add_ids_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> lis
         return []
     except OSError as error:
         return [f"{path} cannot be read ({error.strerror}); it is not used"]
+    movies = session.movies
     for number, words in lines:
         where = f"{path}, line {number}"
         if words[0] != "remove" or len(words) not in (4, 5):
             problems.append(f"{where}: expected remove, a colony or all, an ID, and two times; passed over")
             continue
         colony, name, begin, end = words[1:] if len(words) == 5 else ["all", *words[1:]]
-        first, last = _frame(session, begin, graph, False), _frame(session, end, graph, True)
+        first, last = _frame(movies, begin, False), _frame(movies, end, True)
         if name not in found.ids:
             problems.append(f"{where}: {name} is no ant label of the session; passed over")
         elif colony != "all" and colony not in graph.colony:
@@ -351,7 +350,7 @@ def _add_ids_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> lis
     return problems
 
 
-def _frame(session: Session, text: str, graph: TrackletGraph, is_end: bool) -> int | None:
+def _frame(movies: Mapping[int, Movie], text: str, is_end: bool) -> int | None:
     """Absolute frame of a time in `ids.cfg`; None where it is none."""
     match = _TIME.fullmatch(text)
     if match is None:
@@ -360,7 +359,7 @@ def _frame(session: Session, text: str, graph: TrackletGraph, is_end: bool) -> i
         return 0 if text == "start" else int(np.iinfo(np.int64).max)
     if match[3]:
         return int(match[3])
-    movie = session.movies.get(int(match[1]))
+    movie = movies.get(int(match[1]))
     if movie is None or not movie.fi:
         return None
     if match[2]:

@@ -47,22 +47,23 @@ def movie_groups(session: Session, movies: Sequence[int]) -> list[tuple[int, ...
         The parameters make no sense.
     """
     movies = sorted(movies)
-    how = str(session.parameters.get("graph_groupby") or "subdirs").lower()
+    parameters, known = session.parameters, session.movies
+    how = str(parameters.get("graph_groupby") or "subdirs").lower()
     keys: dict[int, object]
     if how in ("subdirs", "subdir"):
-        keys = {movie: session.movies[movie].subdir if movie in session.movies else "" for movie in movies}
+        keys = {movie: known[movie].subdir if movie in known else "" for movie in movies}
     elif how in ("movie", "movies"):
         keys = {movie: movie for movie in movies}
     elif how in ("experiment", "exp", "all"):
         keys = dict.fromkeys(movies, 0)
     elif how == "every":
-        size = session.parameters.get("graph_groupby_every", 12)
+        size = parameters.get("graph_groupby_every", 12)
         if isinstance(size, bool) or not isinstance(size, int | float) or not size >= 1:
             raise ExperimentError(f"{_where(session)}: graph_groupby_every is {size!r}; give a number of movies")
-        every = sorted(session.movies) or movies
+        every = sorted(known) or movies
         keys = {movie: every.index(movie) // int(size) if movie in every else -1 for movie in movies}
     elif how == "custom":
-        groups = session.parameters.get("graph_groups")
+        groups = parameters.get("graph_groups")
         if not isinstance(groups, list) or not groups:
             raise ExperimentError(f"{_where(session)}: graph_groupby is custom, but graph_groups lists no groups")
         numbers = {
@@ -82,7 +83,7 @@ def movie_groups(session: Session, movies: Sequence[int]) -> list[tuple[int, ...
 
 
 def _where(session: Session) -> str:
-    return str(session.path / "parameters" / "prmtrs.json")
+    return str(session.layout.parameters_file)
 
 
 def split_groups(session: Session, graph: TrackletGraph) -> tuple[list[Group], tuple[str, ...]]:

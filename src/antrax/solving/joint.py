@@ -14,6 +14,7 @@ Long experiments are solved in windows of tracklets that overlap, each on its ow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +29,13 @@ from antrax.solving.sampling import Sampler, starting_state
 from antrax.solving.solution import Contradiction, Solution, decide
 
 _HEATED = 100  # sweeps from a random state to a likely one, evidence counting more and more
-_SAMPLED = 300  # sweeps that are counted
+_SAMPLED = 150  # sweeps that are counted
+CHAINS = 4  # runs from different random states; those that end in a much less likely region are left out
+_MUCH = 5.0  # nats
 # Share of wrong labels before any is seen: a beta distribution, as if of so many wrong and right ones.
 _WRONG, _RIGHT = 1.0, 30.0
 _FIRST_GUESS = 0.05
+_COMPARED_AT = 0.03  # share of wrong labels at which runs are compared
 _BY_HAND = 25.0  # what a person says, in nats
 _SEEN_ALONE = 2.0  # as if each animal had been seen alone so many times more
 
@@ -49,16 +53,16 @@ class JointOptions:
     metres_per_pixel : float
         NaN where it is not known: then positions tell nothing.
     window : int
-        Tracklets solved at a time.
+        Tracklets solved at a time; at least 150 for each animal.
     overlap : int
-        Tracklets by which windows reach into their neighbours on each side.
+        Tracklets by which windows reach into their neighbours on each side; at least 50 for each animal.
     """
 
     max_error: float = 0.01
     fps: float = float("nan")
     metres_per_pixel: float = float("nan")
-    window: int = 20_000
-    overlap: int = 2_000
+    window: int = 3_000
+    overlap: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -88,29 +92,35 @@ class Posterior:
     probability : (n, k) array of float32
     label_error : float
         Mean of the sampled shares of wrong labels; NaN without labels.
+    log_weight : float
+        Mean logarithm of the posterior of the sampled states, up to a constant.
     """
 
     probability: NDArray[np.float32]
     label_error: float
+    log_weight: float = 0.0
 
 
-def split_windows(graph: TrackletGraph, options: JointOptions) -> list[Window]:
+def split_windows(graph: TrackletGraph, animals: int, options: JointOptions) -> list[Window]:
     """Windows over a graph: of equal numbers of tracklets, overlapping.
 
     Parameters
     ----------
     graph : TrackletGraph
+    animals : int
+        Size of the group.
     options : JointOptions
     """
     start, stop = graph.span
-    count = max(1, round(len(graph) / options.window))
+    overlap = max(options.overlap, 50 * animals)
+    count = max(1, round(len(graph) / max(options.window, 150 * animals)))
     cuts = [int(graph.first[len(graph) * part // count]) for part in range(1, count)]
     cuts = sorted({cut for cut in cuts if start < cut <= stop})
     begins, ends = [start, *cuts], [*(cut - 1 for cut in cuts), stop]
     windows = []
     for begin, end in zip(begins, ends, strict=True):
-        low = int(np.searchsorted(graph.first, begin)) - options.overlap
-        high = int(np.searchsorted(graph.first, end, side="right")) + options.overlap
+        low = int(np.searchsorted(graph.first, begin)) - overlap
+        high = int(np.searchsorted(graph.first, end, side="right")) + overlap
         first = start if begin == start or low <= 0 else min(begin, int(graph.first[low]))
         last = stop if end == stop or high >= len(graph) else max(end, int(graph.first[high]))
         windows.append(Window(first, last, begin, end))
@@ -130,8 +140,9 @@ def sample_window(
     non_ant: NDArray[np.bool_],
     window: Window,
     options: JointOptions,
+    chain: int = 0,
 ) -> Posterior:
-    """Sample who was where in a window.
+    """Sample who was where in a window, by one run.
 
     Parameters
     ----------
@@ -144,6 +155,8 @@ def sample_window(
         Tracklets of no animal.
     window : Window
     options : JointOptions
+    chain : int
+        Number of the run; each starts from another random state.
 
     Returns
     -------
@@ -159,7 +172,7 @@ def sample_window(
     if not count:
         return Posterior(np.zeros((0, animals), np.float32), float("nan"))
     span = (window.first, window.last)
-    rng = np.random.default_rng([animals, max(0, window.core_first)])
+    rng = np.random.default_rng([animals, max(0, window.core_first), chain])
     numbers = count_animals(graph, animals, single, non_ant, evidence.impossible, span)
     occupancy = starting_state(graph, numbers, animals, rng, span)
     body = np.sqrt(single_area(graph, single)) / options.metres_per_pixel
@@ -170,7 +183,7 @@ def sample_window(
     fixed = weight[labelled]
     scaled = evidence.probability[labelled].astype(np.float64) * animals
     counts = np.zeros_like(weight)
-    error, errors = _FIRST_GUESS, []
+    error, errors, log_weights = _FIRST_GUESS, [], []
     for sweep in range(_HEATED + _SAMPLED):
         weight[labelled] = fixed + np.log((1 - error) * scaled + error)
         sampler.sweep(weight, min(1.0, 1.2 * (sweep + 1) / _HEATED))
@@ -180,10 +193,21 @@ def sample_window(
         if sweep >= _HEATED:
             sampler.add_counts(counts)
             errors.append(error)
+            weight[labelled] = fixed + np.log((1 - _COMPARED_AT) * scaled + _COMPARED_AT)
+            log_weights.append(sampler.log_weight(weight))
     # A share of 1 in so many samples is not certainty.
     held = np.maximum(counts[:count].sum(1, keepdims=True) / _SAMPLED, 1)
     probability = (counts[:count] + 0.5 * held / animals) / (_SAMPLED + 0.5)
-    return Posterior(probability.astype(np.float32), float(np.mean(errors)) if len(labelled) else float("nan"))
+    label_error = float(np.mean(errors)) if len(labelled) else float("nan")
+    return Posterior(probability.astype(np.float32), label_error, float(np.mean(log_weights)))
+
+
+def combine(runs: Sequence[Posterior]) -> Posterior:
+    """The mean of runs over the same window, without those that got stuck in a much less likely region."""
+    best = max(run.log_weight for run in runs)
+    good = [run for run in runs if run.log_weight >= best - _MUCH]
+    probability: NDArray[np.float32] = np.stack([run.probability for run in good]).mean(0, dtype=np.float32)
+    return Posterior(probability, float(np.mean([run.label_error for run in good])), best)
 
 
 def _fixed_weight(

@@ -22,7 +22,17 @@ from antrax.io.session import Session, find_experiments, open_session
 from antrax.progress import Reporter, Update
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group, split_groups
-from antrax.solving.joint import JointOptions, Posterior, Window, rows_of, sample_window, split_windows, to_solution
+from antrax.solving.joint import (
+    CHAINS,
+    JointOptions,
+    Posterior,
+    Window,
+    combine,
+    rows_of,
+    sample_window,
+    split_windows,
+    to_solution,
+)
 from antrax.solving.rules import RuleOptions, RuleState, solve_by_rules
 from antrax.solving.singles import find_singles
 from antrax.solving.solution import Contradiction, Solution, join_placements
@@ -74,9 +84,10 @@ class Settings:
     @classmethod
     def of_session(cls, session: Session, max_error: float = 0.01) -> Settings:
         """The session's own values, from `prmtrs.json` and the movie table."""
+        parameters = session.parameters
 
         def number(name: str, default: float) -> float:
-            value = session.parameters.get(name, default)
+            value = parameters.get(name, default)
             return default if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
 
         rates = [movie.fps for movie in session.movies.values() if np.isfinite(movie.fps)]
@@ -87,7 +98,7 @@ class Settings:
                 pairs_depth=int(number("graph_pairs_maxdepth", RuleOptions.pairs_depth)),
                 iterations=int(number("graph_max_iterations", RuleOptions.iterations)),
                 long_enough=int(number("export_too_long_to_be_wrong", RuleOptions.long_enough)),
-                soft=bool(session.parameters.get("export_use_soft", True)),
+                soft=bool(parameters.get("export_use_soft", True)),
             ),
             JointOptions(
                 max_error=max_error,
@@ -315,22 +326,14 @@ def solve_groups(
     tasks: list[Callable[[], Posterior]] = []
     windows: list[tuple[int, Window]] = []
     for number, ((part, known), (single, present)) in enumerate(zip(parts, singles, strict=True)):
-        for window in split_windows(part, settings.joint):
+        for window in split_windows(part, len(known.ids), settings.joint):
             inside = rows_of(part, window)
             windows.append((number, window))
-            tasks.append(
-                partial(
-                    sample_window,
-                    part.select(inside),
-                    known.select(inside),
-                    single[inside],
-                    ~present[inside],
-                    window,
-                    settings.joint,
-                )
-            )
-    sizes = [int(rows_of(parts[number][0], window).sum()) for number, window in windows]
-    found = _run(tasks, sizes, workers, update)
+            given = part.select(inside), known.select(inside), single[inside], ~present[inside], window, settings.joint
+            tasks += [partial(sample_window, *given, chain) for chain in range(CHAINS)]
+    total = sum(len(part) for part, _ in parts)
+    runs = _run(tasks, [total / len(tasks)] * len(tasks), workers, update)
+    found = [combine(runs[start : start + CHAINS]) for start in range(0, len(runs), CHAINS)]
     posteriors = [Posterior(np.zeros((len(part), len(known.ids)), np.float32), float("nan")) for part, known in parts]
     errors: list[list[float]] = [[] for _ in parts]
     for (number, window), posterior in zip(windows, found, strict=True):
@@ -360,15 +363,15 @@ def _part(graph: TrackletGraph, group: Group) -> TrackletGraph:
     return graph.select(keep, group.movies)
 
 
-def _run(tasks: Sequence[Callable[[], T]], sizes: Sequence[int], workers: int, update: Update | None) -> list[T]:
+def _run(tasks: Sequence[Callable[[], T]], sizes: Sequence[float], workers: int, update: Update | None) -> list[T]:
     """Results of tasks, in order; in this process where one is enough."""
-    done = 0
+    done = 0.0
     results = []
     for result, size in zip(_outcomes(tasks, min(workers, len(tasks))), sizes, strict=True):
         results.append(result)
         done += size
         if update is not None:
-            update(done)
+            update(round(done))
     return results
 
 
@@ -455,7 +458,8 @@ def _write_record(experiment: ExperimentSolution, session: Session) -> None:
         ],
         "problems": experiment.problems,
     }
-    write_atomically(make_folder(session.path / "logs") / "solve.json", json.dumps(record, indent=1) + "\n")
+    make_folder(session.layout.solving_record.parent)
+    write_atomically(session.layout.solving_record, json.dumps(record, indent=1) + "\n")
 
 
 def _finite(value: float) -> float | None:

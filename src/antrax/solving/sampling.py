@@ -311,6 +311,18 @@ class Sampler:
         """Add 1 for each animal in each node to an array (nodes, animals)."""
         counts.ravel()[self.node * self._animals + self.owner] += 1
 
+    def log_weight(self, evidence: NDArray[np.float32]) -> float:
+        """Logarithm of the posterior of the present state, up to a constant.
+
+        Parameters
+        ----------
+        evidence : (nodes, animals) array of float32
+        """
+        alone = self._in_single[self._before][:, :, None], self._in_single[self._after][:, None]
+        same = (alone[0] == alone[1]) & (alone[0] < self._animals)
+        of_labels = evidence.ravel()[self.node * self._animals + self.owner].sum(dtype=np.float64)
+        return float(of_labels + (self._fit * same).sum())
+
     def animal_of(self, tracklet: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The animal of each tracklet, and whether the tracklet holds one animal alone."""
         animal = self._in_single[tracklet]

@@ -1,0 +1,75 @@
+"""`antrax solve`: where every animal was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from antrax.cli.params import CONTEXT, MOVIES, SESSION
+from antrax.cli.streams import complain, output
+from antrax.errors import AntraxError, SolvingError
+
+if TYPE_CHECKING:
+    from antrax.solving.run import SolveReport
+
+# A mirror of a list in a module that is slow to load; a test keeps them equal.
+METHODS = ("joint", "antrax")
+
+
+@click.command("solve", context_settings=CONTEXT)
+@click.argument("experiments", type=click.Path(path_type=Path))
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="joint",
+    show_default=True,
+    help="joint: all animals at once, with a probability for each placement. antrax: the original's rules.",
+)
+@click.option(
+    "--max-error",
+    type=float,
+    default=0.01,
+    show_default=True,
+    help="With the joint method: how large a share of the placements (ID × frame) may be wrong, by its own estimate. "
+    "What is less certain is not placed.",
+)
+@MOVIES
+@SESSION
+@click.option(
+    "--nw",
+    "workers",
+    type=int,
+    metavar="N",
+    help="Worker processes; one a processor by default. With 1 or 0, all is done in this process.",
+)
+def solve(
+    experiments: Path, method: str, max_error: float, movies: list[int] | None, session: str | None, workers: int | None
+) -> None:
+    """Find out where every animal of EXPERIMENTS was in every frame.
+
+    EXPERIMENTS is as for classify, which comes before. From the labels of single animals and the graph of tracklets it
+    follows who was in which tracklet, also in those of several animals. Results go into `antdata/` (for MATLAB),
+    `positions/` (tables) and `positions_netcdf/` (for movement and napari) of each session; labels that contradict the
+    rest are listed, and kept in `logs/solve.json`.
+    """
+    from antrax.cli.console import ConsoleReporter, show_solutions
+    from antrax.solving.run import SolveOptions
+    from antrax.solving.run import solve as run
+
+    if workers == 0:  # the original's way to say "without further processes"
+        workers = 1
+    options = SolveOptions(method, max_error, movies, session, workers)  # type: ignore[arg-type]
+    try:
+        report = run(experiments, options, reporter=ConsoleReporter())
+    except SolvingError as error:
+        failed: SolveReport | None = error.report  # type: ignore[assignment]
+        if failed is None:
+            raise
+        if any(experiment.movies for experiment in failed.experiments):
+            show_solutions(output(), failed)
+        for failure in failed.failures[:-1]:
+            complain(failure)
+        raise AntraxError(failed.failures[-1]) from None
+    show_solutions(output(), report)

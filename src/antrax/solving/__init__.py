@@ -1,0 +1,1 @@
+"""From labels and the graph of tracklets to who was where."""
