@@ -196,6 +196,8 @@ class Tab:
 
     def type_label(self, label: str) -> None:
         """Choose a label by typing it, with the focus in no field."""
+        # a list of labels that was just saved comes a moment later
+        expect(self.find(f'#panel-label .label[data-label="{label}"]')).to_have_count(1)
         self.press(*label.lower())
         expect(self.find(f'#panel-label .label[data-label="{label}"]')).to_have_attribute("aria-pressed", "true")
 

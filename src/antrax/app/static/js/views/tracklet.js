@@ -62,7 +62,11 @@ export function initTracklet() {
 function render(info) {
   clearTimeout(waiting);
   const facts = info ? JSON.stringify([info.tracklet, info.stamp, info.label]) : '';
-  if (facts !== shownFacts) factsSince = performance.now();
+  if (facts !== shownFacts) {
+    factsSince = performance.now();
+    // In a narrow window the page scrolls, and the images may be out of sight when the next ones come.
+    if (info) byId('view').scrollIntoView({ block: 'nearest' });
+  }
   shownFacts = facts;
   document.title = `${info ? `${info.tracklet} · ` : ''}${app.overview?.experiment ?? 'antrax'}`;
   if (!info) {
