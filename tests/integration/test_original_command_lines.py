@@ -14,21 +14,23 @@ from click.testing import CliRunner, Result
 from antrax.classification.run import ClassifyOptions
 from antrax.cli import original
 from antrax.cli.main import cli, main
+from antrax.solving.run import SolveOptions
 from antrax.training.options import TrainOptions
 from tests.fixtures.trained import Trained
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[ClassifyOptions | TrainOptions]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[ClassifyOptions | TrainOptions | SolveOptions]:
     """What the commands ask of the package; nothing is classified or trained."""
-    options: list[ClassifyOptions | TrainOptions] = []
+    options: list[ClassifyOptions | TrainOptions | SolveOptions] = []
 
-    def note(path: object, given: ClassifyOptions | TrainOptions, **_: object) -> None:
+    def note(path: object, given: ClassifyOptions | TrainOptions | SolveOptions, **_: object) -> None:
         options.append(given)
         raise click.Abort
 
     monkeypatch.setattr("antrax.classification.run.classify", note)
     monkeypatch.setattr("antrax.training.run.train", note)
+    monkeypatch.setattr("antrax.solving.run.solve", note)
     monkeypatch.setattr("antrax.app.launch.run_app", lambda *a, **k: None)
     monkeypatch.delenv(original.HPC_VARIABLE, raising=False)
     return options
@@ -76,6 +78,9 @@ def test_commands_of_the_original_are_not_listed_in_the_help():
         (["classify", "E", "--hpc-options", "time=10"], "--hpc-options"),
         (["train", "C", "--dry"], "--dry"),
         (["train", "C", "--hpc-options", "time=10"], "--hpc-options"),
+        (["solve", "E", "--glist", "1-3"], "--glist"),
+        (["solve", "E", "--clist", "1"], "--clist"),
+        (["solve", "E", "--mcr"], "--mcr"),
         (["extract-trainset", "E", "--mcr"], "--mcr"),
     ],
 )
@@ -90,7 +95,7 @@ def test_without_such_options_nothing_is_told(asked):
     assert "note:" not in run("classify", "E").stderr
 
 
-@pytest.mark.parametrize("command", ["classify", "train"])
+@pytest.mark.parametrize("command", ["classify", "train", "solve"])
 def test_submission_to_a_cluster_is_refused_before_anything_is_done(asked, capsys, command):
     line = refused(capsys, command, "E", "--hpc", "--hpc-options", "time=10", "--dry")
     assert "antrax submits no cluster jobs" in line

@@ -41,6 +41,7 @@ COMMANDS = {
 }
 
 _CLUSTER = {
+    "solve": "antrax submits no cluster jobs: let the job run `antrax solve EXPERIMENT` without --hpc",
     "train": "antrax submits no cluster jobs: let the job run `antrax train CLASSDIR` without --hpc",
     "classify": "antrax submits no cluster jobs: submit an array whose tasks run `antrax classify EXPERIMENT "
     "--classifier FILE --movlist $SLURM_ARRAY_TASK_ID`",
@@ -113,7 +114,7 @@ def cluster_options(name: str) -> Decorator:
     Parameters
     ----------
     name : str
-        `train` or `classify`.
+        `train`, `classify` or `solve`.
 
     Returns
     -------

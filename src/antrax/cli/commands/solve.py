@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from antrax.cli.original import cluster_options, ignored
 from antrax.cli.params import CONTEXT, MOVIES, SESSION
 from antrax.cli.streams import complain, output
 from antrax.errors import AntraxError, SolvingError
@@ -37,6 +38,10 @@ METHODS = ("joint", "antrax")
 )
 @MOVIES
 @SESSION
+@cluster_options("solve")
+@ignored("--glist", "all groups of movies are solved; --movlist chooses movies", metavar="LIST")
+@ignored("--clist", "all colonies are solved", metavar="LIST")
+@ignored("--mcr", "no part of antrax needs MATLAB")
 @click.option(
     "--nw",
     "workers",
