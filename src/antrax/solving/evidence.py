@@ -12,19 +12,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
 from antrax.io.graphs import TrackletGraph
-from antrax.io.results import classified_movies, read_results
+from antrax.io.results import Assignment, classified_movies, read_movie
 from antrax.io.session import Movie, Session
 from antrax.labels import Category, Labels
-
-if TYPE_CHECKING:
-    pass
 
 _TIME = re.compile(r"start|end|m(\d+)(?:f(\d+))?|f(\d+)")
 
@@ -177,25 +173,26 @@ def _add_autoids(session: Session, graph: TrackletGraph, labels: Labels, found: 
         if movie not in have:
             continue
         try:
-            table = read_results(session, [movie])
+            results = read_movie(session, movie)
         except ExperimentError as error:
             problems.append(f"{error}; movie {movie} is solved without its labels")
             continue
-        for entry in cast("list[dict[str, object]]", table.to_dict("records")):
-            row = graph.row.get(str(entry["tracklet"]))
+        if results.problem:
+            problems.append(f"{results.problem}; the labels of movie {movie} are used without their probabilities")
+        for name, given in results.assignments.items():
+            row = graph.row.get(name)
             if row is None:
-                nowhere.append(str(entry["tracklet"]))
+                nowhere.append(name)
                 continue
-            label = str(entry["label"])
-            category = labels.category(label)
+            category = labels.category(given.label)
             if category is None:
-                strange[label] += 1
+                strange[given.label] += 1
             found.multi[row] = category is Category.MULTI
             found.non_ant[row] = category is Category.NONANT
             if category is Category.ANT:
-                found.label[row] = number[label]
-                found.score[row] = float(str(entry["score"]))
-            found.probability[row] = _probabilities(entry, labels, number)
+                found.label[row] = number[given.label]
+                found.score[row] = given.score
+            found.probability[row] = _probabilities(given, number)
     if strange:
         problems.append(
             f"{session.labels_dir}: {sum(strange.values())} tracklets have labels that the session does not have "
@@ -206,23 +203,20 @@ def _add_autoids(session: Session, graph: TrackletGraph, labels: Labels, found: 
     return problems
 
 
-def _probabilities(entry: dict[str, object], labels: Labels, number: dict[str, int]) -> NDArray[np.float32]:
+def _probabilities(given: Assignment, number: dict[str, int]) -> NDArray[np.float32]:
     """Probability of each ID from the two that are kept; what remains is shared by all alike."""
     size = len(number)
-    given = np.zeros(size, np.float32)
-    label = str(entry["label"])
-    confidence = entry.get("confidence")
-    if confidence is None or confidence != confidence:  # results of anTraX, or a tracklet without a row
-        if label in number:
-            given[number[label]] = 1
-            return given
+    found = np.zeros(size, np.float32)
+    if given.confidence is None:  # results of anTraX
+        if given.label in number:
+            found[number[given.label]] = 1
+            return found
         return np.full(size, 1 / size, np.float32)
-    for which, how in (("best_label", "confidence"), ("runner_up", "runner_up_confidence")):
-        name, value = str(entry[which]), float(str(entry[how]))
-        if name in number and np.isfinite(value):
-            given[number[name]] += np.clip(value, 0, 1)
-    given += np.maximum(0, 1 - given.sum()) / size
-    result: NDArray[np.float32] = given / given.sum()
+    for name, value in ((given.best_label, given.confidence), (given.runner_up, given.runner_up_confidence)):
+        if name in number and value is not None:
+            found[number[name]] += value
+    found += max(0.0, 1 - float(found.sum())) / size
+    result: NDArray[np.float32] = found / found.sum()
     return result
 
 
