@@ -20,7 +20,7 @@ settings.load_profile("antrax")
 # Keras is only the judge of the files that we read and write; which backend it has is decided when it is imported.
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
-pytest_plugins = ["tests.fixtures.trained", "tests.fixtures.training_tools"]
+pytest_plugins = ["tests.fixtures.trained", "tests.fixtures.training_tools", "tests.fixtures.numpy_source"]
 
 LABELS = (
     "AB\tant_labels\nCD\tant_labels\nNoAnt\tnoant_labels\nMulti\tother_labels\nUnknown\tother_labels\nB\ttagcolors\n"

@@ -23,8 +23,10 @@ from antrax.errors import ClassificationError, ExperimentError, OptionError
 from antrax.images import prepare
 from antrax.io.labels_file import to_labels_file
 from antrax.io.session import Session, open_session
+from antrax.io.sources import movie_parts
 from antrax.io.stacks import open_stack, write_stacks
 from tests.fixtures.antrax_files import write_antrax_file
+from tests.fixtures.numpy_source import tracks
 from tests.fixtures.training_tools import Listener
 
 HERE = ClassifyOptions(workers=1, device="cpu")
@@ -140,9 +142,8 @@ def test_torch_and_onnx_classify_alike(trained):
     with open_stack(stack) as opened:
         names = tuple(name.name for name in opened.tracklets())[:20]
     categories = tuple(session.labels.category(label) for label in classifier.labels)
-    job = Job(
-        stack, session.companion(stack, "frame_passed"), names, "m", categories, classifier.calibration.rule(0.01)
-    )
+    (part,) = movie_parts(session)[1]
+    job = Job(part, names, "m", categories, classifier.calibration.rule(0.01))
 
     pairs = zip(Worker({"m": onnx}).classify(job), Worker({"m": on_torch}).classify(job), strict=True)
     for mine, theirs in pairs:
@@ -166,12 +167,35 @@ def test_parts_of_a_movie_go_into_one_result(session):
 
 def test_a_tracklet_in_two_parts_of_a_movie_is_an_error(session):
     path = stack_of(session, 2)
+    path = path.rename(path.with_name("images_2_p1.mat"))
     with open_stack(path) as stack:
         name = stack.tracklets()[0].name
         write_stacks(path.with_name("images_2_p2.mat"), [(name, stack.read(name))])
-    with pytest.raises(ClassificationError, match=f"{name} is in another part"):
+    with pytest.raises(ClassificationError, match=f"{name} is in another part.*images_2_p1.mat"):
         classify(session.experiment, HERE)
     assert result_names(session) == results_of(1) | results_of(3) | results_of(4)
+
+
+def test_a_whole_movie_beside_a_part_of_it_is_an_error_that_names_both(session):
+    """One of them is of an earlier tracking; nothing tells which."""
+    path = stack_of(session, 2)
+    write_stacks(path.with_name("images_2_p1.mat"), [("trj_id999_ti2_1_tf2_1", np.ones((1, 48, 48, 3), np.uint8))])
+    with pytest.raises(ClassificationError, match=r"images_2\.mat and images_2_p1\.mat are both of movie 2"):
+        classify(session.experiment, HERE)
+    assert result_names(session) == results_of(1) | results_of(3) | results_of(4)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_tracklets_of_another_tracker_are_classified_under_their_own_names(session, numpy_source, workers):
+    classify(session.experiment, HERE)
+    expected = {row["tracklet"]: row["label"] for row in rows(session.labels_dir / "autoids_1.csv")}
+    with open_stack(stack_of(session, 1)) as stack:
+        images = {name: stack.read(name) for name in expected}
+    shutil.rmtree(session.path / "images")
+    tracks(session.path, 1, **{name.replace("trj_", "worker/"): pixels for name, pixels in images.items()})
+    classify(session.experiment, ClassifyOptions(workers=workers, device="cpu"))
+    found = {row["tracklet"]: row["label"] for row in rows(session.labels_dir / "autoids_1.csv")}
+    assert found == {name.replace("trj_", "worker/"): label for name, label in expected.items()}
 
 
 def test_images_of_another_size_are_resized(session):

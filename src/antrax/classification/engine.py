@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +13,7 @@ from antrax.classification.classifier_file import Classifier
 from antrax.classification.decision import Rule, decide, merge_views, views
 from antrax.images import Preparation, prepare
 from antrax.io.results import Classified
-from antrax.io.stacks import Stack, open_stack, read_frame_passed
+from antrax.io.sources import MoviePart, TrackletImages
 from antrax.labels import Category
 from antrax.networks.graph import Graph, Weights
 
@@ -79,11 +78,12 @@ def make_model(classifier: Classifier, device: str) -> Model:
 
 @dataclass(frozen=True)
 class Job:
-    """Some tracklets of one image stack, to be classified together.
+    """Some tracklets of one file, to be classified together.
 
     Parameters
     ----------
-    stack, frame_passed : Path
+    part : MoviePart
+        The file that they lie in.
     tracklets : tuple of str
     model : str
         Which of the models that the worker was given.
@@ -94,8 +94,7 @@ class Job:
         What the experiment calls the model's labels; as the model does by default.
     """
 
-    stack: Path
-    frame_passed: Path
+    part: MoviePart
     tracklets: tuple[str, ...]
     model: str
     categories: tuple[Category | None, ...]
@@ -201,20 +200,20 @@ class Worker:
         if job.model not in self._predictors:
             self._predictors[job.model] = make_predictor(model, self._threads)
         batcher = Batcher(self._predictors[job.model], model.batch, model.preparation.size)
-        with open_stack(job.stack) as stack:
+        with job.part.open() as stack:
             counts = {name: count for name in job.tracklets if (count := stack.count(name))}
             if not counts:
                 return []
             shown = [_show(stack, name, count, model, batcher) for name, count in counts.items()]
         logs = np.split(batcher.finish(), np.cumsum(shown)[:-1])
-        passed = read_frame_passed(job.frame_passed, counts)
+        passed = job.part.passed(counts)
         return [
             _classified(name, merge_views(log, count), model, job, passed.get(name))
             for (name, count), log in zip(counts.items(), logs, strict=True)
         ]
 
 
-def _show(stack: Stack, name: str, count: int, model: Model, batcher: Batcher) -> int:
+def _show(stack: TrackletImages, name: str, count: int, model: Model, batcher: Batcher) -> int:
     """Queue a tracklet's images as the network is to see them; returns how many views these are."""
     start = shown = 0
     for piece in stack.pieces(name):

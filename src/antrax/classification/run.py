@@ -21,7 +21,7 @@ from antrax.errors import AntraxError, ClassificationError, ExperimentError, Lab
 from antrax.io.results import Classified, autoids_file, confidence_file, frameprobs_file
 from antrax.io.results_writer import MovieWriter
 from antrax.io.session import Session, find_experiments, open_session
-from antrax.io.stacks import open_stack
+from antrax.io.sources import MoviePart, check_parts, source_of
 from antrax.labels import Category, Labels
 from antrax.networks.devices import choose_device, processors
 from antrax.progress import Reporter, Update
@@ -254,7 +254,7 @@ def _movies_to_classify(
     report: ExperimentReport, session: Session, options: ClassifyOptions, reporter: Reporter
 ) -> dict[int, tuple[Path, ...]]:
     """The stacks of the movies to classify."""
-    stacks = session.stacks
+    stacks = source_of(session).files(session)
     if not stacks:
         raise ExperimentError(
             f"{session.layout.images} holds no image stacks (images_<m>.mat): "
@@ -336,24 +336,28 @@ def _jobs(movies: list[_Movie]) -> Iterator[_Step]:
     """The jobs of all movies, made as they are needed: a movie's tracklets are listed when its turn comes."""
     for movie in movies:
         movie.report.started = movie.report.started or time.monotonic()
-        names: set[str] = set()
-        for path in movie.stacks:
-            size = _size(path)
+        names: dict[str, Path] = {}
+        source = source_of(movie.session)
+        parts = [MoviePart(source, movie.session, path) for path in movie.stacks]
+        for part in parts:
+            path, size = part.path, _size(part.path)
             try:
-                with open_stack(path) as stack:
+                check_parts(parts)
+                with part.open() as stack:
                     tracklets = [tracklet.name for tracklet in stack.tracklets()]
-                if twice := names & set(tracklets):
-                    raise StackError(f"{path}: tracklet {min(twice)} is in another part of the movie too")
+                if twice := names.keys() & set(tracklets):
+                    raise StackError(
+                        f"{path}: tracklet {min(twice)} is in another part of the movie too ({names[min(twice)].name})"
+                    )
             except StackError as error:
                 yield movie, float(size), error
                 break
-            names.update(tracklets)
-            passed = movie.session.companion(path, "frame_passed")
+            names |= dict.fromkeys(tracklets, path)
             for start in range(0, len(tracklets), _TRACKLETS_PER_JOB):
                 if movie.failed:
                     break
                 chosen = tuple(tracklets[start : start + _TRACKLETS_PER_JOB])
-                job = Job(path, passed, chosen, str(movie.classifier), movie.categories, movie.rule, movie.labels)
+                job = Job(part, chosen, str(movie.classifier), movie.categories, movie.rule, movie.labels)
                 yield movie, size * len(chosen) / len(tracklets), job
         yield movie, 0.0, None
 

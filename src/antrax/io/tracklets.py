@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from antrax.errors import ExperimentError
 from antrax.io.names import TrackletName
 from antrax.io.session import Session, absolute_frame
-from antrax.io.stacks import open_stack
+from antrax.io.sources import MoviePart, movie_parts
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Tracklet:
     Parameters
     ----------
     name : TrackletName
-    stack : Path
-        The file that its images lie in.
+    part : MoviePart
+        The file that its images lie in, and what reads it.
     count : int
         Number of images.
     first_frame, last_frame : int or None
@@ -31,15 +31,20 @@ class Tracklet:
     """
 
     name: TrackletName
-    stack: Path
+    part: MoviePart
     count: int
     first_frame: int | None
     last_frame: int | None
 
     def images(self) -> NDArray[np.uint8]:
         """All its images, shape (count, S, S, 3), rgb, the background 0. Raises `StackError`."""
-        with open_stack(self.stack) as stack:
+        with self.part.open() as stack:
             return np.ascontiguousarray(stack.read(self.name.name))
+
+    @property
+    def stack(self) -> Path:
+        """The file that its images lie in."""
+        return self.part.path
 
 
 def iter_tracklets(session: Session, movies: Iterable[int] | None = None) -> Iterator[Tracklet]:
@@ -58,13 +63,13 @@ def iter_tracklets(session: Session, movies: Iterable[int] | None = None) -> Ite
     StackError
         A stack is damaged.
     """
-    stacks, table = session.stacks, session.movies
-    for movie in stacks if movies is None else movies:
-        if movie not in stacks:
+    parts, table = movie_parts(session), session.movies
+    for movie in parts if movies is None else movies:
+        if movie not in parts:
             raise ExperimentError(f"{session.path} has no image stack of movie {movie}")
-        for path in stacks[movie]:
-            with open_stack(path) as stack:
+        for part in parts[movie]:
+            with part.open() as stack:
                 for name in stack.tracklets():
                     if count := stack.count(name.name):
                         first, last = (absolute_frame(table, movie, frame) for frame in (name.first, name.last))
-                        yield Tracklet(name, path, count, first, last)
+                        yield Tracklet(name, part, count, first, last)
