@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, Response, expect
 
+from antrax.io.examples import list_examples
 from antrax.io.names import parse_tracklet_name
 from antrax.io.session import Session
 from antrax.io.stacks import open_stack
-from antrax.training.dataset import list_examples
 
 PATIENCE_S = 30
 # Somewhat longer than the page wants images to be seen before anything acts on them.

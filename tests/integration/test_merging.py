@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from antrax.cli import main as cli
 from antrax.demo import DemoExperiment
 from antrax.errors import ExperimentError, OutputError, TrainsetError
 from antrax.images import read_example
+from antrax.io.examples import list_examples
 from antrax.io.names import parse_example_name
-from antrax.training.dataset import list_examples
 from antrax.training.merging import merge_trainsets
 
 
@@ -105,6 +106,83 @@ def test_the_same_image_under_another_label_is_kept_for_people_to_decide(
     make_examples(source, {example("AB"): 1})
     make_examples(dest, {example("CD"): 1})
     assert merge_trainsets([source], dest).added == {"AB": 1}
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda path: f"{path.stem} - Copy.png",
+        lambda path: f"{path.stem} (1).png",
+        lambda path: f"Copy of {path.name}",
+        lambda path: f"{path.stem}-LAB-PC.png",
+        lambda path: path.name[path.name.index("trj_") :],
+        lambda path: f"img_{hash(path.name)}.png",
+    ],
+    ids=["- Copy", "(1)", "Copy of", "LAB-PC", "no experiment", "foreign"],
+)
+def test_a_copy_under_other_names_adds_nothing_to_its_original(
+    small_demo: DemoExperiment, source: Path, dest: Path, rename
+) -> None:
+    original = small_demo.session / "classifier" / "examples"
+    shutil.copytree(original, dest / "examples")
+    for file in list_examples(original):
+        copy = source / "examples" / file.label / rename(file.path)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file.path, copy)
+    result = merge_trainsets([source], dest)
+    assert (result.added, result.present) == ({}, small_demo.examples)
+    assert contents(dest / "examples") == contents(original)
+
+
+def test_originals_add_nothing_to_a_copy_without_names(make_examples, source: Path, dest: Path) -> None:
+    make_examples(source, {example("AB", 1): 1, example("AB", 2): 2})
+    make_examples(dest, {"AB/img_1.png": 1})
+    assert merge_trainsets([source], dest).added == {"AB": 1}
+
+
+def test_the_copy_whose_name_tells_most_is_taken_over(make_examples, source: Path, dest: Path) -> None:
+    make_examples(source, {"AB/a.png": 1, example("AB"): 1, f"{example('AB')[:-4]} - Copy.png": 1})
+    assert merge_trainsets([source], dest).present == 2
+    assert set(contents(dest)) == {f"examples/{example('AB')}"}
+
+
+def test_the_copy_of_a_labels_folder_adds_what_the_label_lacks_and_nothing_else(
+    make_examples, source: Path, dest: Path
+) -> None:
+    make_examples(dest, {example("AB", 1): 1, example("AB", 2): 2})
+    make_examples(source, {f"AB - Copy/{Path(example('AB', frame)).name}": frame for frame in (1, 2, 3)})
+    result = merge_trainsets([source], dest)
+    assert (result.added, result.present) == ({"AB - Copy": 1}, 2)
+
+
+def test_a_folder_written_with_other_code_points_is_the_same_label(make_examples, source: Path, dest: Path) -> None:
+    composed, decomposed = unicodedata.normalize("NFC", "Müll"), unicodedata.normalize("NFD", "Müll")
+    make_examples(dest, {f"{decomposed}/a.png": 1})
+    make_examples(source, {f"{composed}/b.png": 1, f"{composed}/c.png": 2})
+    assert merge_trainsets([source], dest).added == {composed: 1}
+    assert len(list((dest / "examples").iterdir())) == 1
+
+
+@pytest.mark.parametrize("start", ["", "exp.trj_id1_ti1_1_tf1_99."])
+def test_a_name_as_long_as_can_be_is_cut_and_still_tells_the_tracklet(
+    make_examples, source: Path, dest: Path, start: str
+) -> None:
+    name = f"{start}{'1' if start else ''}".ljust(251, "x") + ".png"
+    make_examples(source, {f"AB/{name}": 1, example("CD"): 2})
+    assert merge_trainsets([source], dest).added == {"AB": 1, "CD": 1}
+    (file,) = [file for file in list_examples(dest / "examples") if file.label == "AB"]
+    assert file.named == bool(start)
+    assert merge_trainsets([source], dest).added == {}
+
+
+def test_what_is_no_example_and_grounds_that_differ_are_told(make_examples, source: Path, dest: Path) -> None:
+    make_examples(source, {example("AB", 1): 1})
+    make_examples(dest, {example("AB", 2): 2}, background=0)
+    (source / "examples" / "loose.png").touch()
+    result = merge_trainsets([source], dest)
+    loose, grounds = result.notes
+    assert loose == f"{source / 'examples'}: 1 file in no label's folder (loose.png); left out"
+    assert grounds.startswith(f"images on white ground ({source / 'examples' / example('AB', 1)}) and on black (")
 
 
 # --- names that are taken ---------------------------------------------------------------------------------------

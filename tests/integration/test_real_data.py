@@ -10,9 +10,11 @@ import pytest
 
 import antrax
 from antrax.classification.run import ClassifyOptions
+from antrax.io.examples import open_classdir
 from antrax.labels import Category, guess_category
-from antrax.training.dataset import load_trainset, open_classdir
+from antrax.training.dataset import load_trainset
 from antrax.training.run import TrainOptions
+from antrax.training.split import held_out_by_name
 
 SHARED = Path(os.environ.get("ANTRAX_SHARED", Path(__file__).parents[3] / "shared"))
 TOOL = SHARED / "tools" / "real_experiments.py"
@@ -40,7 +42,7 @@ def test_the_training_set_is_read_with_its_duplicates_and_sizes(real):
     assert trainset.background == "white"
     assert trainset.files > 19_000
     assert any("exact duplicates" in problem for problem in trainset.problems)
-    assert 0.15 < trainset.held_out().mean() < 0.25
+    assert 0.15 < held_out_by_name(trainset.origins).mean() < 0.25
 
 
 def test_ants_are_identified_after_a_single_epoch_on_a_few_images_of_each_tracklet(real, monkeypatch):

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import antrax.training.run
 from antrax.classification.classifier_file import read_classifier
 from antrax.errors import ClassifierError, OptionError, TrainsetError
+from antrax.io.examples import open_classdir
 from antrax.io.labels_file import to_labels_file
 from antrax.io.session import Session
 from antrax.progress import Reporter
 from antrax.training.augmentation import Augmentation, parse_augmentation
-from antrax.training.dataset import load_trainset, open_classdir
+from antrax.training.dataset import load_trainset
 from antrax.training.loop import sampling_weights, steps_per_epoch
 from antrax.training.run import TrainOptions, train
+from antrax.training.split import fingerprints_after, held_out_by_name
 from tests.fixtures.training_tools import Counting, Listener, StopAfter
 
 
@@ -48,10 +49,10 @@ def test_the_classifier_carries_what_is_needed_to_go_on(trained):
 def test_the_measured_weights_have_seen_no_held_out_tracklet(trained):
     classifier = read_classifier(trained.classifier)
     trainset = load_trainset(open_classdir(trained.experiment))
-    held_out = trainset.held_out()
+    held_out = held_out_by_name(trainset.origins)
     assert held_out.any()
-    assert not np.isin(trainset.fingerprints()[held_out], classifier.seen).any()
-    assert np.isin(trainset.fingerprints()[~held_out], classifier.seen).all()
+    assert np.array_equal(fingerprints_after(trainset.origins, held_out), classifier.seen)
+    assert len(fingerprints_after(trainset.origins, ~held_out, classifier.seen)) > len(classifier.seen)
     assert any(not np.array_equal(classifier.weights[k], classifier.measured_weights[k]) for k in classifier.weights)
 
 
@@ -62,6 +63,8 @@ def test_a_record_lies_beside_the_classifier(trained):
     assert record["options"]["augmentation"]["rotation_range"] == 15
     assert set(record["versions"]) == {"antrax", "torch", "numpy", "python"}
     assert record["examples"]["used"] == len(load_trainset(open_classdir(trained.experiment)).images)
+    assert (record["examples"]["capped"], record["examples"]["without_tracklet"]) == (0, 0)
+    assert record["calibrated"]
     assert [row["epoch"] for row in record["history"]] == [1, 2]
     with (folder / "examples.csv").open(newline="") as file:
         used = list(csv.DictReader(file))
@@ -96,11 +99,11 @@ def test_tracklets_that_the_measured_weights_have_seen_are_never_measured_on(
     trained, tmp_path, short_training, monkeypatch
 ):
     session = trained.copy(tmp_path)
-    monkeypatch.setattr(antrax.training.dataset, "is_held_out", lambda *key: key[1].startswith("trj_id1"))
-    before = read_classifier(trained.classifier)
     trainset = load_trainset(open_classdir(session.experiment))
-    unseen = trainset.held_out() & ~np.isin(trainset.fingerprints(), before.seen)
-    assert trainset.held_out().sum() > unseen.sum()
+    before = held_out_by_name(trainset.origins)
+    monkeypatch.setattr("antrax.training.split.is_held_out", lambda name: name.startswith("trj_id1"))
+    unseen = held_out_by_name(trainset.origins) & before
+    assert held_out_by_name(trainset.origins).sum() > unseen.sum() > 0
     result = train(session.experiment, TrainOptions(epochs=1))
     counted = int(result.evaluation.tracklets.sum()) if result.evaluation else 0
     assert counted == unseen.sum()
@@ -299,9 +302,27 @@ def test_too_few_held_out_tracklets_are_told(make_labelled, short_training):
     assert any("too few held-out tracklets" in warning for warning in listener.warned)
 
 
+def test_images_whose_names_tell_no_tracklet_calibrate_nothing(trained, tmp_path, short_training):
+    folder = tmp_path / "set" / "examples"
+    for label in ("BB", "GO", "BG", "NoAnt"):
+        (folder / label).mkdir(parents=True)
+        for number, path in enumerate(examples_of(trained.session, label)[:80]):
+            shutil.copy(path, folder / label / f"img_{number:05}.png")
+    listener = Listener()
+    result = train(folder.parent, TrainOptions(epochs=1), reporter=listener)
+    (warning,) = [text for text in listener.warned if "tell no tracklet" in text]
+    assert f"the names of {result.classifier.record['examples']['used']} of" in warning
+    assert "far too good" in warning
+    assert len(result.classifier.calibration.confidences) > 0
+    assert not result.classifier.calibration.sufficient
+    record = result.classifier.record
+    assert record["examples"]["without_tracklet"] == record["examples"]["used"]
+    assert not record["calibrated"]
+
+
 def test_experiments_held_out_whole_are_reported_by_themselves(make_labelled, short_training, monkeypatch):
     monkeypatch.setattr("antrax.training.dataset.EXPERIMENTS_ENOUGH", 2)
-    monkeypatch.setattr("antrax.training.dataset.held_out_experiments", lambda _: {"elsewhere"})
+    monkeypatch.setattr("antrax.training.split.held_out_experiments", lambda _: {"elsewhere"})
     folder = make_labelled()
     for path in sorted((folder / "examples" / "BB").iterdir())[:4]:
         path.rename(path.with_name(path.name.replace("demo.", "elsewhere.")))

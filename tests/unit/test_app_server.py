@@ -21,9 +21,9 @@ from antrax.app.jobs.manager import Jobs
 from antrax.app.openable_experiments import Places
 from antrax.app.server import make_app
 from antrax.demo import DemoExperiment
+from antrax.io.examples import list_examples
 from antrax.io.session import Session, open_session
 from antrax.io.stacks import open_stack, write_stacks
-from antrax.training.dataset import list_examples
 from tests.fixtures.classified import classify_by_truth, true_labels
 
 

@@ -5,36 +5,20 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections import Counter
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from antrax.demo import DemoExperiment
 from antrax.errors import ExperimentError, LabelsError, TrainsetError
 from antrax.images import Preparation, prepare, read_example
+from antrax.io.examples import ClassDir, list_examples, open_classdir
 from antrax.io.session import open_session
 from antrax.labels import Category
-from antrax.training.dataset import (
-    ClassDir,
-    Trainset,
-    held_out_experiments,
-    is_held_out,
-    label_categories,
-    list_examples,
-    load_trainset,
-    open_classdir,
-)
-
-# What the fixed hashes give; these numbers must stay as they are.
-HELD = [1, 15, 18]
-HELD_OF_10_000 = 2_022
-FINGERPRINTS = [2126400942995768152, 10946099858010599059]
-HELD_EXPERIMENTS = [6, 10, 11, 33]
+from antrax.training.dataset import Trainset, label_categories, load_trainset
 
 
 def example(label: str, frame: int = 1, tracklet: int = 1, experiment: str = "exp") -> str:
@@ -93,23 +77,54 @@ def test_a_set_on_black_ground_keeps_it(make_examples, blob_image, tmp_path: Pat
     assert (trainset.images[0] == blob_image(1, background=0)).all()
 
 
-def test_stray_files_and_hidden_folders_are_no_examples(make_examples, tmp_path: Path) -> None:
+def test_what_systems_leave_beside_examples_is_passed_over(make_examples, tmp_path: Path) -> None:
     make_examples(tmp_path, [example("AB"), example("CD"), ".trash/" + example("AB").split("/")[1]])
     examples = tmp_path / "examples"
     good = (examples / example("AB")).read_bytes()
-    for name in (
-        "AB/._exp.trj_id1_ti1_1_tf1_99.1.png",
-        "AB/.DS_Store",
-        "AB/Thumbs.db",
-        "AB/notes.txt",
-        "AB/x.png.part",
-    ):
+    for name in ("AB/._exp.trj_id1_ti1_1_tf1_99.1.png", "AB/.DS_Store", "AB/Thumbs.db", "AB/x.png.part", "desktop.ini"):
         (examples / name).write_bytes(good)
-    (examples / "stray.png").write_bytes(good)
     (examples / "EmptyLabel").mkdir()
     (examples / "AB" / "older").mkdir()
     trainset = load(tmp_path)
     assert (trainset.labels, trainset.files, trainset.problems) == (("AB", "CD"), 2, ())
+
+
+def test_what_people_left_there_and_is_not_used_is_counted_and_named(make_examples, tmp_path: Path) -> None:
+    make_examples(tmp_path, [example("AB"), example("CD")])
+    examples = tmp_path / "examples"
+    make_examples(examples / "AB", {"AB/x.png": 5, "AB/y.png": 6})  # AB/examples/AB/x.png
+    good = (examples / example("AB")).read_bytes()
+    for name in ("stray.png", "AB/a.webp", "AB/b.pdf", "AB/notes.txt"):
+        (examples / name).write_bytes(good)
+    trainset = load(tmp_path)
+    assert trainset.files == 2
+    assert [problem.removeprefix(str(examples)) for problem in trainset.problems] == [
+        "/AB/examples: 2 images in a folder within a label's folder, where none are looked for; left out",
+        "/AB: 3 files of another kind than .png, .jpg, .jpeg, .tif, .tiff, .bmp (a.webp, b.pdf and 1 more); left out",
+        ": 1 file in no label's folder (stray.png); left out",
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="this system has no such names")
+def test_a_folder_whose_name_is_no_text_is_named(make_examples, tmp_path: Path) -> None:
+    make_examples(tmp_path, [example("AB"), example("CD")])
+    bad = os.fsencode(tmp_path / "examples") + b"/M\xfcll"
+    os.mkdir(bad)  # noqa: PTH102
+    (problem,) = load(tmp_path).problems
+    assert r"M\xfcll" in problem
+    assert "not UTF-8" in problem
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("jpg", "JPEG"), ("TIF", "TIFF"), ("tiff", "TIFF"), ("bmp", "BMP")])
+def test_images_that_other_programs_saved_are_read(
+    make_examples, blob_image, tmp_path: Path, ending: str, kind: str
+) -> None:
+    make_examples(tmp_path, [example("AB"), example("CD")])
+    path = tmp_path / "examples" / f"AB/exp.trj_id2_ti1_1_tf1_99.5.{ending}"
+    Image.fromarray(blob_image(7)).save(path, format=kind)
+    trainset = load(tmp_path)
+    assert (trainset.files, trainset.problems) == (3, ())
+    assert ("exp", "trj_id2_ti1_1_tf1_99") in trainset.tracklets
 
 
 def test_progress_counts_up_to_all_files(make_examples, tmp_path: Path) -> None:
@@ -166,6 +181,37 @@ def test_exact_duplicates_are_used_once(make_examples, tmp_path: Path) -> None:
     assert trainset.problems == ("2 exact duplicates: each image is used once",)
 
 
+def test_of_copies_the_one_whose_name_tells_the_tracklet_is_used(make_examples, tmp_path: Path) -> None:
+    files = {"AB/a.png": 1, example("AB", 4, 7): 1, f"{example('AB', 4, 7)[:-4]} - Copy.png": 1, example("CD"): 2}
+    trainset = load(make_examples(tmp_path, files))
+    assert trainset.tracklets == (("exp", "trj_id1_ti1_1_tf1_99"), ("exp", "trj_id7_ti1_1_tf1_99"))
+    assert trainset.problems == ("2 exact duplicates: each image is used once",)
+
+
+@pytest.mark.parametrize("copy", ["AB - Copy", "Copy of AB", "AB (1)", "AB 2"])
+def test_a_folder_that_is_a_copy_of_a_labels_takes_nothing_from_it(make_examples, tmp_path: Path, copy: str) -> None:
+    files = {example("AB", frame): frame for frame in range(3)} | {example("CD"): 9}
+    files |= {f"{copy}/{Path(example('AB', frame)).name}": frame for frame in range(2)} | {f"{copy}/new.png": 11}
+    trainset = load(make_examples(tmp_path, files))
+    assert trainset.labels == ("AB", "CD")
+    assert (trainset.label_index == 0).sum() == 3
+    assert trainset.problems == (
+        f"{tmp_path / 'examples' / copy} looks like a copy of the folder of AB, which lacks 1 of its images: "
+         "move them there if they belong there; left out",
+        "2 exact duplicates: each image is used once",
+    )
+
+
+def test_a_label_that_the_session_lists_wins_over_a_folder_that_it_does_not(
+    make_session, make_examples, tmp_path: Path
+) -> None:
+    session = make_session("exp/s")
+    files = {example("AB", 1): 1, example("AB", 2): 2, "old/1.png": 1, "old/2.png": 2, "old/3.png": 3, example("CD"): 4}
+    make_examples(session / "classifier", files)
+    trainset = load_trainset(open_classdir(tmp_path / "exp"))
+    assert dict(zip(trainset.labels, np.bincount(trainset.label_index), strict=True)) == {"AB": 2, "CD": 1, "old": 1}
+
+
 def test_a_copy_is_known_by_its_pixels_however_it_was_saved(make_examples, blob_image, tmp_path: Path) -> None:
     make_examples(tmp_path, {example("AB", 1): 1, example("CD"): 2})
     copy = tmp_path / "examples" / example("AB", 2)
@@ -185,12 +231,34 @@ def test_of_a_long_tracklet_400_images_spread_evenly_are_used(make_examples, blo
     make_examples(tmp_path, {example("AB", frame, 2): 2000 + frame for frame in range(400)}, size=8)
     make_examples(tmp_path, {example("CD"): 5000}, size=8)
     trainset = load(tmp_path)
-    assert trainset.files == 1401
+    assert (trainset.files, trainset.capped) == (1401, 600)
+    assert trainset.problems[0].startswith("600 of 1,401 images are not used: of each tracklet and label, 400")
     assert np.bincount(trainset.tracklet_index).tolist() == [401, 400]  # the one image of CD is of tracklet 1 too
     seeds = {blob_image(frame, 8).tobytes(): frame for frame in range(1, 1001)}
     used = sorted(seeds[image.tobytes()] for image in trainset.images if image.tobytes() in seeds)
     assert (used[0], used[-1], len(used)) == (1, 1000, 400)
     assert set(np.diff(used)) == {2, 3}
+
+
+def test_copies_of_frames_do_not_crowd_out_others_of_a_long_tracklet(make_examples, tmp_path: Path) -> None:
+    files = {example("AB", frame): frame for frame in range(1, 1001)} | {example("CD"): 5000}
+    alone = load(make_examples(tmp_path / "alone", files, size=8))
+    copies = {f"{name[:-4]} (1).png": frame for name, frame in files.items() if "AB" in name}
+    both = load(make_examples(tmp_path / "both", files | copies, size=8))
+    assert both.digest == alone.digest
+
+
+@pytest.mark.parametrize("background", [255, 0])
+def test_grounds_that_are_mixed_are_told_and_made_one(
+    make_examples, blob_image, tmp_path: Path, background: int
+) -> None:
+    make_examples(tmp_path, {example("AB", frame): frame for frame in range(5)}, background=background)
+    make_examples(tmp_path, {example("CD"): 9}, background=255 - background)
+    trainset = load(tmp_path)
+    (problem,) = trainset.problems
+    name, other = ("white", "black") if background else ("black", "white")
+    assert problem.startswith(f"1 of 6 images lie on {other} ground, the others on {name} ground")
+    assert (trainset.images[trainset.label_index == 1][0] == blob_image(9, background=background)).all()
 
 
 # --- sets that cannot be used ----------------------------------------------------------------------------------
@@ -264,84 +332,6 @@ def test_the_digest_is_that_of_what_is_used(make_examples, tmp_path: Path) -> No
     make_examples(tmp_path, {example("AB", 99): 1})  # a duplicate
     (tmp_path / "examples" / example("AB", 98)).touch()
     assert load(tmp_path).digest == before
-
-
-# --- what is held out -------------------------------------------------------------------------------------------
-
-
-def test_what_is_held_out_never_changes() -> None:
-    # A classifier's accuracy was measured on these: with another hash it would have been trained on them.
-    pinned = [("exp", f"trj_id{k}_ti1_1_tf1_99") for k in range(20)] + [
-        ("", "left"),
-        ("my.exp 2", "trj_id1_ti2_3_tf2_4"),
-    ]
-    held = [k for k, key in enumerate(pinned) if is_held_out(*key)]
-    assert held == HELD
-    assert sum(is_held_out("exp", str(k)) for k in range(10_000)) == HELD_OF_10_000
-
-
-def test_fingerprints_never_change() -> None:
-    trainset = Trainset(
-        np.zeros((0, 1, 1, 3), np.uint8),
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int64),
-        (),
-        (("exp", "trj_id1_ti1_1_tf1_99"), ("", "left")),
-        "white",
-    )
-    assert trainset.fingerprints().dtype == np.uint64
-    assert trainset.fingerprints().tolist() == FINGERPRINTS
-
-
-@pytest.mark.parametrize("experiment", ["", "exp", "a.b c", "實驗"])
-def test_about_a_fifth_of_the_tracklets_is_held_out(experiment: str) -> None:
-    held = sum(is_held_out(experiment, f"trj_id{k}_ti{k % 24}_{k}_tf{k % 24}_{k + 50}") for k in range(10_000))
-    assert 1800 < held < 2200
-
-
-@given(st.text(), st.text(), st.text())
-def test_no_name_breaks_the_choice(experiment: str, tracklet: str, other: str) -> None:
-    assert is_held_out(experiment, tracklet) == is_held_out(experiment, tracklet)
-    held_out_experiments([(experiment, tracklet), (other, tracklet)])
-
-
-def test_whole_experiments_are_held_out_only_where_there_are_twelve() -> None:
-    def held(experiments: int) -> set[str]:
-        return held_out_experiments((f"exp{number}", f"t{k}") for number in range(experiments) for k in range(5))
-
-    assert all(held(count) == set() for count in range(12))
-    assert held(12) == {f"exp{number}" for number in HELD_EXPERIMENTS if number < 12}
-    assert held(40) == {f"exp{number}" for number in HELD_EXPERIMENTS}
-
-
-def test_about_a_tenth_of_many_experiments_is_held_out() -> None:
-    assert 60 < len(held_out_experiments((f"exp{number}", "t") for number in range(1000))) < 140
-
-
-def test_an_experiment_with_over_a_tenth_of_the_tracklets_is_never_held_out() -> None:
-    sizes = Counter({f"exp{number}": 5 for number in range(40)})
-    held = held_out_experiments((name, f"t{k}") for name, size in sizes.items() for k in range(size))
-    largest = min(held)
-    sizes[largest] = 100
-    now = held_out_experiments((name, f"t{k}") for name, size in sizes.items() for k in range(size))
-    assert now == held - {largest}
-
-
-def test_examples_without_an_experiment_are_no_experiment() -> None:
-    names = ["", *(f"exp{number}" for number in range(11))]
-    assert held_out_experiments((name, "t") for name in names) == set()
-
-
-def test_tracklets_of_a_held_out_experiment_are_all_held_out() -> None:
-    tracklets = tuple((f"exp{number}", f"t{k}") for number in range(40) for k in range(5))
-    trainset = Trainset(
-        np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64), (), tracklets, "white"
-    )
-    whole = trainset.in_held_out_experiments()
-    assert {tracklets[place][0] for place in np.flatnonzero(whole)} == held_out_experiments(tracklets)
-    assert whole.sum() == 5 * len(HELD_EXPERIMENTS)
-    expected = [bool(in_whole) or is_held_out(*key) for key, in_whole in zip(tracklets, whole, strict=True)]
-    assert trainset.held_out().tolist() == expected
 
 
 # --- which folder is meant -------------------------------------------------------------------------------------

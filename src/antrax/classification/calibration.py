@@ -68,6 +68,8 @@ class Calibration:
         else 0.
     tracklets : int
         Number of tracklets held out.
+    independent : bool
+        Whether the network has surely seen no image of them; not so where files' names tell no tracklets.
     """
 
     temperature: float
@@ -75,11 +77,12 @@ class Calibration:
     confidences: tuple[float, ...]
     correct: tuple[float, ...]
     tracklets: int
+    independent: bool = True
 
     @property
     def sufficient(self) -> bool:
-        """Whether there are enough tracklets to choose a threshold by."""
-        return len(self.confidences) >= ENOUGH_TRACKLETS
+        """Whether there are enough tracklets to choose a threshold by, and what they show can be trusted."""
+        return self.independent and len(self.confidences) >= ENOUGH_TRACKLETS
 
     def rule(self, max_error: float) -> Rule:
         """The rule for an accepted share of wrong IDs among the assigned ones."""
@@ -94,6 +97,7 @@ class Calibration:
             "confidences": [round(value, 6) for value in self.confidences],
             "correct": list(self.correct),
             "tracklets": self.tracklets,
+            "independent": self.independent,
         }
 
     @classmethod
@@ -108,7 +112,8 @@ class Calibration:
             raise ValueError("a calibration that cannot be")
         if not 0 < temperature < 100 or not 0 <= exponent <= 1:
             raise ValueError("a calibration that cannot be")
-        return cls(temperature, exponent, confidences, correct, int(values["tracklets"]))
+        independent = bool(values.get("independent", True))
+        return cls(temperature, exponent, confidences, correct, int(values["tracklets"]), independent)
 
 
 def rule_for(calibration: Calibration | None, max_error: float) -> Rule:

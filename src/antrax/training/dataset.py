@@ -1,11 +1,11 @@
-"""Training sets: the labelled example images below `examples/`, and what is held out of them."""
+"""Training sets in memory: reading the labelled examples, and leaving out what cannot be trained on."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,68 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.errors import ExperimentError, TrainsetError
+from antrax.errors import TrainsetError
 from antrax.images import Background, BadImageError, Preparation, detect_background, prepare, read_example
-from antrax.io.layout import EXAMPLE_SUFFIX, EXAMPLES, ClassifierLayout, is_session
-from antrax.io.names import parse_example_name
-from antrax.io.session import Session, is_experiment, open_session
+from antrax.io.examples import ClassDir, ExampleFile, original_name, pixel_digest, survey_examples
+from antrax.io.session import Session
 from antrax.labels import Category, guess_category
+from antrax.training.tracklets import Origin, find_units
 
-HELD_OUT_SHARE = 0.2
-# Whole experiments are held out too once there are so many that the rest still shows what experiments differ in.
-EXPERIMENTS_ENOUGH = 12
-HELD_OUT_EXPERIMENTS = 0.1
 # Of a long tracklet, neighbouring images teach nothing new: so many, evenly spread, are kept in memory.
 IMAGES_PER_TRACKLET = 400
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class ExampleFile:
-    """One file of a training set.
-
-    Parameters
-    ----------
-    path : Path
-    label : str
-    experiment, tracklet : str
-        From the file's name; a name of another form is a tracklet of its own in an unnamed experiment.
-    """
-
-    path: Path
-    label: str
-    experiment: str
-    tracklet: str
-
-
-@dataclass(frozen=True)
-class ClassDir:
-    """A folder that holds `examples/` and classifiers.
-
-    Parameters
-    ----------
-    path : Path
-    session : Session or None
-        The session that it belongs to, where it lies in one.
-    """
-
-    path: Path
-    session: Session | None = None
-
-    @property
-    def layout(self) -> ClassifierLayout:
-        """Names of the files in the folder."""
-        return ClassifierLayout(self.path)
-
-    @property
-    def examples_dir(self) -> Path:
-        """Holds one folder a label, and nothing else."""
-        return self.layout.examples
-
-    def classifier_file(self, name: str = "classifier") -> Path:
-        """The file of the classifier of that name."""
-        return self.layout.classifier(name)
 
 
 @dataclass(frozen=True)
@@ -88,11 +37,11 @@ class Trainset:
     label_index : NDArray[np.int64]
         Shape (N,), into `labels`.
     tracklet_index : NDArray[np.int64]
-        Shape (N,), into `tracklets`.
+        Shape (N,), into `origins`.
     labels : tuple of str
         Labels that have examples, sorted.
-    tracklets : tuple of (str, str)
-        Experiment and tracklet.
+    origins : tuple of Origin
+        What is known of each tracklet.
     background : {"white", "black"}
     problems : tuple of str
         What was left out and why, a sentence each.
@@ -100,98 +49,25 @@ class Trainset:
         Tells this set from any other: changes with any example used and with the size.
     files : int
         Number of example files found.
+    capped : int
+        How many of them were not read, because there are more than `IMAGES_PER_TRACKLET` of their tracklet.
     """
 
     images: NDArray[np.uint8]
     label_index: NDArray[np.int64]
     tracklet_index: NDArray[np.int64]
     labels: tuple[str, ...]
-    tracklets: tuple[tuple[str, str], ...]
+    origins: tuple[Origin, ...]
     background: Background
     problems: tuple[str, ...] = ()
     digest: str = ""
     files: int = 0
+    capped: int = 0
 
-    def held_out(self) -> NDArray[np.bool_]:
-        """Which tracklets are held out by `is_held_out`; shape (tracklets,)."""
-        experiments = held_out_experiments(self.tracklets)
-        return np.array([is_held_out(*key) or key[0] in experiments for key in self.tracklets], bool)
-
-    def in_held_out_experiments(self) -> NDArray[np.bool_]:
-        """Which tracklets belong to experiments that are held out whole; shape (tracklets,)."""
-        experiments = held_out_experiments(self.tracklets)
-        return np.array([key[0] in experiments for key in self.tracklets], bool)
-
-    def fingerprints(self) -> NDArray[np.uint64]:
-        """A number for each tracklet, by which a classifier remembers what it has seen; shape (tracklets,)."""
-        return np.array([_hash(*key) for key in self.tracklets], np.uint64)
-
-
-def open_classdir(path: str | os.PathLike[str], session: str | None = None) -> ClassDir:
-    """The training set that a command's argument stands for.
-
-    Parameters
-    ----------
-    path : path
-        A folder that holds `examples/`, or an experiment (then its session's `classifier` folder).
-    session : str, optional
-        Name of the experiment's session; the latest by default.
-
-    Raises
-    ------
-    TrainsetError
-        There is neither, or the folder lies in another session.
-    """
-    folder = Path(path).expanduser().absolute()
-    if not folder.is_dir():
-        raise TrainsetError(f"{folder} {'is no folder' if folder.exists() else 'does not exist'}")
-    if ClassifierLayout(folder).examples.is_dir():
-        around = _session_around(folder)
-        if session is not None and (around is None or around.name != session):
-            raise TrainsetError(
-                f"{folder} does not lie in a session {session!r}; name the experiment to choose a session"
-            )
-        return ClassDir(folder, around)
-    if folder.name == EXAMPLES:
-        raise TrainsetError(f"{folder}: give the folder that holds it, {folder.parent}")
-    if is_experiment(folder):
-        opened = open_session(folder, session)
-        if not opened.layout.classifier.examples.is_dir():
-            raise TrainsetError(f"{opened.classifier_dir} has no folder `examples`; label some tracklets first")
-        return ClassDir(opened.classifier_dir, opened)
-    raise TrainsetError(
-        f"{folder} is no training set (no folder `examples` in it) and no tracked experiment (no session in it)"
-    )
-
-
-def _session_around(classdir: Path) -> Session | None:
-    try:
-        return open_session(classdir.parent) if is_session(classdir.parent) else None
-    except ExperimentError:
-        return None
-
-
-def list_examples(examples_dir: Path) -> list[ExampleFile]:
-    """All example files in sorted order; folders and files that are none are passed over.
-
-    Raises
-    ------
-    TrainsetError
-        The folder cannot be read.
-    """
-    found: list[ExampleFile] = []
-    try:
-        folders = sorted(path for path in examples_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
-        for folder in folders:
-            for path in sorted(folder.iterdir()):
-                if path.suffix.lower() != EXAMPLE_SUFFIX or path.name.startswith("."):
-                    continue
-                parsed = parse_example_name(path.stem)
-                experiment, tracklet = parsed[:2] if parsed else ("", path.stem)
-                found.append(ExampleFile(path, folder.name, experiment, tracklet))
-    except OSError as error:
-        raise TrainsetError(f"{examples_dir} cannot be read: {error.strerror}") from None
-    return found
+    @property
+    def tracklets(self) -> tuple[tuple[str, str], ...]:
+        """Experiment and tracklet of each tracklet, as files' names tell them."""
+        return tuple((origin.experiment, origin.tracklet) for origin in self.origins)
 
 
 def load_trainset(
@@ -199,40 +75,59 @@ def load_trainset(
 ) -> Trainset:
     """Read a training set.
 
-    Damaged files, exact duplicates and images that lie under two labels are left out and listed in `problems`.
+    Damaged files, exact duplicates and images that lie under two labels are left out and listed in `problems`, as are
+    files that are no examples. The order of the images is the same whatever their files are called.
 
     Parameters
     ----------
     classdir : ClassDir
     preparation : Preparation or int, optional
         How an existing network wants its images; or their side length in pixels, that of the first image in sorted
-        order by default. The background is always the one that the examples have.
+        order by default. The background is always the one that most of the examples have.
     progress : callable, optional
         Called with the number of files read and of all files.
+
+    Returns
+    -------
+    Trainset
 
     Raises
     ------
     TrainsetError
         No usable example, or examples of one label only.
+    LabelsError
+        The session's labels.csv is missing or broken.
     """
-    found = list_examples(classdir.examples_dir)
-    if not found:
+    listing = survey_examples(classdir.examples_dir)
+    problems = list(listing.passed_over)
+    if not listing.files:
+        why = f" ({'; '.join(problems)[:500]})" if problems else ""
         raise TrainsetError(
-            f"{classdir.examples_dir} holds no examples; it needs one folder a label with PNG images in it"
+            f"{classdir.examples_dir} holds no examples; it needs one folder a label with PNG images in it{why}"
         )
-    files = _thin(found)
+    files = _thin(listing.files)
+    if capped := len(listing.files) - len(files):
+        problems.append(
+            f"{capped:,} of {len(listing.files):,} images are not used: of each tracklet and label, "
+            f"{IMAGES_PER_TRACKLET} that are spread evenly over it"
+        )
     background, first_size = _look_ahead(files)
+    files.sort(key=lambda file: (*_by_place(file), file.path))
     if not isinstance(preparation, Preparation):
         preparation = Preparation(preparation or first_size, background)
     preparation = replace(preparation, background=background)
     images = np.empty((len(files), preparation.size, preparation.size, 3), np.uint8)
     outcomes: list[bytes | str] = []
+    other_ground: list[Path] = []
 
     def read(index: int) -> bytes | str:
         try:
             image = read_example(files[index].path, background)
         except BadImageError as error:
             return str(error)
+        if (ground := ground_of(image)) and ground != background:
+            other_ground.append(files[index].path)
+            image = _on_ground(image, background)
         images[index] = prepare(image[None], preparation)[0]
         return pixel_digest(image)
 
@@ -242,15 +137,19 @@ def load_trainset(
             if progress:
                 progress(len(outcomes), len(files))
 
-    problems = [
+    problems += [
         f"{file.path}: {outcome}; left out"
         for file, outcome in zip(files, outcomes, strict=True)
         if isinstance(outcome, str)
     ]
+    if other_ground:
+        problems.append(mixed_grounds(len(other_ground), len(files), background, min(other_ground)))
     digests = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, bytes)}
-    keep = _unambiguous(files, digests, problems)
-    if not keep:
+    listed = frozenset(classdir.session.labels.all) if classdir.session else frozenset[str]()
+    copies = _unambiguous(files, digests, listed, problems)
+    if not copies:
         raise TrainsetError(f"{classdir.examples_dir} holds no usable example: {problems[0]}")
+    keep = [same[0] for same in copies]
     kept = [files[index] for index in keep]
     labels = tuple(sorted({file.label for file in kept}))
     if len(labels) < 2:
@@ -258,36 +157,47 @@ def load_trainset(
             f"{classdir.examples_dir} has usable examples of one label only ({labels[0]}); a classifier tells at least "
             "two apart, so add examples of another"
         )
-    tracklets = tuple(sorted({(file.experiment, file.tracklet) for file in kept}))
-    tracklet_of = {key: index for index, key in enumerate(tracklets)}
+    # a selection copies, and the set may fill half the memory
+    used = images if keep == list(range(len(images))) else images[keep]
+    read_files = {file.path for file in files}
+    origins, tracklet_index = find_units(
+        kept,
+        [[files[index] for index in same] for same in copies],
+        (file for file in listing.files if file.path not in read_files),
+        [digests[index] for index in keep],
+        used,
+    )
     basis = f"{preparation.size} {background}" + (repr(preparation) if preparation.antrax else "")
     state = hashlib.blake2b(basis.encode(), digest_size=16)
-    for file, index in zip(kept, keep, strict=True):
-        state.update(f"{file.label}\0{file.experiment}\0{file.tracklet}\0".encode() + digests[index])
+    for file, index, tracklet in zip(kept, keep, tracklet_index.tolist(), strict=True):
+        origin = origins[tracklet]
+        state.update(f"{file.label}\0{origin.experiment}\0{origin.tracklet}\0".encode() + digests[index])
     return Trainset(
-        images=images if len(keep) == len(images) else images[keep],
+        images=used,
         label_index=np.array([labels.index(file.label) for file in kept], np.int64),
-        tracklet_index=np.array([tracklet_of[file.experiment, file.tracklet] for file in kept], np.int64),
+        tracklet_index=tracklet_index,
         labels=labels,
-        tracklets=tracklets,
+        origins=origins,
         background=background,
         problems=tuple(problems),
         digest=state.hexdigest(),
-        files=len(found),
+        files=len(listing.files),
+        capped=capped,
     )
 
 
-def _thin(files: list[ExampleFile]) -> list[ExampleFile]:
-    """At most `IMAGES_PER_TRACKLET` files of each tracklet and label, evenly spread over it."""
-    groups: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+def _thin(files: Sequence[ExampleFile]) -> list[ExampleFile]:
+    """Files of at most `IMAGES_PER_TRACKLET` frames of each tracklet and label, evenly spread over it."""
+    groups: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, file in enumerate(files):
-        groups[file.experiment, file.tracklet, file.label].append(index)
+        # copies of a frame are found by their pixels later, and count once
+        groups[file.tracklet if file.named else str(file.path), file.label][file.frame or file.path.name].append(index)
     chosen: list[int] = []
-    for indices in groups.values():
-        # by frame, for names sort 10 before 9
-        indices.sort(key=lambda index: (len(files[index].path.name), files[index].path.name))
-        count = min(len(indices), IMAGES_PER_TRACKLET)
-        chosen += [indices[round(place)] for place in np.linspace(0, len(indices) - 1, count)]
+    for frames in groups.values():
+        ordered = sorted(frames, key=lambda frame: (len(frame), frame))  # for names sort 10 before 9
+        count = min(len(ordered), IMAGES_PER_TRACKLET)
+        for place in np.linspace(0, len(ordered) - 1, count):
+            chosen += frames[ordered[round(place)]]
     return [files[index] for index in sorted(chosen)]
 
 
@@ -309,55 +219,97 @@ def _look_ahead(files: list[ExampleFile]) -> tuple[Background, int]:
     return detect_background(sample), max(size, 1)
 
 
-def _unambiguous(files: list[ExampleFile], digests: dict[int, bytes], problems: list[str]) -> list[int]:
-    """Indices of the files to keep: one of each exact duplicate, none that lies under two labels."""
+def ground_of(image: NDArray[np.uint8]) -> Background | None:
+    """What most of an image's outermost pixels are; None where that is neither white nor black.
+
+    Parameters
+    ----------
+    image : NDArray[np.uint8]
+        Shape (S, S, 3).
+    """
+    edge = np.concatenate([image[[0, -1]].reshape(-1, 3), image[:, [0, -1]].reshape(-1, 3)])
+    if 2 * (edge == 255).all(-1).sum() > len(edge):
+        return "white"
+    return "black" if 2 * (edge == 0).all(-1).sum() > len(edge) else None
+
+
+def mixed_grounds(others: int, files: int, background: Background, first: Path) -> str:
+    """A sentence on a set of which some images lie on another ground than the rest."""
+    other = "black" if background == "white" else "white"
+    return (
+        f"{others:,} of {files:,} images lie on {other} ground, the others on {background} ground ({first}): do they "
+        f"show the same kind of animals? Their ground is made {background}"
+    )
+
+
+def _on_ground(image: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
+    """An image with its other ground replaced."""
+    old, new = (0, 255) if background == "white" else (255, 0)
+    return np.where((image == old).all(-1, keepdims=True), np.uint8(new), image)
+
+
+def _unambiguous(
+    files: list[ExampleFile], digests: dict[int, bytes], listed: Collection[str], problems: list[str]
+) -> list[list[int]]:
+    """Files of each image that is used, the best first, in an order that does not depend on their names.
+
+    An image is used once; one under two labels is not, unless one of them is a folder that looks like a copy of the
+    other's, or that the session does not list.
+    """
     places: dict[bytes, list[int]] = defaultdict(list)
     for index, digest in digests.items():
         places[digest].append(index)
-    keep: list[int] = []
+    copied = _copied_folders(files, places.values(), listed)
+    kept: list[list[int]] = []
     duplicates = 0
     ambiguous: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    of_copies: dict[str, list[int]] = defaultdict(list)
     for same in places.values():
-        labels = tuple(sorted({files[index].label for index in same}))
-        if len(labels) > 1:
-            ambiguous[labels] += same
+        labels = {files[index].label for index in same}
+        likely = labels.difference(copied) or labels
+        likely = likely.intersection(listed) or likely
+        if len(likely) > 1:
+            ambiguous[tuple(sorted(likely))] += same
+        elif (label := min(likely)) in copied:
+            of_copies[label] += same
         else:
-            keep.append(same[0])
+            kept.append(sorted(same, key=lambda index: (files[index].label != label, *_by_name(files[index]))))
             duplicates += len(same) - 1
-    for labels, indices in ambiguous.items():
+    for labels_, indices in ambiguous.items():
         paths = [str(files[index].path) for index in sorted(indices)]
         more = f" and {len(paths) - 2} more" if len(paths) > 2 else ""
-        problems.append(f"the same image under {' and '.join(labels)}: {' and '.join(paths[:2])}{more}; left out")
+        problems.append(f"the same image under {' and '.join(labels_)}: {' and '.join(paths[:2])}{more}; left out")
+    for label, indices in of_copies.items():
+        problems.append(
+            f"{files[indices[0]].path.parent} looks like a copy of the folder of {copied[label]}, which lacks "
+            f"{len(indices)} of its images: move them there if they belong there; left out"
+        )
     if duplicates:
         problems.append(f"{duplicates} exact duplicates: each image is used once")
-    return sorted(keep)
+    return sorted(kept, key=lambda same: (*_by_place(files[same[0]]), digests[same[0]]))
 
 
-def pixel_digest(image: NDArray[np.uint8]) -> bytes:
-    """Digest of an image's pixels and size, by which copies are found whatever their names."""
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=12, salt=str(len(image)).encode()).digest()
+def _by_name(file: ExampleFile) -> tuple[bool, bool, Path]:
+    """Orders files by how much their names tell."""
+    return not file.named_as_written, not file.named, file.path
 
 
-def is_held_out(experiment: str, tracklet: str) -> bool:
-    """Whether a tracklet is held out from measured training: a fixed hash, the same in every run and on every set."""
-    return _hash(experiment, tracklet) < HELD_OUT_SHARE * 2**64
+def _by_place(file: ExampleFile) -> tuple[str, str, int]:
+    """Orders images by label, tracklet and frame."""
+    return file.label, file.tracklet if file.named else "", int(file.frame or -1)
 
 
-def held_out_experiments(tracklets: Iterable[tuple[str, str]]) -> set[str]:
-    """Experiments held out whole, by a fixed hash of their names.
-
-    None where there are fewer than `EXPERIMENTS_ENOUGH`; nor one with more than a tenth of the tracklets, without
-    which the rest would be another training set.
-    """
-    sizes = Counter(experiment for experiment, _ in tracklets if experiment)
-    if len(sizes) < EXPERIMENTS_ENOUGH:
-        return set()
-    limit = sizes.total() / 10
-    return {name for name, size in sizes.items() if size <= limit and _hash(name, "") < HELD_OUT_EXPERIMENTS * 2**64}
-
-
-def _hash(experiment: str, tracklet: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{experiment}\0{tracklet}".encode(), digest_size=8).digest(), "big")
+def _copied_folders(
+    files: Sequence[ExampleFile], places: Iterable[Sequence[int]], listed: Collection[str]
+) -> dict[str, str]:
+    """Folders that are copies of a label's folder, by name and, without a list of the labels, by what they hold."""
+    labels = {file.label for file in files}
+    likely = {label: original_name(label) for label in labels if label not in listed}
+    copies = {label: original for label, original in likely.items() if original in labels or original in listed}
+    if not listed:
+        pairs = [{files[index].label for index in same} for same in places]
+        copies = {label: name for label, name in copies.items() if any({label, name} <= pair for pair in pairs)}
+    return {label: name for label, name in copies.items() if name}
 
 
 def label_categories(labels: Iterable[str], session: Session | None) -> dict[str, Category]:

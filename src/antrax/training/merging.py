@@ -6,18 +6,32 @@ import contextlib
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 
 from antrax.errors import OutputError, TrainsetError
 from antrax.images import BadImageError, read_example
 from antrax.io.atomic import make_folder, replacing
-from antrax.io.layout import EXAMPLE_SUFFIX, EXAMPLES, ClassifierLayout
+from antrax.io.examples import (
+    LONGEST_NAME,
+    ClassDir,
+    ExampleFile,
+    list_examples,
+    open_classdir,
+    original_name,
+    pixel_digest,
+    survey_examples,
+)
+from antrax.io.layout import EXAMPLES, ClassifierLayout
 from antrax.io.locks import only_writer
 from antrax.io.session import is_experiment, open_session
 from antrax.progress import Reporter
-from antrax.training.dataset import ClassDir, ExampleFile, list_examples, open_classdir, pixel_digest
+from antrax.training.dataset import ground_of
+
+# Images looked at on each side to tell what ground they lie on.
+_SAMPLE = 100
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,8 @@ class MergeResult:
         Files left out, and why.
     only_source, only_destination : tuple of str
         Labels that only one side had before the merge.
+    notes : tuple of str
+        What a person should look at: files of the sources that are no examples, light and dark grounds mixed.
     """
 
     destination: Path
@@ -47,6 +63,7 @@ class MergeResult:
     corrupt: tuple[str, ...]
     only_source: tuple[str, ...] = ()
     only_destination: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def merge_trainsets(
@@ -59,8 +76,9 @@ def merge_trainsets(
     """Add all examples of the sources to the destination.
 
     An image that the destination has already among those of its tracklet is skipped, whatever its name, for older sets
-    number frames in another way; one whose name is taken by another image is kept under a new name. Each file appears
-    whole or not at all, so a merge that was cut short can be repeated.
+    number frames in another way, and copies have other names; one whose name tells no tracklet is compared with all of
+    its label. An image whose name is taken by another one is kept under a new name. Each file appears whole or not at
+    all, so a merge that was cut short can be repeated.
 
     Parameters
     ----------
@@ -86,7 +104,12 @@ def merge_trainsets(
         if source.examples_dir.resolve() == target.examples_dir.resolve():
             raise TrainsetError(f"{source.path} is both a source and the destination")
     there = list_examples(target.examples_dir) if target.examples_dir.is_dir() else []
-    files = [file for source in opened for file in list_examples(source.examples_dir)]
+    listings = [survey_examples(source.examples_dir) for source in opened]
+    # of copies, the one whose name tells most is to be taken over
+    files = sorted(
+        (file for listing in listings for file in listing.files),
+        key=lambda file: (not file.named_as_written, not file.named),
+    )
     if not files:
         raise TrainsetError(f"{', '.join(str(source.examples_dir) for source in opened)}: no examples to add")
     old_labels, new_labels = {file.label for file in there}, {file.label for file in files}
@@ -94,6 +117,7 @@ def merge_trainsets(
         _copy(files, there, target.examples_dir, dry_run, reporter),
         only_source=tuple(sorted(new_labels - old_labels)) if old_labels else (),
         only_destination=tuple(sorted(old_labels - new_labels)),
+        notes=(*(note for listing in listings for note in listing.passed_over), *_grounds_differ(files, there)),
     )
 
 
@@ -109,45 +133,81 @@ def _destination(path: Path) -> ClassDir:
     return ClassDir(path)
 
 
+def _grounds_differ(files: Sequence[ExampleFile], there: Sequence[ExampleFile]) -> tuple[str, ...]:
+    """A sentence where the sources' images, or those of the destination, lie on white ground and on black."""
+    first: dict[str, Path] = {}
+    for some in (files, there):
+        for file in some[:: max(1, len(some) // _SAMPLE)]:
+            with contextlib.suppress(BadImageError, OSError):
+                if ground := ground_of(read_example(file.path)):
+                    first.setdefault(ground, file.path)
+    if len(first) < 2:
+        return ()
+    return (
+        (
+            f"images on white ground ({first['white']}) and on black ({first['black']}) are put together: "
+            "do they show the same kind of animals?"
+        ),
+    )
+
+
 class _Taken:
     """Which names and images the destination has, including what this merge adds; reads only what it must."""
 
-    def __init__(self, files: list[ExampleFile], examples_dir: Path) -> None:
+    def __init__(self, files: list[ExampleFile], examples_dir: Path, labels: Collection[str]) -> None:
         self._examples_dir = examples_dir
         # Not all file systems tell names apart that differ in case only.
         self._names = {(file.label, file.path.name.casefold()) for file in files}
-        self._unread: dict[tuple[str, str], list[Path]] = defaultdict(list)
+        self._folders = {file.label: file.path.parent for file in files}
+        self._labels = labels
+        self._unread: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
         self._images: dict[tuple[str, str], set[bytes]] = defaultdict(set)
         for file in files:
-            self._unread[_tracklet(file)].append(file.path)
+            self._unread[file.label][_tracklet(file)].append(file.path)
+
+    def folder(self, label: str) -> Path:
+        """The folder of a label, which may be there under a name that Unicode writes in another way."""
+        return self._folders.get(label, self._examples_dir / label)
 
     def has_image(self, file: ExampleFile, digest: bytes) -> bool:
-        """Whether the image is there among those of its label and tracklet."""
-        key = _tracklet(file)
-        for path in self._unread.pop(key, ()):
-            with contextlib.suppress(BadImageError):
-                self._images[key].add(pixel_digest(read_example(path)))
-        return digest in self._images[key]
+        """Whether the image is there under its label, or under the one whose folder its own is a copy of."""
+        original = original_name(file.label)
+        labels = [file.label, original] if original in self._labels else [file.label]
+        return any(self._has(label, _tracklet(file), digest) for label in labels if label)
+
+    def _has(self, label: str, tracklet: str, digest: bytes) -> bool:
+        # an image of the same tracklet may have lost its name, and one without a name may be of any
+        for name in (tracklet, "") if tracklet else list(self._unread[label] | {n: [] for n in self._known(label)}):
+            for path in self._unread[label].pop(name, ()):
+                with contextlib.suppress(BadImageError):
+                    self._images[label, name].add(pixel_digest(read_example(path)))
+            if digest in self._images[label, name]:
+                return True
+        return False
+
+    def _known(self, label: str) -> list[str]:
+        return [name for folder, name in self._images if folder == label]
 
     def has_name(self, label: str, name: str) -> bool:
         """Whether a file of that name is there, damaged ones too: they are not ours to delete."""
         # the second where labels differ in case only, and their folders are one
-        return (label, name.casefold()) in self._names or (self._examples_dir / label / name).exists()
+        return (label, name.casefold()) in self._names or (self.folder(label) / name).exists()
 
     def add(self, file: ExampleFile, name: str, digest: bytes) -> None:
+        """Note an image that was added."""
         self._names.add((file.label, name.casefold()))
-        self._images[_tracklet(file)].add(digest)
+        self._images[file.label, _tracklet(file)].add(digest)
 
 
-def _tracklet(file: ExampleFile) -> tuple[str, str]:
-    """Label and tracklet; one for all files of a label whose names tell no tracklet."""
-    return file.label, file.tracklet if file.experiment else ""
+def _tracklet(file: ExampleFile) -> str:
+    """The tracklet of a file; one for all files of a label whose names tell none."""
+    return file.tracklet if file.named else ""
 
 
 def _copy(
     files: list[ExampleFile], there: list[ExampleFile], examples_dir: Path, dry_run: bool, reporter: Reporter
 ) -> MergeResult:
-    taken = _Taken(there, examples_dir)
+    taken = _Taken(there, examples_dir, {file.label for file in (*there, *files)})
     added: dict[str, int] = defaultdict(int)
     corrupt: list[str] = []
     present = renamed = 0
@@ -165,11 +225,11 @@ def _copy(
             if dry_run:
                 name = _free_name(file, taken)
             else:
-                make_folder(examples_dir / file.label)
+                folder = make_folder(taken.folder(file.label))
                 # somebody may be labelling meanwhile: a name is looked for and taken while nobody else writes
                 with only_writer(ClassifierLayout(examples_dir.parent).trainset_lock):
                     name = _free_name(file, taken)
-                    with replacing(examples_dir / file.label / name) as temporary:
+                    with replacing(folder / name) as temporary:
                         shutil.copyfile(file.path, temporary)
             taken.add(file, name, digest)
             added[file.label] += 1
@@ -181,15 +241,27 @@ def _free_name(file: ExampleFile, taken: _Taken) -> str:
     """A name for a file at the destination.
 
     Where its own is taken, the experiment's part gets a suffix (`exp.m1.trj_…`): the frame's number and the tracklet's
-    name keep their places.
+    name keep their places. One that is too long for a temporary name is cut.
     """
-    name = file.path.name
+    name = original = _cut(file)
+    suffix = file.path.suffix
     for attempt in range(1, 10_000):
         if not taken.has_name(file.label, name):
             return name
-        if file.experiment:
-            rest = file.path.name[len(file.experiment) + 1 :]
-            name = f"{file.experiment}.m{attempt}.{rest}"
+        if file.named_as_written and original == file.path.name:
+            name = f"{file.experiment}.m{attempt}.{file.tracklet}.{file.frame}{suffix}"
         else:
-            name = f"{file.path.stem}.m{attempt}{EXAMPLE_SUFFIX}"
+            name = f"{original.removesuffix(suffix)}.m{attempt}{suffix}"
     raise OutputError(f"{file.path}: no free name at the destination")
+
+
+def _cut(file: ExampleFile) -> str:
+    """A file's own name, or one as long as can be written that tells the same tracklet and frame."""
+    name = file.path.name
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    rest = f".{file.tracklet}.{file.frame}" if file.named else ""
+    rest += "" if file.named and file.frame else f".{blake2b(name.encode(), digest_size=4).hexdigest()}"
+    rest += file.path.suffix
+    start = name.encode()[: LONGEST_NAME - len(rest.encode())].decode(errors="ignore")
+    return (file.experiment[: len(start)] if file.named else start) + rest

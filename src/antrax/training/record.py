@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.classification.calibration import Calibration
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.training.dataset import Trainset
 from antrax.training.evaluation import Evaluation
+from antrax.training.split import Split
 
 
 def describe_run(
@@ -26,7 +28,8 @@ def describe_run(
     *,
     options: Mapping[str, Any],
     trained_on: str | None,
-    held_out: int,
+    split: Split,
+    calibration: Calibration | None,
     history: list[dict[str, float]],
     evaluation: Evaluation | None,
     seconds: float,
@@ -42,12 +45,21 @@ def describe_run(
         Those that were used.
     trained_on : str or None
         Digest of the classifier that training went on from.
-    held_out : int
-        Number of tracklets that were measured on.
+    split : Split
+        Which tracklets were held out, and measured on.
+    calibration : Calibration or None
+        What they told about the classifier's confidences.
     history : list of dict
         Figures by epoch; epoch 0 is that of pre-trained features of which only the labels were learned.
     evaluation : Evaluation or None
     seconds : float
+
+    Returns
+    -------
+    dict
+        `examples`: files found, used and not used because of the cap of images a tracklet (`capped`); images whose
+        names tell no tracklet (`without_tracklet`). `calibrated`: whether error rates of this classifier are known, so
+        that `classify` can choose a threshold by them.
     """
     counts = dict.fromkeys(labels, 0)
     for index, label in enumerate(trainset.labels):
@@ -67,13 +79,16 @@ def describe_run(
             "digest": trainset.digest,
             "files": trainset.files,
             "used": len(trainset.images),
+            "capped": trainset.capped,
+            "without_tracklet": split.nameless + split.withheld,
             "tracklets": len(trainset.tracklets),
-            "held_out_tracklets": held_out,
+            "held_out_tracklets": int(split.measurable.sum()),
             "background": trainset.background,
             "images_by_label": counts,
         },
         "history": history,
         "held_out": evaluation.to_json() if evaluation else None,
+        "calibrated": bool(calibration and calibration.sufficient),
     }
 
 

@@ -27,23 +27,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.classification.calibration import ENOUGH_TRACKLETS, calibrate
+from antrax.classification.calibration import ENOUGH_TRACKLETS, Calibration, calibrate
 from antrax.classification.classifier_file import Classifier, read_classifier, write_classifier
 from antrax.classification.decision import merge_views, views
 from antrax.classification.engine import Batcher, batch_size
 from antrax.errors import ClassifierError, TrainsetError
 from antrax.images import Preparation
 from antrax.io.atomic import check_writable
+from antrax.io.examples import ClassDir, open_classdir
 from antrax.io.layout import checkpoint_file
 from antrax.labels import UNKNOWN, Category
 from antrax.networks.devices import choose_device
 from antrax.networks.graph import Weights
 from antrax.networks.keras.config import to_keras_config
 from antrax.progress import Reporter
-from antrax.training.dataset import ClassDir, Trainset, label_categories, load_trainset, open_classdir
+from antrax.training.dataset import Trainset, label_categories, load_trainset
 from antrax.training.evaluation import Evaluation, Prediction, evaluate
 from antrax.training.options import TrainOptions, check_options
 from antrax.training.record import describe_run, write_record
+from antrax.training.split import Split, fingerprints_after, in_held_out_experiments, make_split
 from antrax.training.start import Start, check_unchanged, choose_architecture, start_new, start_on
 
 __all__ = ["TrainOptions", "TrainingResult", "train"]
@@ -154,20 +156,28 @@ def train(
         f"{plan.graph.size} pixels, {trainset.background} background; "
         f"{'training on ' + file.name if existing else 'a new classifier: ' + plan.graph.name}, on {device}"
     )
+    if plan.split.withheld:
+        reporter.warn(
+            f"the names of {plan.split.withheld:,} images tell no tracklet (trj_id…): they are learned in the last "
+            "stage only, after accuracy was measured"
+        )
     classifier, evaluation, history = plan.run(reporter)
     record = describe_run(
         trainset,
         labels,
         options=plan.settings(),
         trained_on=existing.digest() if existing else None,
-        held_out=int(plan.measurable.sum()),
+        split=plan.split,
+        calibration=classifier.calibration,
         history=history,
         evaluation=evaluation,
         seconds=time.monotonic() - started,
     )
     classifier = dataclasses.replace(classifier, record=record)
     write_classifier(classifier, file)
-    folder = write_record(classdir.layout.records, options.name, record, trainset, plan.held_out, evaluation, history)
+    folder = write_record(
+        classdir.layout.records, options.name, record, trainset, plan.split.held_out, evaluation, history
+    )
     for checkpoint in plan.checkpoints.values():
         checkpoint.unlink(missing_ok=True)
     return TrainingResult(file, classifier, evaluation, folder, trainset.problems)
@@ -240,7 +250,7 @@ class _Plan:
         self.preparation = existing.preparation if existing else Preparation(self.graph.size, trainset.background)
         output = np.array([labels.index(label) for label in trainset.labels])
         self.targets = output[trainset.label_index]
-        self.held_out, self.measurable = _split(trainset, existing)
+        self.split = _split(trainset, existing)
         self.key = _key(options, trainset, labels, existing, start)
         self.checkpoints = {phase: checkpoint_file(file, phase) for phase in ("head", "measured", "finished")}
 
@@ -264,20 +274,20 @@ class _Plan:
     @property
     def seen(self) -> NDArray[np.uint64]:
         """Fingerprints of what the measured weights have seen after this run."""
-        before = self.existing.seen if self.existing else np.zeros(0, np.uint64)
-        return np.union1d(before, self.trainset.fingerprints()[~self.held_out])
+        before = self.existing.seen if self.existing else None
+        return fingerprints_after(self.trainset.origins, self.split.held_out, before)
 
     def run(self, reporter: Reporter) -> tuple[Classifier, Evaluation | None, list[dict[str, float]]]:
         """Train, measure, calibrate, and train to the end on everything."""
         from antrax.training.loop import Schedule, steps_per_epoch
 
-        training = ~self.held_out[self.trainset.tracklet_index]
+        training = ~self.split.held_out[self.trainset.tracklet_index]
         an_epoch, all_in_one = steps_per_epoch(int(training.sum())), steps_per_epoch(len(training))
         epochs, seed = self.options.epochs, self.options.seed
         start = self.start.weights
         history: list[dict[str, float]] = []
         head_steps = max(1, round(_HEAD * epochs * an_epoch)) if self.start.head else 0
-        finishing_steps = max(1, round(FINISHING * epochs * all_in_one)) if self.held_out.any() else 0
+        finishing_steps = max(1, round(FINISHING * epochs * all_in_one)) if self.split.held_out.any() else 0
         reporter.stages(_shares(epochs * an_epoch, finishing_steps, head_steps))
         if self.start.head:
             schedule = Schedule(head_steps, head_steps, _RATE_HEAD, _NEGATIVES, seed + 2, self.start.head)
@@ -287,7 +297,7 @@ class _Plan:
         measured, learned = self._optimize("measured", start, training, schedule, reporter)
         history += learned
         weights = measured
-        if self.held_out.any():
+        if self.split.held_out.any():
             schedule = Schedule(finishing_steps, all_in_one, self.start.finishing_rate, _NEGATIVES, seed + 1)
             weights, _ = self._optimize("finished", measured, training | True, schedule, reporter)
         evaluation = calibration = None
@@ -297,15 +307,9 @@ class _Plan:
             self._tell_of_new_experiments(predictions, reporter)
             categories = [self.categories[label] for label in self.labels]
             calibration = calibrate([prediction.as_tracklet() for prediction in predictions], categories)
-        if not calibration or not calibration.sufficient:
-            count = len(calibration.confidences) if calibration else 0
-            reporter.warn(
-                f"{self.file.name} may have seen any of these tracklets, so that none can show how good it is: "
-                "classify will use a fixed cautious rule; --scratch starts a classifier that is measured"
-                if self.existing and self.existing.measured_weights is None
-                else f"too few held-out tracklets to calibrate on ({count} with an ID; {ENOUGH_TRACKLETS} are needed): "
-                "classify will use a fixed cautious rule"
-            )
+            calibration = dataclasses.replace(calibration, independent=self.split.independent)
+        if reason := self._why_not_calibrated(calibration):
+            reporter.warn(f"{reason}: classify will use a fixed cautious rule")
         classifier = Classifier(
             graph=self.graph,
             weights=weights,
@@ -319,9 +323,32 @@ class _Plan:
         )
         return classifier, evaluation, history
 
+    def _why_not_calibrated(self, calibration: Calibration | None) -> str | None:
+        """Why no threshold can be chosen by what the held-out tracklets show; None if one can."""
+        if calibration and calibration.sufficient:
+            return None
+        if self.existing and self.existing.measured_weights is None:
+            return (
+                f"{self.file.name} may have seen any of these tracklets, so that none can show how good it is "
+                "(--scratch starts a classifier that is measured)"
+            )
+        if self.split.nameless:
+            return (
+                f"the names of {self.split.nameless:,} of {len(self.trainset.images):,} images tell no tracklet "
+                "(trj_id…): images of one animal may be among those trained on and those held out, and figures on "
+                "held-out images may be far too good"
+            )
+        if not self.split.independent:
+            return (
+                f"{self.file.name} was trained on images whose names told no tracklet: they may be those held out now, "
+                "and figures on held-out images may be far too good (--scratch starts a classifier that is measured)"
+            )
+        count = len(calibration.confidences) if calibration else 0
+        return f"too few held-out tracklets to calibrate on ({count} with an ID; {ENOUGH_TRACKLETS} are needed)"
+
     def _tell_of_new_experiments(self, predictions: list[Prediction], reporter: Reporter) -> None:
         """Say how well experiments are identified of which not one tracklet was seen: the hardest figure."""
-        new = self.trainset.in_held_out_experiments()[np.flatnonzero(self.measurable)]
+        new = in_held_out_experiments(self.trainset.origins)[np.flatnonzero(self.split.measurable)]
         chosen = [prediction for prediction, is_new in zip(predictions, new, strict=True) if is_new]
         if chosen:
             figures = evaluate(chosen, self.labels)
@@ -400,7 +427,7 @@ class _Plan:
         predictor = TorchPredictor(self.graph, weights, self.device)
         batcher = Batcher(predictor, batch_size(self.graph, self.device), self.graph.size)
         places = []
-        for tracklet in np.flatnonzero(self.measurable):
+        for tracklet in np.flatnonzero(self.split.measurable):
             chosen = np.flatnonzero(self.trainset.tracklet_index == tracklet)
             if most and len(chosen) > most:
                 chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]
@@ -415,20 +442,14 @@ class _Plan:
         ]
 
 
-def _split(trainset: Trainset, existing: Classifier | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which tracklets are held out, and which of these can be measured on; each of shape (tracklets,).
-
-    Nothing is held out of a set so small that the rest would lack all but one label; nor where training goes on from
-    weights that may have seen all of it, as those of anTraX.
-    """
-    held_out = trainset.held_out()
-    rest = trainset.label_index[~held_out[trainset.tracklet_index]]
-    if len(np.unique(rest)) < 2 or (existing and existing.measured_weights is None):
-        held_out[:] = False
-    measurable = held_out.copy()
-    if existing:
-        measurable &= ~np.isin(trainset.fingerprints(), existing.seen)
-    return held_out, measurable
+def _split(trainset: Trainset, existing: Classifier | None) -> Split:
+    """What is held out: nothing where training goes on from weights that may have seen all, as those of anTraX."""
+    seen = existing.seen if existing else None
+    split = make_split(trainset.origins, trainset.tracklet_index, trainset.label_index, seen)
+    if existing and existing.measured_weights is None:
+        nothing = np.zeros(len(trainset.origins), bool)
+        return dataclasses.replace(split, held_out=nothing, measurable=nothing)
+    return split
 
 
 def _key(

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.io.examples import list_examples
 from antrax.io.names import TrackletName, parse_tracklet_name
 from antrax.io.session import Session
-from antrax.training.dataset import list_examples
 
 NewSession = Callable[..., Session]
 Images = Callable[..., NDArray[np.uint8]]

@@ -16,10 +16,10 @@ from PIL import Image
 
 from antrax.errors import OutputError
 from antrax.images import read_example
+from antrax.io.examples import list_examples
 from antrax.io.locks import only_writer
 from antrax.io.session import Session
 from antrax.review.training_set.editing import Count, Examples
-from antrax.training.dataset import list_examples
 from antrax.training.merging import merge_trainsets
 from tests.unit.training_set.helpers import Images, NewSession, by_label, listing, tracklet
 

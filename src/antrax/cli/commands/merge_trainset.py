@@ -27,6 +27,8 @@ def merge_trainset(sources: tuple[Path, ...], dest: Path, dry_run: bool) -> None
     result = merge_trainsets(sources, dest, dry_run=dry_run, reporter=reporter)
     for problem in result.corrupt:
         reporter.warn(f"{problem}; left out")
+    for note in result.notes:
+        reporter.warn(note)
     if result.only_source:
         reporter.warn(
             f"labels that only the sources had: {', '.join(result.only_source)}; check that they mean the same animals"

@@ -21,9 +21,8 @@ from PIL import Image
 
 from antrax.errors import OutputError
 from antrax.io.atomic import fsync_folder
-from antrax.io.layout import EXAMPLE_SUFFIX
-from antrax.review.training_set.files import ExampleFiles, digest_of, parts
-from antrax.training.dataset import ExampleFile
+from antrax.io.examples import ExampleFile, example_file
+from antrax.review.training_set.files import ExampleFiles, digest_of
 
 # A disk waits with each file until it is safe; eight of them wait together.
 _THREADS = 8
@@ -129,9 +128,9 @@ class Plan:
 
 def other_name(name: str, number: int) -> str:
     """The name for a file whose own is taken, as `antrax merge-trainset` gives it: `exp.m1.trj_…`."""
-    experiment, tracklet, frame = parts(name)
-    stem = f"{experiment}.m{number}.{tracklet}.{frame}" if experiment else f"{tracklet}.m{number}"
-    return f"{stem}{EXAMPLE_SUFFIX}"
+    file = example_file(Path(name), "")
+    stem = f"{file.experiment}.m{number}.{file.tracklet}.{file.frame}"
+    return f"{stem if file.named_as_written else f'{file.path.stem}.m{number}'}{file.path.suffix}"
 
 
 def images_text(count: int) -> str:

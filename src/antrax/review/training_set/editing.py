@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from antrax.errors import ExperimentError, TrainsetError
 from antrax.images import Background, Preparation, prepare
 from antrax.io.atomic import make_folder
+from antrax.io.examples import ExampleFile, pixel_digest
 from antrax.io.locks import only_writer
 from antrax.io.names import TrackletName, example_name, parse_tracklet_name
 from antrax.io.session import Session
 from antrax.labels import check_label_name
 from antrax.review.training_set.changes import Plan, images_text, remove, remove_left_over, write_and_move
 from antrax.review.training_set.files import Count, ExampleFiles, content_digest, folder_for, image_digest, parts
-from antrax.training.dataset import ExampleFile, pixel_digest
 
 __all__ = ["Count", "Examples", "Outcome"]
 

@@ -15,9 +15,7 @@ from pathlib import Path
 
 from antrax.errors import TrainsetError
 from antrax.images import Background, BadImageError, read_example
-from antrax.io.layout import EXAMPLE_SUFFIX
-from antrax.io.names import parse_example_name
-from antrax.training.dataset import ExampleFile, pixel_digest
+from antrax.io.examples import ExampleFile, example_file, is_example_name, pixel_digest
 
 # Files read at a time, for each costs a wait on a network drive.
 _THREADS = 8
@@ -115,7 +113,7 @@ class ExampleFiles:
                 names = frozenset(
                     entry.name
                     for entry in entries
-                    if entry.name.lower().endswith(EXAMPLE_SUFFIX) and entry.name[0] != "." and _may_be_image(entry)
+                    if is_example_name(entry.name) and _may_be_image(entry)
                 )
         except FileNotFoundError:
             raise
@@ -205,9 +203,9 @@ def _may_be_image(entry: os.DirEntry[str]) -> bool:
 
 
 def parts(name: str) -> tuple[str, str, str]:
-    """Experiment, tracklet and frame key of a file's name; a name of another form is a tracklet of its own."""
-    stem = name[:-4]
-    return parse_example_name(stem) or ("", stem, "")
+    """Experiment, tracklet and frame key of a file's name; a name that tells no tracklet is one of its own."""
+    file = example_file(Path(name), "")
+    return file.experiment, file.tracklet, file.frame
 
 
 def image_digest(path: Path, background: Background) -> bytes | None:
