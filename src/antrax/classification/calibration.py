@@ -19,7 +19,11 @@ _MOST_TRACKLETS = 20_000
 # three got the ID that people gave to other images of the same tracklet, two look right, one holds two animals: it
 # counts as a quarter of an error.
 UNDECIDED = 0.75
+# For classifiers without calibration: of those that a few held-out tracklets show to be good, and of all others.
 CAUTIOUS = Rule(temperature=0.65, exponent=0.0, threshold=0.9)
+GUARDED = Rule(temperature=0.65, exponent=0.0, threshold=0.5, guarded=True)
+# So many held-out tracklets, of which so large a share of the IDs are right, show that.
+_FEW_TRACKLETS, _MOSTLY_RIGHT = 10, 0.95
 
 # Where the fit starts from and what few tracklets cannot move it far from: values found on the JS16 set, of four
 # networks.
@@ -117,8 +121,26 @@ class Calibration:
 
 
 def rule_for(calibration: Calibration | None, max_error: float) -> Rule:
-    """The calibrated rule, or the cautious one where there is too little to calibrate on."""
-    return calibration.rule(max_error) if calibration and calibration.sufficient else CAUTIOUS
+    """The rule to decide by.
+
+    Parameters
+    ----------
+    calibration : Calibration or None
+    max_error : float
+        Accepted share of wrong IDs among the assigned ones.
+
+    Returns
+    -------
+    Rule
+        The calibrated one; where there is too little to calibrate on, a cautious one, which without any sign that the
+        network is good gives no ID that anTraX's own rule does not give.
+    """
+    if not calibration or not calibration.independent:
+        return GUARDED
+    if calibration.sufficient:
+        return calibration.rule(max_error)
+    shown = len(calibration.confidences) >= _FEW_TRACKLETS and np.mean(calibration.correct) >= _MOSTLY_RIGHT
+    return CAUTIOUS if shown else GUARDED
 
 
 def calibrate(tracklets: Sequence[HeldOutTracklet], categories: Sequence[Category]) -> Calibration:

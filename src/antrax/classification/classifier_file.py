@@ -103,6 +103,34 @@ class Classifier:
         """The same classifier with labels that were cut made whole, where `labels` leave no doubt."""
         return replace(self, labels=match_labels(self.labels, labels)) if self.labels_cut else self
 
+    def predict_proba(self, images: NDArray[np.uint8], *, device: str = "auto") -> NDArray[np.float32]:
+        """Probability of each label for each image.
+
+        Parameters
+        ----------
+        images : NDArray[np.uint8]
+            Shape (N, S, S, 3), rgb, of any size, with background 0 as stacks have it or as examples have it.
+        device : {"auto", "cpu", "cuda", "mps"}
+
+        Returns
+        -------
+        NDArray[np.float32]
+            Shape (N, labels), in the order of `labels`; not calibrated.
+
+        Raises
+        ------
+        ValueError
+            The images are of another shape or type.
+
+        Examples
+        --------
+        >>> classifier = antrax.read_classifier("colony1/session/classifier/classifier.h5")  # doctest: +SKIP
+        >>> classifier.predict_proba(tracklet.images()).argmax(1)  # doctest: +SKIP
+        """
+        from antrax.classification.prediction import predict_proba
+
+        return predict_proba(self, images, device=device)
+
     def digest(self) -> str:
         """Tells this classifier from any other, by what decides its answers."""
         state = blake2b(json.dumps([self.labels, to_keras_config(self.graph)]).encode(), digest_size=16)

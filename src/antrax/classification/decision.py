@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.classification.original_rule import original_label
 from antrax.io.results import Decision
 from antrax.labels import UNKNOWN, Category
 
@@ -42,11 +43,15 @@ class Rule:
         0 where images are fully dependent, 1 where they are independent.
     threshold : float
         Least confidence for an ID, 0 to 1.
+    guarded : bool
+        Give an ID only where anTraX's own rule gives the same: for networks of which nothing is known, some of which
+        are wrong and sure of themselves.
     """
 
     temperature: float
     exponent: float
     threshold: float
+    guarded: bool = False
 
 
 def views(
@@ -132,7 +137,8 @@ def decide(
     category = categories[first]
     label = UNKNOWN
     if category is Category.ANT:
-        if pooled[first] >= rule.threshold:
+        agreed = not rule.guarded or original_label(probabilities, categories) == first
+        if pooled[first] >= rule.threshold and agreed:
             label = labels[first]
     elif category in (Category.NONANT, Category.MULTI):
         same_kind = np.array([other is category for other in categories])
