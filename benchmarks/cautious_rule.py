@@ -2,8 +2,8 @@
 
     python benchmarks/cautious_rule.py [--work DIR] [--tracklets N] [--networks NAME…]
 
-Trains networks on the made-up ants of `antrax demo` and decides on tracklets of movies without any example, by each rule
-on the same probabilities. Takes some minutes.
+Trains networks on the made-up ants of `antrax demo` and decides on tracklets of movies without any example, by each
+rule on the same probabilities. Takes some minutes.
 
 good            five epochs
 one epoch       one epoch, of which the first fifth warms up
@@ -97,7 +97,7 @@ def cells(answers: Probabilities, truth: list[str], classifier: antrax.Classifie
 def sharpened(probabilities: NDArray[np.float32], power: int) -> NDArray[np.float32]:
     """Probabilities to a power, with a sum of 1 again."""
     powers = probabilities.astype(np.float64) ** power
-    return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
+    return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
 
 
 def trained(name: str, epochs: int, shuffled: float = 0.0) -> Callable[[Path], antrax.Classifier]:

@@ -196,8 +196,10 @@ def test_a_folder_that_is_a_copy_of_a_labels_takes_nothing_from_it(make_examples
     assert trainset.labels == ("AB", "CD")
     assert (trainset.label_index == 0).sum() == 3
     assert trainset.problems == (
-        f"{tmp_path / 'examples' / copy} looks like a copy of the folder of AB, which lacks 1 of its images: "
-         "move them there if they belong there; left out",
+        (
+            f"{tmp_path / 'examples' / copy} looks like a copy of the folder of AB, which lacks 1 of its images: "
+            "move them there if they belong there; left out"
+        ),
         "2 exact duplicates: each image is used once",
     )
 

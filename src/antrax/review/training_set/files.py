@@ -111,9 +111,7 @@ class ExampleFiles:
                 return known
             with os.scandir(path) as entries:
                 names = frozenset(
-                    entry.name
-                    for entry in entries
-                    if is_example_name(entry.name) and _may_be_image(entry)
+                    entry.name for entry in entries if is_example_name(entry.name) and _may_be_image(entry)
                 )
         except FileNotFoundError:
             raise
