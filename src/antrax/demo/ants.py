@@ -1,4 +1,4 @@
-"""Painted ants: how an animal looks and how it holds itself in a frame.
+"""Made-up ants: appearance of an animal, and its pose in a frame.
 
 Lengths are pixels of a 48-pixel image, in which an ant is about 30 long. Places along the body
 run from 0, the tip of the gaster, to 1, the mouth.
@@ -97,7 +97,7 @@ class Ant:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """How an ant holds itself in one frame.
+    """Pose of an ant in one frame.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Pose:
     sway
         Strength of an S-shaped bend on top of it, in radians.
     roll
-        How far the back is turned to a side, -1 to 1; takes the tags along.
+        Rotation of the back to a side, -1 to 1; the tags move with it.
     front, rear
         Share of each tag that is in sight, 0 to 1.
     stride
@@ -177,13 +177,13 @@ def upright(lines: list[Floats]) -> list[Floats]:
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
     x, y = (points - points.mean(axis=0)).T
     angle = 0.5 * math.atan2(2 * float(x @ y), float(y @ y - x @ x))
-    turned = [turn(line - centre, angle) for line in lines]
-    if turned[0][-1, 1] < turned[0][0, 1]:
-        turned = [-line for line in turned]
-    return turned
+    flipped = [rotate(line - centre, angle) for line in lines]
+    if flipped[0][-1, 1] < flipped[0][0, 1]:
+        flipped = [-line for line in flipped]
+    return flipped
 
 
-def turn(points: Floats, angle: float) -> Floats:
+def rotate(points: Floats, angle: float) -> Floats:
     """Rotate points (K, 2) around 0 by `angle`, in radians."""
     sine, cosine = math.sin(angle), math.cos(angle)
     rotated: Floats = points @ np.array([[cosine, sine], [-sine, cosine]])

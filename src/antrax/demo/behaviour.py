@@ -1,4 +1,4 @@
-"""What animals do over time: where they walk, how they hold themselves, when tags can be read.
+"""Behaviour of animals over time: trajectory, poses, and the frames in which tags can be read.
 
 Neighbouring frames resemble one another: whatever hides a tag hides it for a while. Independent
 frames would make a tracklet of 100 frames 100 times as informative as a single one, which no real
@@ -15,34 +15,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.demo.ants import Pose
-from antrax.demo.rendering import Floats, View
+from antrax.demo.rendering import Floats, ViewingConditions
 
 #: Width and height of the arena, in pixels.
 ARENA = (960.0, 720.0)
 
-Trouble = Literal["hidden", "blurred", "curled"]
-TROUBLES: tuple[Trouble, ...] = ("hidden", "blurred", "curled")
+Impairment = Literal["hidden", "blurred", "curled"]
+IMPAIRMENTS: tuple[Impairment, ...] = ("hidden", "blurred", "curled")
 
 _LEGIBLE_SHARE = 0.3
 _LEGIBLE_BLUR = 1.9
 
 
 @dataclass(frozen=True, slots=True)
-class Lamp:
-    """The light over one movie: brightest at `place` (shares of the film's size), and of a tint."""
+class Lighting:
+    """Lighting of one movie: brightest at `place` (shares of the frame's size), with a tint."""
 
     place: tuple[float, float]
     fall: float
     tint: tuple[float, float, float]
     size: tuple[float, float] = ARENA
 
-    def view_of(self, x: float, y: float, view: View) -> View:
+    def view_of(self, x: float, y: float, view: ViewingConditions) -> ViewingConditions:
         """Light `view` as it is at a place of the arena, in pixels."""
         right, down = x / self.size[0] - self.place[0], y / self.size[1] - self.place[1]
         gain = 1.04 - self.fall * (right**2 + down**2)
-        # The lamp is warmer on one side than on the other.
+        # The lighting is warmer on one side than on the other.
         red, green, blue = self.tint
-        return View(
+        return ViewingConditions(
             blur=view.blur,
             motion=view.motion,
             light=(gain * (red + 0.05 * right), gain * green, gain * (blue - 0.05 * right)),
@@ -54,7 +54,7 @@ class Lamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class Trajectory:
     """A way through the arena: places (N, 2) and speeds (N,) in pixels a frame, headings (N,)."""
 
     places: Floats
@@ -63,35 +63,35 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """One animal's part in a tracklet of N frames.
+class Behaviour:
+    """Poses and viewing conditions of one animal in a tracklet of N frames.
 
     Attributes
     ----------
     poses, views
         A pose and a view a frame.
-    turned
-        Frames in which the tracker took the tail for the head, shape (N,).
+    flipped
+        Frames in which the tracker mistook the tail for the head, shape (N,).
     """
 
     poses: tuple[Pose, ...]
-    views: tuple[View, ...]
-    turned: NDArray[np.bool_]
+    views: tuple[ViewingConditions, ...]
+    flipped: NDArray[np.bool_]
 
     def legible(self) -> NDArray[np.bool_]:
         """Frames in which a person can read both tags, shape (N,)."""
         return np.array([is_legible(*both) for both in zip(self.poses, self.views, strict=True)])
 
 
-def is_legible(pose: Pose, view: View) -> bool:
+def is_legible(pose: Pose, view: ViewingConditions) -> bool:
     """Whether a person can read both tags: in sight at least in part, and not blurred away."""
     return min(pose.front, pose.rear) >= _LEGIBLE_SHARE and view.blur < _LEGIBLE_BLUR
 
 
-def hang_lamp(rng: np.random.Generator, size: tuple[float, float] = ARENA) -> Lamp:
-    """Set up the light of a movie whose film has a size, in pixels."""
+def random_lighting(rng: np.random.Generator, size: tuple[float, float] = ARENA) -> Lighting:
+    """Draw the lighting of a movie with frames of `size` (width, height), in pixels."""
     tint = 1 + rng.normal(0.0, 0.02, 3)
-    return Lamp(
+    return Lighting(
         place=(rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.7)),
         fall=rng.uniform(0.15, 0.4),
         tint=(float(tint[0]), float(tint[1]), float(tint[2])),
@@ -99,8 +99,8 @@ def hang_lamp(rng: np.random.Generator, size: tuple[float, float] = ARENA) -> La
     )
 
 
-def walk(frames: int, start: tuple[float, float], pace: float, rng: np.random.Generator) -> Walk:
-    """Walk through the arena, with rests, turning back at its walls.
+def random_walk(frames: int, start: tuple[float, float], pace: float, rng: np.random.Generator) -> Trajectory:
+    """Simulate a random walk through the arena, with rests, reflected at its walls.
 
     Parameters
     ----------
@@ -109,14 +109,14 @@ def walk(frames: int, start: tuple[float, float], pace: float, rng: np.random.Ge
     start
         Place in the first frame, in pixels.
     pace
-        Usual speed, in pixels a frame; 0 for things that lie still.
+        Usual speed, in pixels a frame; 0 for debris.
     rng
-        Source of chance.
+        Random generator.
     """
     moving = (~_spells(frames, 0.45, 25.0, rng)).astype(np.float64)
     speeds = moving * np.abs(pace * (1 + drift(frames, 0.4, 0.9, rng)))
-    turning = np.cumsum(drift(frames, 0.25, 0.8, rng) * moving)
-    headings = rng.uniform(-math.pi, math.pi) + turning
+    heading_changes = np.cumsum(drift(frames, 0.25, 0.8, rng) * moving)
+    headings = rng.uniform(-math.pi, math.pi) + heading_changes
     steps = speeds[:, None] * np.stack([np.cos(headings), np.sin(headings)], axis=-1)
     steps[0] = 0.0
     way = np.asarray(start) + np.cumsum(steps, axis=0)
@@ -124,40 +124,42 @@ def walk(frames: int, start: tuple[float, float], pace: float, rng: np.random.Ge
     # Reflection at the walls: folded back into the arena.
     folded = np.abs((way - 30.0) % (2 * room))
     places = 30.0 + np.where(folded > room, 2 * room - folded, folded)
-    return Walk(places=places, speeds=speeds, headings=headings)
+    return Trajectory(places=places, speeds=speeds, headings=headings)
 
 
-def act(course: Walk, trouble: Trouble | None, calm: bool, scale: float, rng: np.random.Generator) -> Act:
-    """Let an ant behave along its way.
+def simulate_behaviour(
+    trajectory: Trajectory, impairment: Impairment | None, calm: bool, scale: float, rng: np.random.Generator
+) -> Behaviour:
+    """Simulate the poses of an ant along its trajectory.
 
     Parameters
     ----------
-    course
-        The way, N frames.
-    trouble
-        What makes every frame illegible; None for an ant that is mostly legible.
+    trajectory
+        Of N frames.
+    impairment
+        Reason why no frame is legible; None for an ant that is mostly legible.
     calm
         Without spells in which tags cannot be read.
     scale
         Size of the blob image relative to one of 48 pixels.
     rng
-        Source of chance.
+        Random generator.
     """
-    frames = len(course.speeds)
-    moods = _moods(frames, trouble, calm, rng)
-    hidden, blurred, curled = moods["hidden"], moods["blurred"], moods["curled"]
-    bend = np.where(curled, _either(rng) * rng.uniform(2.3, 4.0), 0.0)
-    bend = _eased(bend) + drift(frames, 0.45, 0.93, rng)
-    front, rear = _sights(hidden | (curled & moods["tucked"]), rng)
+    frames = len(trajectory.speeds)
+    states = _states(frames, impairment, calm, rng)
+    hidden, blurred, curled = states["hidden"], states["blurred"], states["curled"]
+    bend = np.where(curled, _random_sign(rng) * rng.uniform(2.3, 4.0), 0.0)
+    bend = _smoothed(bend) + drift(frames, 0.45, 0.93, rng)
+    front, rear = _visible_shares(hidden | (curled & states["tucked"]), rng)
     focus = np.where(blurred, rng.uniform(2.3, 3.1), _soft_spells(frames, rng))
-    stride = np.cumsum(0.25 * course.speeds / scale) + rng.uniform(0, 2 * math.pi)
+    stride = np.cumsum(0.25 * trajectory.speeds / scale) + rng.uniform(0, 2 * math.pi)
     feelers = np.clip(0.55 + drift(frames, 0.3, 0.9, rng, 2), 0.1, 1.3)
     sway, roll = drift(frames, 0.22, 0.93, rng), drift(frames, 0.35, 0.95, rng)
     spread = rng.uniform(0.75, 1.1) + drift(frames, 0.08, 0.9, rng)
     carries = rng.random() < 0.15
     load = np.where(_spells(frames, 0.6, 60.0, rng) & carries, rng.uniform(7, 12), 0.0)
     veil = rng.uniform(0.0, 0.16) + np.where(blurred, 0.2, 0.0)
-    turned = _spells(frames, 0.04, 5.0, rng) ^ (rng.random() < 0.12)
+    flipped = _spells(frames, 0.04, 5.0, rng) ^ (rng.random() < 0.12)
     noise, threshold = rng.uniform(5.0, 9.0), rng.uniform(15.0, 24.0)
     columns = (bend, sway, roll, front, rear, stride, spread, load, feelers)
     poses = tuple(
@@ -166,21 +168,23 @@ def act(course: Walk, trouble: Trouble | None, calm: bool, scale: float, rng: np
     )
     # The shutter is open for half of the frame's time; the body lies along the image's columns.
     views = tuple(
-        View(blur=blur, motion=(0.0, 0.5 * speed / scale), veil=cover, noise=noise,
+        ViewingConditions(blur=blur, motion=(0.0, 0.5 * speed / scale), veil=cover, noise=noise,
              threshold=threshold)
         for blur, speed, cover in zip(
-            focus.tolist(), course.speeds.tolist(), veil.tolist(), strict=True
+            focus.tolist(), trajectory.speeds.tolist(), veil.tolist(), strict=True
         )
     )  # fmt: skip
-    return Act(poses=poses, views=views, turned=turned)
+    return Behaviour(poses=poses, views=views, flipped=flipped)
 
 
-def _moods(frames: int, trouble: Trouble | None, calm: bool, rng: np.random.Generator) -> dict[str, NDArray[np.bool_]]:
+def _states(
+    frames: int, impairment: Impairment | None, calm: bool, rng: np.random.Generator
+) -> dict[str, NDArray[np.bool_]]:
     """Frames in which tags are hidden, the picture is blurred, the body curled, a tag tucked in."""
-    if trouble:
-        always = {name: np.full(frames, name == trouble) for name in TROUBLES}
+    if impairment:
+        always = {name: np.full(frames, name == impairment) for name in IMPAIRMENTS}
         return always | {"tucked": np.ones(frames, dtype=np.bool_)}
-    # Some stretches of film are bad and many are fine.
+    # Some stretches are bad and many are good.
     burden = 0.0 if calm else float(rng.choice([0.0, 0.4, 1.3], p=[0.4, 0.4, 0.2]))
     return {
         "hidden": _spells(frames, 0.12 * burden, 10.0, rng),
@@ -190,16 +194,16 @@ def _moods(frames: int, trouble: Trouble | None, calm: bool, rng: np.random.Gene
     }
 
 
-def _sights(hidden: NDArray[np.bool_], rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _visible_shares(hidden: NDArray[np.bool_], rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Share of the front and of the rear tag in sight, each of shape (N,)."""
     frames = len(hidden)
     which = rng.choice(3, p=[0.35, 0.3, 0.35])
-    sights = []
+    shares = []
     for tag in (0, 1):
         # Partly in sight for a while: harder, and still legible.
         part = np.where(_spells(frames, 0.15, 12.0, rng), rng.uniform(0.45, 0.8), 1.0)
-        sights.append(np.where(hidden & (which != tag), 0.0, part))
-    return sights[0], sights[1]
+        shares.append(np.where(hidden & (which != tag), 0.0, part))
+    return shares[0], shares[1]
 
 
 def _soft_spells(frames: int, rng: np.random.Generator) -> Floats:
@@ -223,18 +227,18 @@ def _spells(frames: int, share: float, length: float, rng: np.random.Generator) 
     state = rng.random() < share
     spell = np.zeros(frames, dtype=np.bool_)
     leave, enter = 1 / length, share / (1 - share) / length
-    for frame, chance in enumerate(rng.random(frames).tolist()):
-        state = chance >= leave if state else chance < enter
+    for frame, number in enumerate(rng.random(frames).tolist()):
+        state = number >= leave if state else number < enter
         spell[frame] = state
     return spell
 
 
-def _eased(values: Floats) -> Floats:
+def _smoothed(values: Floats) -> Floats:
     """Average over five frames: bodies take time to curl."""
     padded = np.pad(values, 2, mode="edge")
-    eased: Floats = np.convolve(padded, np.full(5, 0.2), mode="valid")
-    return eased
+    smoothed: Floats = np.convolve(padded, np.full(5, 0.2), mode="valid")
+    return smoothed
 
 
-def _either(rng: np.random.Generator) -> float:
+def _random_sign(rng: np.random.Generator) -> float:
     return 1.0 if rng.random() < 0.5 else -1.0

@@ -103,7 +103,7 @@ class Colony:
     arenas : tuple of Arena
         One for each colony.
     size : (int, int)
-        Width and height of the film, in pixels.
+        Width and height of the frames, in pixels.
     ids : tuple of str
         ID of each animal; animals of several colonies have the same.
     colony : (animals,) array of int64
@@ -244,7 +244,7 @@ def simulate_colony(options: ColonyOptions | None = None) -> Colony:
 
 
 def _arenas(options: ColonyOptions, rng: np.random.Generator) -> tuple[tuple[Arena, ...], tuple[int, int]]:
-    """The arenas, in rows like a chessboard's, and the size of the film."""
+    """The arenas, in rows like a chessboard's, and the size of the frames."""
     radius = math.sqrt(options.animals / options.density / math.pi) * 0.01 / PIXEL
     columns = math.ceil(math.sqrt(options.colonies))
     side = 2 * (radius + _MARGIN)

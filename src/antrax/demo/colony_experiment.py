@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from antrax.demo.ants import Ant, paint_ant
-from antrax.demo.behaviour import ARENA, Lamp, Walk, hang_lamp, walk
+from antrax.demo.behaviour import ARENA, Lighting, Trajectory, random_lighting, random_walk
 from antrax.demo.colony import SINGLE_AREA, Colony, ColonyOptions, simulate_colony
-from antrax.demo.debris import KINDS, Thing, find_thing
+from antrax.demo.debris import KINDS, Debris, random_debris
 from antrax.demo.experiment import DemoExperiment, writing_into
-from antrax.demo.filming import Film, film_along
 from antrax.demo.measuring import FRAMES_PER_SECOND, PIXEL
 from antrax.demo.planning import SEVERAL, UNREADABLE, movies_with_examples
+from antrax.demo.recording import Recording, record_along
 from antrax.demo.rendering import FLOOR, NOMINAL_SIZE
 from antrax.demo.truth import TRUTH_FILE, truth_of, write_truth
 from antrax.demo.writing import write_arrays, write_examples, write_parameters
@@ -46,7 +46,7 @@ def generate_colony(
 
     It has what a tracker leaves: measurements (`tracklets/trdata_<m>.mat`), the tracklet graph (`graphs/graph_<m>.h5`),
     blob images of the tracklets that look like single animals, masks, a background, `ids.cfg` where animals die; and
-    labelled examples, from the first half of the movies and, for labels that are rare there, from a film of each animal
+    labelled examples, from the first half of the movies and, for labels that are rare there, from a recording of each animal
     alone made before. The truth: `truth_positions.h5` (`read_truth`), the label of
     each tracklet with images in `truth.csv`, and of each image in `truth_frames.csv`.
 
@@ -193,69 +193,71 @@ def _paint(
         frames.writerow((*columns, "index", "label"))
         for movie in range(1, options.movies + 1):
             movie_rng = np.random.default_rng([options.seed, _FOR_MOVIE, movie])
-            lamp = hang_lamp(movie_rng, (float(colony.size[0]), float(colony.size[1])))
-            things = [find_thing(kind, movie_rng) for kind in KINDS]
-            films: dict[str, Film] = {}
+            lighting = random_lighting(movie_rng, (float(colony.size[0]), float(colony.size[1])))
+            debris = [random_debris(kind, movie_rng) for kind in KINDS]
+            recordings: dict[str, Recording] = {}
             here_painted = painted[tracks.movie[painted] == movie].tolist()
             tasks: list[_Task] = [
                 (
                     colony.labels[row],
-                    _actors(colony, row, ants, things),
-                    _course(tracks.data[tracks.rows(row)]),
-                    lamp,
+                    _members(colony, row, ants, debris),
+                    _trajectory(tracks.data[tracks.rows(row)]),
+                    lighting,
                     (options.seed, _FOR_TRACKLET, row),
                 )
                 for row in here_painted
             ]
-            for row, shot in zip(here_painted, _films(tasks, workers), strict=True):
-                name, label, count = str(tracks.names[row]), colony.labels[row], len(shot.labels)
-                films[name] = shot
+            for row, recording in zip(here_painted, _recordings(tasks, workers), strict=True):
+                name, label, count = str(tracks.names[row]), colony.labels[row], len(recording.labels)
+                recordings[name] = recording
                 here = (directory.name, movie, name)
-                truth.writerow((*here, label, count, round(1 - shot.labels.count(label) / count, 3)))
-                frames.writerows((*here, place, each) for place, each in enumerate(shot.labels, 1))
+                truth.writerow((*here, label, count, round(1 - recording.labels.count(label) / count, 3)))
+                frames.writerows((*here, place, each) for place, each in enumerate(recording.labels, 1))
                 if row in chosen:
-                    write_examples(session.classifier.examples, directory.name, name, int(tracks.first[row]), shot)
-                    written.update(shot.labels)
+                    write_examples(session.classifier.examples, directory.name, name, int(tracks.first[row]), recording)
+                    written.update(recording.labels)
                 images += count
                 done += 1
                 if progress:
                     progress(done, len(painted))
-            if films:
-                write_stacks(session.file("images", movie), ((name, shot.images) for name, shot in films.items()))
+            if recordings:
+                write_stacks(
+                    session.file("images", movie), ((name, recording.images) for name, recording in recordings.items())
+                )
                 passed = {str(tracks.names[row]): _passed(tracks.data[tracks.rows(row), 0]) for row in here_painted}
                 write_arrays(session.file("frame_passed", movie), passed, "logical")
-    written += _film_rare_labels(directory, colony, ants, written, examples)
+    written += _record_rare_labels(directory, colony, ants, written, examples)
     return images, written.total()
 
 
-def _films(tasks: list[_Task], workers: int | None) -> Iterator[Film]:
+def _recordings(tasks: list[_Task], workers: int | None) -> Iterator[Recording]:
     """Films of tracklets, in order; in this process where they are few."""
     from antrax.networks.devices import processors
 
     workers = workers or processors()
     if workers <= 1 or sum(len(task[2].speeds) for task in tasks) < _FEW_IMAGES:
-        yield from map(_film, tasks)
+        yield from map(_record, tasks)
         return
     from loky import get_reusable_executor
 
     # Workers stay for the next movie.
-    yield from get_reusable_executor(workers).map(_film, tasks, chunksize=4)
+    yield from get_reusable_executor(workers).map(_record, tasks, chunksize=4)
 
 
-_Task = tuple[str, list[Ant | Thing], Walk, Lamp, tuple[int, ...]]
+_Task = tuple[str, list[Ant | Debris], Trajectory, Lighting, tuple[int, ...]]
 
 
-def _film(task: _Task) -> Film:
-    label, actors, course, lamp, seed = task
-    return film_along(label, actors, course, lamp, NOMINAL_SIZE, np.random.default_rng(seed))
+def _record(task: _Task) -> Recording:
+    label, members, trajectory, lighting, seed = task
+    return record_along(label, members, trajectory, lighting, NOMINAL_SIZE, np.random.default_rng(seed))
 
 
-def _film_rare_labels(
+def _record_rare_labels(
     directory: Path, colony: Colony, ants: list[Ant], written: Counter[str], wanted: int
 ) -> Counter[str]:
-    """Examples from a film made before the experiment: of each animal, and of two that touch."""
+    """Examples from a recording made before the experiment: of each animal, and of two that touch."""
     rng = np.random.default_rng([colony.options.seed, _FOR_FILM_BEFORE])
-    lamp = hang_lamp(rng)
+    lighting = random_lighting(rng)
     more = Counter[str]()
     examples = SessionLayout(directory / "session").classifier.examples
     first = 1
@@ -263,28 +265,28 @@ def _film_rare_labels(
         same = [ant for ant in ants if ant.name == label] or ants
         while written[label] + more[label] < wanted:
             frames = int(rng.integers(20, 80))
-            actors = [same[animal] for animal in rng.choice(len(same), min(len(same), 1 + (label == SEVERAL)), False)]
+            members = [same[animal] for animal in rng.choice(len(same), min(len(same), 1 + (label == SEVERAL)), False)]
             start = (float(rng.uniform(100, ARENA[0] - 100)), float(rng.uniform(100, ARENA[1] - 100)))
-            course = walk(frames, start, 0.7 if label == SEVERAL else 3.0, rng)
-            shot = film_along(label, actors, course, lamp, NOMINAL_SIZE, rng)
+            trajectory = random_walk(frames, start, 0.7 if label == SEVERAL else 3.0, rng)
+            recording = record_along(label, members, trajectory, lighting, NOMINAL_SIZE, rng)
             tracklet = f"trj_id1_ti1_{first}_tf1_{first + frames - 1}"
-            write_examples(examples, f"{directory.name}_before", tracklet, first, shot)
-            more.update(shot.labels)
+            write_examples(examples, f"{directory.name}_before", tracklet, first, recording)
+            more.update(recording.labels)
             first += frames
     return more
 
 
-def _actors(colony: Colony, row: int, ants: list[Ant], things: list[Thing]) -> list[Ant | Thing]:
+def _members(colony: Colony, row: int, ants: list[Ant], debris: list[Debris]) -> list[Ant | Debris]:
     animals = colony.members[row]
     # The image of three animals or more holds three: more do not fit.
-    return [ants[animal] for animal in animals[:3]] if len(animals) else [things[row % len(things)]]
+    return [ants[animal] for animal in animals[:3]] if len(animals) else [debris[row % len(debris)]]
 
 
-def _course(data: NDArray[np.float32]) -> Walk:
+def _trajectory(data: NDArray[np.float32]) -> Trajectory:
     """A tracklet's way, from its measurements (frames, 17)."""
     places = data[:, 1:3].astype(np.float64)
     speeds = np.hypot(*np.diff(places, axis=0, prepend=places[:1]).T)
-    return Walk(places=places, speeds=speeds, headings=data[:, 5].astype(np.float64))
+    return Trajectory(places=places, speeds=speeds, headings=data[:, 5].astype(np.float64))
 
 
 def _passed(area: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""What the tracker takes for an animal and is none: brood, dirt, scraps and glare."""
+"""Debris: blobs that are no animals, such as brood, dirt, scraps and glare."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from antrax.demo.rendering import Canvas, Colour, Floats
 
-Kind = Literal["larva", "clump", "crumb", "scrap", "glare"]
-KINDS: tuple[Kind, ...] = ("larva", "clump", "crumb", "scrap", "glare")
+DebrisKind = Literal["larva", "clump", "crumb", "scrap", "glare"]
+KINDS: tuple[DebrisKind, ...] = ("larva", "clump", "crumb", "scrap", "glare")
 
-_COLOURS: dict[Kind, tuple[Colour, ...]] = {
+_COLOURS: dict[DebrisKind, tuple[Colour, ...]] = {
     "larva": ((222, 208, 165), (214, 198, 150), (226, 214, 186)),
     "clump": ((226, 192, 92), (218, 178, 84), (222, 204, 140)),
     # A flake of paint that fell off is dirt too.
@@ -24,8 +24,8 @@ _COLOURS: dict[Kind, tuple[Colour, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
-    """One object that is no ant.
+class Debris:
+    """One object that is not an ant.
 
     Attributes
     ----------
@@ -39,14 +39,14 @@ class Thing:
         Relative radius in directions that are evenly spaced around the centre.
     """
 
-    kind: Kind
+    kind: DebrisKind
     colour: Colour
     length: float
     width: float
     outline: tuple[float, ...]
 
 
-def find_thing(kind: Kind, rng: np.random.Generator) -> Thing:
+def random_debris(kind: DebrisKind, rng: np.random.Generator) -> Debris:
     """Make one object of a kind."""
     colours = _COLOURS[kind]
     usual = np.array(colours[int(rng.integers(len(colours)))])
@@ -61,7 +61,7 @@ def find_thing(kind: Kind, rng: np.random.Generator) -> Thing:
     }[kind]
     length = rng.uniform(shortest, longest)
     slim = {"larva": 0.5, "clump": 0.85, "crumb": 0.7, "scrap": 0.45, "glare": 0.3}[kind]
-    return Thing(
+    return Debris(
         kind=kind,
         colour=(red, green, blue),
         length=length,
@@ -70,57 +70,57 @@ def find_thing(kind: Kind, rng: np.random.Generator) -> Thing:
     )
 
 
-def draw_thing(canvas: Canvas, thing: Thing, bend: float, tilt: float) -> None:
+def draw_debris(canvas: Canvas, item: Debris, bend: float, tilt: float) -> None:
     """Draw an object in the middle of the canvas.
 
     Parameters
     ----------
     canvas
         Where to draw.
-    thing
+    item
         What to draw.
     bend
         How far a larva bends, in radians; how far the rails of a glare lie askew.
     tilt
         Angle of its long axis from the vertical, in radians.
     """
-    if thing.kind == "glare":
-        _draw_glare(canvas, thing, bend, tilt)
+    if item.kind == "glare":
+        _draw_glare(canvas, item, bend, tilt)
         return
-    angles = np.linspace(0.0, 2 * math.pi, len(thing.outline), endpoint=False)
-    radius = np.array(thing.outline) / 2
-    across = thing.width * radius * np.cos(angles)
-    along = thing.length * radius * np.sin(angles)
-    if thing.kind == "larva":
-        across = across + bend * (along**2 / thing.length - thing.length / 12)
+    angles = np.linspace(0.0, 2 * math.pi, len(item.outline), endpoint=False)
+    radius = np.array(item.outline) / 2
+    across = item.width * radius * np.cos(angles)
+    along = item.length * radius * np.sin(angles)
+    if item.kind == "larva":
+        across = across + bend * (along**2 / item.length - item.length / 12)
     outline = _tilted(np.stack([across, along], axis=-1), tilt)
-    red, green, blue = thing.colour
+    red, green, blue = item.colour
     rim = (int(red * 0.88), int(green * 0.86), int(blue * 0.84))
     canvas.polygon(outline * 1.15 + 0.5, (228, 212, 204))
     canvas.polygon(outline, rim)
-    canvas.polygon(outline * 0.72, thing.colour)
-    if thing.kind == "larva":
+    canvas.polygon(outline * 0.72, item.colour)
+    if item.kind == "larva":
         # Folds between the segments.
-        rows = np.linspace(-0.32, 0.32, 5) * thing.length
-        ends = np.array([-0.3, 0.3]) * thing.width
+        rows = np.linspace(-0.32, 0.32, 5) * item.length
+        ends = np.array([-0.3, 0.3]) * item.width
         folds = np.stack(np.broadcast_arrays(ends[None, :], rows[:, None]), axis=-1)
-        folds[..., 0] += bend * (rows**2 / thing.length - thing.length / 12)[:, None]
+        folds[..., 0] += bend * (rows**2 / item.length - item.length / 12)[:, None]
         canvas.lines(_tilted(folds, tilt), 0.5, rim)
 
 
-def _draw_glare(canvas: Canvas, thing: Thing, askew: float, tilt: float) -> None:
+def _draw_glare(canvas: Canvas, item: Debris, askew: float, tilt: float) -> None:
     """Draw the reflection of a wall's edge: two thin rails and a smudge between them."""
-    half, side = thing.length / 2, thing.width / 2
+    half, side = item.length / 2, item.width / 2
     rails = np.array(
         [
-            [[-side, -half * thing.outline[0]], [-side + 2 * askew, half]],
-            [[side, -half], [side + 2 * askew, half * thing.outline[1]]],
+            [[-side, -half * item.outline[0]], [-side + 2 * askew, half]],
+            [[side, -half], [side + 2 * askew, half * item.outline[1]]],
         ]
     )
-    angles = np.linspace(0.0, 2 * math.pi, len(thing.outline), endpoint=False)
+    angles = np.linspace(0.0, 2 * math.pi, len(item.outline), endpoint=False)
     smudge = np.stack([side * np.cos(angles), 0.4 * half * np.sin(angles)], axis=-1)
-    smudge = smudge * np.array(thing.outline)[:, None] + [0.0, half * (thing.outline[2] - 1)]
-    red, green, blue = thing.colour
+    smudge = smudge * np.array(item.outline)[:, None] + [0.0, half * (item.outline[2] - 1)]
+    red, green, blue = item.colour
     canvas.polygon(_tilted(1.3 * smudge, tilt), (222, 212, 210))
     canvas.polygon(_tilted(smudge, tilt), (red + 14, green + 8, blue + 10))
     canvas.polygon(_tilted(0.5 * smudge, tilt), (red - 8, green - 16, blue - 4))

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from antrax.demo.ants import IDS, Ant, paint_ant
-from antrax.demo.behaviour import ARENA, hang_lamp
-from antrax.demo.debris import KINDS, Thing, find_thing
-from antrax.demo.filming import Film, film
-from antrax.demo.planning import THINGS, Plan, movies_with_examples, plan_experiment
+from antrax.demo.behaviour import ARENA, random_lighting
+from antrax.demo.debris import KINDS, Debris, random_debris
+from antrax.demo.planning import DEBRIS_ITEMS, TrackletPlan, movies_with_examples, plan_experiment
+from antrax.demo.recording import Recording, record
 from antrax.demo.writing import write_examples, write_movie, write_parameters, write_table
 from antrax.errors import OptionError, OutputError
 from antrax.io.layout import SessionLayout
@@ -116,7 +116,7 @@ def writing_into(directory: Path) -> Iterator[Path]:
         `directory` is not empty, is a file, or cannot be written.
     """
     directory = directory.absolute()
-    _refuse_used(directory)
+    _require_empty(directory)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         # A name of its own beside the target: what a killed run leaves is not taken for a demo.
@@ -144,7 +144,7 @@ def _check(seed: int, movies: int, tracklets: int, max_frames: int, image_size: 
             raise OptionError(f"{name} is {value}; it must be {least} or more")
 
 
-def _refuse_used(directory: Path) -> None:
+def _require_empty(directory: Path) -> None:
     if directory.is_dir():
         if any(directory.iterdir()):
             raise OutputError(f"{directory} is not empty; choose another folder for the demo")
@@ -165,7 +165,7 @@ def _move(draft: Path, directory: Path) -> None:
 
 def _write(
     directory: Path,
-    plans: Sequence[Plan],
+    plans: Sequence[TrackletPlan],
     seed: int,
     movies: int,
     size: int,
@@ -185,63 +185,63 @@ def _write(
     frame_truth: list[tuple[object, ...]] = []
     images = written = done = 0
     for movie in range(1, movies + 1):
-        films: dict[str, Film] = {}
+        recordings: dict[str, Recording] = {}
         mine = [plan for plan in plans if plan.movie == movie]
-        for plan, shot in zip(mine, _film_movie(mine, ants, size, seed), strict=True):
-            films[plan.name] = shot
+        for plan, recording in zip(mine, _record_movie(mine, ants, size, seed), strict=True):
+            recordings[plan.name] = recording
             images += plan.frames
-            contested = 1 - shot.labels.count(plan.label) / plan.frames
+            contested = 1 - recording.labels.count(plan.label) / plan.frames
             row = (directory.name, movie, plan.name)
             truth.append((*row, plan.label, plan.frames, round(contested, 3)))
-            frame_truth += [(*row, place, label) for place, label in enumerate(shot.labels, 1)]
+            frame_truth += [(*row, place, label) for place, label in enumerate(recording.labels, 1)]
             if plan.name in chosen:
                 first = (movie - 1) * length + plan.first
-                write_examples(session.classifier.examples, directory.name, plan.name, first, shot)
+                write_examples(session.classifier.examples, directory.name, plan.name, first, recording)
                 written += plan.frames
             done += 1
             if progress:
                 progress(done, len(plans))
-        if films:
-            write_movie(session, movie, films)
+        if recordings:
+            write_movie(session, movie, recordings)
     columns = ("experiment", "movie", "tracklet")
     write_table(directory / "truth.csv", (*columns, "label", "frames", "contested"), truth)
     write_table(directory / "truth_frames.csv", (*columns, "index", "label"), frame_truth)
     return images, written
 
 
-def _film_movie(plans: Sequence[Plan], ants: Sequence[Ant], size: int, seed: int) -> Iterator[Film]:
-    """Film a movie's tracklets in order of time."""
+def _record_movie(plans: Sequence[TrackletPlan], ants: Sequence[Ant], size: int, seed: int) -> Iterator[Recording]:
+    """Simulate the recordings of a movie's tracklets, in order of time."""
     if not plans:
         return
     movie = plans[0].movie
     rng = np.random.default_rng([seed, _FOR_MOVIE, movie])
-    lamp = hang_lamp(rng)
-    kinds = [KINDS[place % len(KINDS)] for place in range(THINGS)]
-    cast: list[Ant | Thing] = [*ants, *(find_thing(kind, rng) for kind in kinds)]
-    places = rng.uniform(40.0, np.array(ARENA) - 40.0, (len(cast), 2))
+    lighting = random_lighting(rng)
+    kinds = [KINDS[place % len(KINDS)] for place in range(DEBRIS_ITEMS)]
+    individuals: list[Ant | Debris] = [*ants, *(random_debris(kind, rng) for kind in kinds)]
+    places = rng.uniform(40.0, np.array(ARENA) - 40.0, (len(individuals), 2))
     for number, plan in enumerate(plans):
-        start = places[plan.actors[0]]
-        shot = film(
+        start = places[plan.members[0]]
+        recording = record(
             plan,
-            cast,
+            individuals,
             (float(start[0]), float(start[1])),
-            lamp,
+            lighting,
             size,
             np.random.default_rng([seed, _FOR_TRACKLET, movie, number]),
         )
-        for actor in plan.actors:
-            places[actor] = shot.course.places[-1]
-        yield shot
+        for member in plan.members:
+            places[member] = recording.trajectory.places[-1]
+        yield recording
 
 
-def _choose_examples(plans: Sequence[Plan], movies: int, limit: int) -> set[str]:
+def _choose_examples(plans: Sequence[TrackletPlan], movies: int, limit: int) -> set[str]:
     """Names of the tracklets whose images become examples, at most `limit` images."""
     taught = [plan for plan in plans if plan.movie <= movies_with_examples(movies)]
     by_label = [[plan for plan in taught if plan.label == label] for label in
                 sorted({plan.label for plan in taught})]  # fmt: skip
     chosen: set[str] = set()
-    for turn in zip_longest(*by_label):
-        for plan in turn:
+    for group in zip_longest(*by_label):
+        for plan in group:
             if plan and plan.frames <= limit:
                 chosen.add(plan.name)
                 limit -= plan.frames

@@ -1,11 +1,11 @@
-"""What the tracker notes of a tracklet's blobs besides their images."""
+"""Measurements of a tracklet's blobs, as the tracker writes them."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.demo.behaviour import ARENA, Walk
+from antrax.demo.behaviour import ARENA, Trajectory
 from antrax.demo.rendering import FLOOR, NOMINAL_SIZE, largest
 
 #: Metres a pixel at the nominal image size, and areas that a single ant may have, in square metres.
@@ -14,14 +14,14 @@ AREAS = (1e-6, 3.3e-6)
 FRAMES_PER_SECOND = 10
 
 
-def measure(images: NDArray[np.uint8], course: Walk) -> NDArray[np.float32]:
+def measure(images: NDArray[np.uint8], trajectory: Trajectory) -> NDArray[np.float32]:
     """Measure blobs.
 
     Parameters
     ----------
     images
         Blob images, shape (N, S, S, 3); background 0.
-    course
+    trajectory
         Where the blobs were.
 
     Returns
@@ -47,15 +47,15 @@ def measure(images: NDArray[np.uint8], course: Walk) -> NDArray[np.float32]:
     inner = ring[:, :-2, 1:-1] & ring[:, 2:, 1:-1] & ring[:, 1:-1, :-2] & ring[:, 1:-1, 2:]
     deepest = np.where(mask, largest(np.array(FLOOR, dtype=np.float32) - bright), 0.0) / 255
     darkness = np.where(mask, 255 - largest(bright), 0.0) / 255
-    # Images are turned upright; in the arena the long axis lies along the way.
-    width = np.abs(np.cos(course.headings)) * 4 * np.sqrt(large)
-    height = np.abs(np.sin(course.headings)) * 4 * np.sqrt(large)
+    # Images are rotated upright; in the arena the long axis lies along the way.
+    width = np.abs(np.cos(trajectory.headings)) * 4 * np.sqrt(large)
+    height = np.abs(np.sin(trajectory.headings)) * 4 * np.sqrt(large)
     width, height = (np.ceil(np.maximum(side, 4 * np.sqrt(small))) for side in (width, height))
-    x, y = course.places.T
-    near_wall = np.minimum(course.places, np.array(ARENA) - course.places).min(axis=1) < 20
+    x, y = trajectory.places.T
+    near_wall = np.minimum(trajectory.places, np.array(ARENA) - trajectory.places).min(axis=1) < 20
     columns = (
         area, x, y, 4 * np.sqrt(large), np.sqrt(1 - small / large),
-        np.angle(np.exp(1j * course.headings)), deepest.max(axis=(1, 2)),
+        np.angle(np.exp(1j * trajectory.headings)), deepest.max(axis=(1, 2)),
         np.floor(x - width / 2), np.floor(y - height / 2), width, height,
         (mask & ~inner).sum(axis=(1, 2)), deepest.sum(axis=(1, 2)) / area,
         darkness.max(axis=(1, 2)), darkness.sum(axis=(1, 2)) / area, near_wall,

@@ -13,8 +13,8 @@ from antrax.demo.ants import IDS
 
 NOTHING, SEVERAL, UNREADABLE = "NoAnt", "Multi", "Unknown"
 LABELS = (*IDS, NOTHING, SEVERAL, UNREADABLE)
-#: Objects that are no ants in each movie.
-THINGS = 10
+#: Pieces of debris in each movie.
+DEBRIS_ITEMS = 10
 
 _SHARE_OF_OTHERS = 0.1
 _SHARE_OF_SHORT = 0.25
@@ -22,7 +22,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrackletPlan:
     """One tracklet.
 
     Attributes
@@ -35,8 +35,8 @@ class Plan:
         First and last frame in the movie, from 1, inclusive.
     label
         Its label.
-    actors
-        Who is in the blob: places in `IDS`, or, above those, things.
+    members
+        Indices of those in the blob: in `IDS`, or, above those, pieces of debris.
     """
 
     movie: int
@@ -44,7 +44,7 @@ class Plan:
     first: int
     last: int
     label: str
-    actors: tuple[int, ...]
+    members: tuple[int, ...]
 
     @property
     def name(self) -> str:
@@ -62,7 +62,7 @@ def movies_with_examples(movies: int) -> int:
     return max(1, movies // 2)
 
 
-def plan_experiment(movies: int, tracklets: int, max_frames: int, rng: np.random.Generator) -> list[Plan]:
+def plan_experiment(movies: int, tracklets: int, max_frames: int, rng: np.random.Generator) -> list[TrackletPlan]:
     """Plan all tracklets, ordered by movie and time.
 
     Parameters
@@ -74,11 +74,11 @@ def plan_experiment(movies: int, tracklets: int, max_frames: int, rng: np.random
     max_frames
         Length of the longest tracklet.
     rng
-        Source of chance.
+        Random generator.
 
     Returns
     -------
-    list of Plan
+    list of TrackletPlan
         The movies that give examples have, together, two tracklets or more of each label
         wherever the total allows it.
     """
@@ -88,7 +88,7 @@ def plan_experiment(movies: int, tracklets: int, max_frames: int, rng: np.random
     # With few tracklets the movies with examples get more than their part, for each label is to
     # be there twice: one tracklet to learn from and another to check on.
     first_part = max(taught * tracklets, min(2 * len(LABELS), total - rest))
-    plans: list[Plan] = []
+    plans: list[TrackletPlan] = []
     for movie_numbers, count in (
         (range(1, taught + 1), first_part),
         (range(taught + 1, movies + 1), total - first_part),
@@ -111,8 +111,8 @@ def _label_tracklets(count: int, max_frames: int, rng: np.random.Generator) -> l
     for place, (label, number) in enumerate(numbers.items()):
         # Steps of the golden ratio keep a label's tracklets from being all short or all long.
         lengths = (rng.random() + _GOLDEN * np.arange(number)) % 1.0
-        for turn, quantile in enumerate(lengths.tolist()):
-            when = (turn + (place + 1) / (len(numbers) + 1)) / number
+        for rank, quantile in enumerate(lengths.tolist()):
+            when = (rank + (place + 1) / (len(numbers) + 1)) / number
             items.append((when, label, _frames(quantile, max_frames)))
     return [(label, frames) for _, label, frames in sorted(items)]
 
@@ -128,31 +128,31 @@ def _frames(quantile: float, max_frames: int) -> int:
     return min(max_frames, round(frames))
 
 
-def _schedule(movie: int, items: Sequence[tuple[str, int]], rng: np.random.Generator) -> list[Plan]:
-    """Give tracklets their actors and times, so that nobody is in two places at once."""
-    free = [1] * (len(IDS) + THINGS)
+def _schedule(movie: int, items: Sequence[tuple[str, int]], rng: np.random.Generator) -> list[TrackletPlan]:
+    """Give tracklets their members and times, so that nobody is in two places at once."""
+    free = [1] * (len(IDS) + DEBRIS_ITEMS)
     spans = []
     for place in rng.permutation(len(items)).tolist():
         label, frames = items[place]
-        actors = _cast(label, rng)
-        first = max(free[actor] for actor in actors) + int(rng.exponential(25.0))
-        for actor in actors:
+        members = _choose_members(label, rng)
+        first = max(free[member] for member in members) + int(rng.exponential(25.0))
+        for member in members:
             # Two frames in between: the tracker lost it, or it was part of another blob.
-            free[actor] = first + frames + 2
-        spans.append((first, first + frames - 1, label, actors))
-    plans: list[Plan] = []
+            free[member] = first + frames + 2
+        spans.append((first, first + frames - 1, label, members))
+    plans: list[TrackletPlan] = []
     busy_until: list[int] = []
-    for first, last, label, actors in sorted(spans):
+    for first, last, label, members in sorted(spans):
         identity = next((k for k, end in enumerate(busy_until) if end < first), len(busy_until))
         busy_until[identity : identity + 1] = [last]
-        plans.append(Plan(movie, identity + 1, first, last, label, actors))
+        plans.append(TrackletPlan(movie, identity + 1, first, last, label, members))
     return plans
 
 
-def _cast(label: str, rng: np.random.Generator) -> tuple[int, ...]:
-    """Choose who plays a tracklet of `label`."""
+def _choose_members(label: str, rng: np.random.Generator) -> tuple[int, ...]:
+    """Choose the members of a tracklet of `label`."""
     if label == NOTHING:
-        return (len(IDS) + int(rng.integers(THINGS)),)
+        return (len(IDS) + int(rng.integers(DEBRIS_ITEMS)),)
     if label == UNREADABLE:
         return (int(rng.integers(len(IDS))),)
     if label == SEVERAL:

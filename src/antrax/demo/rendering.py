@@ -24,7 +24,7 @@ FLOOR: Colour = (247, 239, 233)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ViewingConditions:
     """How the camera saw one frame.
 
     Attributes
@@ -91,14 +91,16 @@ class Canvas:
         reach = np.array([[-radius, -radius], [radius, radius]])
         self._draw.ellipse(self._to_canvas(centre + reach), fill=colour)
 
-    def picture(self, view: View) -> NDArray[np.uint8]:
+    def picture(self, view: ViewingConditions) -> NDArray[np.uint8]:
         """Return the drawing as the lens projects it, shape (size, size, 3)."""
         lens = ImageFilter.GaussianBlur(view.blur * self.scale)
         small = self._image.reduce(OVERSAMPLING).filter(lens)
         return _smear(np.asarray(small), view.motion, self.scale)
 
 
-def expose(pictures: Sequence[NDArray[np.uint8]], views: Sequence[View], rng: np.random.Generator) -> NDArray[np.uint8]:
+def expose(
+    pictures: Sequence[NDArray[np.uint8]], views: Sequence[ViewingConditions], rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """Record pictures with a camera and cut the blobs out, as the tracker does.
 
     Parameters
@@ -174,7 +176,7 @@ def _smear(picture: NDArray[np.uint8], motion: tuple[float, float], scale: float
     return (total // (copies + 1)).astype(np.uint8)
 
 
-def _light(size: int, views: Sequence[View]) -> NDArray[np.float32]:
+def _light(size: int, views: Sequence[ViewingConditions]) -> NDArray[np.float32]:
     """Gain of each pixel and channel, shape (N, size, size, 3)."""
     across = np.linspace(-0.5, 0.5, size, dtype=np.float32)
     right = _column([view.slope[0] for view in views]) * across[None, None, :, None]

@@ -43,7 +43,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What came of each step."""
+    """Result of each step."""
 
     training: TrainingResult
     report: Report

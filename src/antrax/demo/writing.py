@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from antrax.demo.ants import IDS
-from antrax.demo.filming import Film
 from antrax.demo.measuring import (
     AREAS,
     FRAMES_PER_SECOND,
@@ -22,6 +21,7 @@ from antrax.demo.measuring import (
     metres_per_pixel,
 )
 from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE
+from antrax.demo.recording import Recording
 from antrax.io.layout import SessionLayout
 from antrax.io.names import example_name
 from antrax.io.stacks import write_stacks
@@ -83,14 +83,14 @@ def write_parameters(
     layout.parameters_file.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
-def write_movie(layout: SessionLayout, movie: int, films: dict[str, Film]) -> None:
+def write_movie(layout: SessionLayout, movie: int, recordings: dict[str, Recording]) -> None:
     """Write the images of a movie's tracklets and the tracker's measurements."""
     write_stacks(
         layout.file("images", movie),
-        ((name, shot.images) for name, shot in films.items()),
+        ((name, recording.images) for name, recording in recordings.items()),
     )
-    size = next(iter(films.values())).images.shape[1]
-    measured = {name: measure(shot.images, shot.course) for name, shot in films.items()}
+    size = next(iter(recordings.values())).images.shape[1]
+    measured = {name: measure(recording.images, recording.trajectory) for name, recording in recordings.items()}
     passed = {name: has_plausible_area(data[:1], size) for name, data in measured.items()}
     write_arrays(layout.file("trdata", movie), measured, "single")
     write_arrays(layout.file("frame_passed", movie), passed, "logical")
@@ -108,12 +108,12 @@ def write_arrays(path: Path, arrays: dict[str, NDArray[np.float32]] | dict[str, 
                 dataset.attrs["MATLAB_int_decode"] = np.int32(1)
 
 
-def write_examples(folder: Path, experiment: str, tracklet: str, first: int, shot: Film) -> None:
+def write_examples(folder: Path, experiment: str, tracklet: str, first: int, recording: Recording) -> None:
     """Write a tracklet's images as PNG files with a white background, by the label of each."""
-    white = np.where(shot.images.any(axis=-1, keepdims=True), shot.images, np.uint8(255))
-    for label in set(shot.labels):
+    white = np.where(recording.images.any(axis=-1, keepdims=True), recording.images, np.uint8(255))
+    for label in set(recording.labels):
         (folder / label).mkdir(exist_ok=True)
-    for frame, (image, label) in enumerate(zip(white, shot.labels, strict=True), first):
+    for frame, (image, label) in enumerate(zip(white, recording.labels, strict=True), first):
         Image.fromarray(image).save(folder / label / example_name(experiment, tracklet, frame), compress_level=1)
 
 

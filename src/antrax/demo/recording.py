@@ -9,12 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.demo.ants import Ant, midline, turn, upright
-from antrax.demo.behaviour import TROUBLES, Act, Lamp, Trouble, Walk, act, drift, walk
-from antrax.demo.debris import Thing, draw_thing
+from antrax.demo.ants import Ant, midline, rotate, upright
+from antrax.demo.behaviour import (
+    IMPAIRMENTS,
+    Behaviour,
+    Impairment,
+    Lighting,
+    Trajectory,
+    drift,
+    random_walk,
+    simulate_behaviour,
+)
+from antrax.demo.debris import Debris, draw_debris
 from antrax.demo.drawing import draw_ant
-from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE, Plan
-from antrax.demo.rendering import NOMINAL_SIZE, Canvas, Floats, View, expose
+from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE, TrackletPlan
+from antrax.demo.rendering import NOMINAL_SIZE, Canvas, Floats, ViewingConditions, expose
 
 # Pictures that the camera records at a time: what fits a processor's cache.
 _BATCH = 24
@@ -22,8 +31,8 @@ _TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """What the tracker got of one tracklet.
+class Recording:
+    """Blob images and true labels of one tracklet.
 
     Attributes
     ----------
@@ -31,123 +40,130 @@ class Film:
         Blob images, shape (N, S, S, 3), rgb; background 0.
     labels
         True label of each frame.
-    course
-        Where the blob was.
+    trajectory
+        Position of the blob in each frame.
     """
 
     images: NDArray[np.uint8]
     labels: tuple[str, ...]
-    course: Walk
+    trajectory: Trajectory
 
 
-def film(
-    plan: Plan,
-    cast: Sequence[Ant | Thing],
+def record(
+    plan: TrackletPlan,
+    individuals: Sequence[Ant | Debris],
     start: tuple[float, float],
-    lamp: Lamp,
+    lighting: Lighting,
     size: int,
     rng: np.random.Generator,
-) -> Film:
-    """Film a tracklet.
+) -> Recording:
+    """Simulate the recording of a tracklet.
 
     Parameters
     ----------
     plan
         The tracklet.
-    cast
-        The individuals and things that `plan.actors` counts through.
+    individuals
+        The ants and pieces of debris that `plan.members` are indices of.
     start
         Where the blob is in the first frame, in pixels of the arena.
-    lamp
+    lighting
         The movie's light.
     size
         Side of the blob images, in pixels.
     rng
-        Source of chance.
+        Random generator.
     """
     pace = {NOTHING: 0.0, SEVERAL: 0.7, UNREADABLE: 1.5}.get(plan.label, 3.0)
-    course = walk(plan.frames, start, pace * size / NOMINAL_SIZE, rng)
-    return film_along(plan.label, [cast[actor] for actor in plan.actors], course, lamp, size, rng)
+    trajectory = random_walk(plan.frames, start, pace * size / NOMINAL_SIZE, rng)
+    return record_along(plan.label, [individuals[member] for member in plan.members], trajectory, lighting, size, rng)
 
 
-def film_along(
-    label: str, actors: Sequence[Ant | Thing], course: Walk, lamp: Lamp, size: int, rng: np.random.Generator
-) -> Film:
-    """Film animals, or a thing, along a way.
+def record_along(
+    label: str,
+    members: Sequence[Ant | Debris],
+    trajectory: Trajectory,
+    lighting: Lighting,
+    size: int,
+    rng: np.random.Generator,
+) -> Recording:
+    """Simulate the recording of animals, or of one piece of debris, along a trajectory.
 
     Parameters
     ----------
     label
         Label of the tracklet: an ID, or what its images show.
-    actors
-        The animals, or the one thing, in the blob.
-    course
+    members
+        The animals, or the one piece of debris, in the blob.
+    trajectory
         Where the blob goes.
-    lamp, size, rng
-        As for `film`.
+    lighting, size, rng
+        As for `record`.
     """
     scale = size / NOMINAL_SIZE
-    labels = [label] * len(course.speeds)
-    first = actors[0]
-    if isinstance(first, Thing):
-        pictures = _picture_thing(first, course, size, rng)
+    labels = [label] * len(trajectory.speeds)
+    first = members[0]
+    if isinstance(first, Debris):
+        pictures = _picture_debris(first, trajectory, size, rng)
     elif label == SEVERAL:
-        ants = [actor for actor in actors if isinstance(actor, Ant)]
-        acts = [act(course, None, False, scale, rng) for _ in ants]
+        ants = [member for member in members if isinstance(member, Ant)]
+        acts = [simulate_behaviour(trajectory, None, False, scale, rng) for _ in ants]
         pictures = _picture_group(ants, acts, size, rng)
     else:
-        part = _rehearse(label, course, scale, rng)
+        part = _sample_behaviour(label, trajectory, scale, rng)
         if label != UNREADABLE:
             labels = np.where(part.legible(), label, UNREADABLE).tolist()
         pictures = _picture_ant(first, part, size, rng)
-    images = np.concatenate(list(_recorded(pictures, course, lamp, rng)))
-    return Film(images=images, labels=tuple(labels), course=course)
+    images = np.concatenate(list(_recorded(pictures, trajectory, lighting, rng)))
+    return Recording(images=images, labels=tuple(labels), trajectory=trajectory)
 
 
-def _rehearse(label: str, course: Walk, scale: float, rng: np.random.Generator) -> Act:
-    """Let an ant act so that most frames deserve the tracklet's label."""
+def _sample_behaviour(label: str, trajectory: Trajectory, scale: float, rng: np.random.Generator) -> Behaviour:
+    """Simulate behaviour in which most frames show the tracklet's label."""
     if label == UNREADABLE:
-        trouble: Trouble = TROUBLES[rng.choice(len(TROUBLES), p=[0.45, 0.25, 0.3])]
-        return act(course, trouble, False, scale, rng)
+        impairment: Impairment = IMPAIRMENTS[rng.choice(len(IMPAIRMENTS), p=[0.45, 0.25, 0.3])]
+        return simulate_behaviour(trajectory, impairment, False, scale, rng)
     for attempt in range(_TRIES):
-        part = act(course, None, attempt == _TRIES - 1, scale, rng)
+        part = simulate_behaviour(trajectory, None, attempt == _TRIES - 1, scale, rng)
         if part.legible().mean() > 0.5:
             break
     return part
 
 
 def _recorded(
-    pictures: Iterator[tuple[NDArray[np.uint8], View]],
-    course: Walk,
-    lamp: Lamp,
+    pictures: Iterator[tuple[NDArray[np.uint8], ViewingConditions]],
+    trajectory: Trajectory,
+    lighting: Lighting,
     rng: np.random.Generator,
 ) -> Iterator[NDArray[np.uint8]]:
     """Blob images, in batches, of pictures that come one by one."""
     batch: list[NDArray[np.uint8]] = []
-    views: list[View] = []
+    views: list[ViewingConditions] = []
     for frame, (picture, view) in enumerate(pictures, 1):
-        x, y = course.places[frame - 1].tolist()
+        x, y = trajectory.places[frame - 1].tolist()
         batch.append(picture)
-        views.append(lamp.view_of(x, y, view))
-        if len(batch) == _BATCH or frame == len(course.speeds):
+        views.append(lighting.view_of(x, y, view))
+        if len(batch) == _BATCH or frame == len(trajectory.speeds):
             yield expose(batch, views, rng)
             batch, views = [], []
 
 
-def _picture_ant(ant: Ant, part: Act, size: int, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.uint8], View]]:
+def _picture_ant(
+    ant: Ant, part: Behaviour, size: int, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.uint8], ViewingConditions]]:
     """Pictures of a single ant."""
     tilt, shade = _tilt(len(part.poses), rng), _shade(len(part.poses), rng)
     for frame, (pose, view) in enumerate(zip(part.poses, part.views, strict=True)):
         (line,) = upright([midline(ant, pose)])
         canvas = Canvas(size)
-        angle = float(tilt[frame]) + math.pi * bool(part.turned[frame])
-        draw_ant(canvas, ant, pose, turn(line, angle), shade[frame])
+        angle = float(tilt[frame]) + math.pi * bool(part.flipped[frame])
+        draw_ant(canvas, ant, pose, rotate(line, angle), shade[frame])
         yield canvas.picture(view), view
 
 
 def _picture_group(
-    ants: Sequence[Ant], acts: Sequence[Act], size: int, rng: np.random.Generator
-) -> Iterator[tuple[NDArray[np.uint8], View]]:
+    ants: Sequence[Ant], acts: Sequence[Behaviour], size: int, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.uint8], ViewingConditions]]:
     """Pictures of ants that touch: side by side, head to head, or one across the other."""
     frames = len(acts[0].poses)
     angles, shifts = _group(len(ants), frames, rng)
@@ -155,7 +171,7 @@ def _picture_group(
     for frame in range(frames):
         poses = [part.poses[frame] for part in acts]
         lines = [
-            turn(midline(ant, pose), angles[which, frame]) + shifts[which, frame]
+            rotate(midline(ant, pose), angles[which, frame]) + shifts[which, frame]
             for which, (ant, pose) in enumerate(zip(ants, poses, strict=True))
         ]
         canvas = Canvas(size)
@@ -184,15 +200,15 @@ def _group(ants: int, frames: int, rng: np.random.Generator) -> tuple[Floats, Fl
     return angles, shifts
 
 
-def _picture_thing(
-    thing: Thing, course: Walk, size: int, rng: np.random.Generator
-) -> Iterator[tuple[NDArray[np.uint8], View]]:
-    """Pictures of a thing, which lies still but for the tracker's unsteady idea of its axis."""
-    frames = len(course.speeds)
-    alive = thing.kind == "larva"
+def _picture_debris(
+    item: Debris, trajectory: Trajectory, size: int, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.uint8], ViewingConditions]]:
+    """Pictures of a piece of debris, which lies still except for noise in the fitted axis."""
+    frames = len(trajectory.speeds)
+    alive = item.kind == "larva"
     bend = rng.uniform(-0.9, 0.9) + drift(frames, 0.2 if alive else 0.02, 0.97, rng)
-    tilt = _tilt(frames, rng) * (1 if thing.kind == "glare" else 2)
-    view = View(
+    tilt = _tilt(frames, rng) * (1 if item.kind == "glare" else 2)
+    view = ViewingConditions(
         blur=rng.uniform(0.45, 1.1),
         veil=rng.uniform(0.0, 0.2),
         noise=rng.uniform(5.0, 9.0),
@@ -200,7 +216,7 @@ def _picture_thing(
     )
     for frame in range(frames):
         canvas = Canvas(size)
-        draw_thing(canvas, thing, float(bend[frame]), float(tilt[frame]))
+        draw_debris(canvas, item, float(bend[frame]), float(tilt[frame]))
         yield canvas.picture(view), view
 
 
