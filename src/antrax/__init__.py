@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from antrax.classification.run import ClassifyOptions, Report, classify
     from antrax.demo import generate_experiment
     from antrax.errors import AntraxError
+    from antrax.io.experiments import find_experiments
     from antrax.io.positions_table import read_positions
     from antrax.io.results import read_frame_probabilities, read_results
-    from antrax.io.session import Session, find_experiments, open_session
+    from antrax.io.session import Session, open_session
     from antrax.io.tracklets import Tracklet, iter_tracklets
     from antrax.labels import Category, Labels
     from antrax.progress import Reporter
@@ -49,7 +50,7 @@ _SOURCES = {
     "TrainOptions": "training.run",
     "TrainingResult": "training.run",
     "classify": "classification.run",
-    "find_experiments": "io.session",
+    "find_experiments": "io.experiments",
     "generate_experiment": "demo",
     "merge_trainsets": "training.merging",
     "open_session": "io.session",

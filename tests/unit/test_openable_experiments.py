@@ -58,11 +58,11 @@ def test_a_sessions_own_folder_is_opened_at_that_session(make_session, tmp_path,
     assert names(places) == ["exp"]
 
 
-def test_a_folder_holds_experiments_up_to_three_levels_deep(make_session, tmp_path, memory):
+def test_a_folder_holds_experiments_at_any_depth(make_session, tmp_path, memory):
     for where in ("lab/a/s", "lab/x/b/s", "lab/x/y/c/s", "lab/x/y/z/d/s", "lab/.hidden/e/s"):
         make_session(where)
     places = Places([tmp_path / "lab"], None, memory)
-    assert names(places) == ["a", "b", "c"]
+    assert names(places) == ["a", "b", "c", "d"]
     assert places.start[0] == places.all()[0].id
 
 

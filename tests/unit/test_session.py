@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,13 @@ from hypothesis import strategies as st
 
 from antrax.demo import DemoExperiment
 from antrax.errors import ExperimentError, LabelsError
+from antrax.io.experiments import find_experiments, is_experiment
 from antrax.io.results import classified_movies, read_results
 from antrax.io.session import (
     Movie,
     Session,
-    find_experiments,
+    choose_movies,
     from_movies_file,
-    is_experiment,
     open_session,
     parse_movie_list,
     session_dirs,
@@ -288,91 +289,6 @@ def test_broken_parameters_are_told_with_the_file(make_session, content: str) ->
         _ = open_session(session).parameters
 
 
-# --- which experiments an argument stands for --------------------------------------------------------------------
-
-
-def test_an_experiment_stands_for_itself(make_session, tmp_path: Path) -> None:
-    session = make_session("exp/s")
-    assert find_experiments(tmp_path / "exp") == [tmp_path / "exp"]
-    assert find_experiments(session) == [session]
-
-
-def test_a_folder_stands_for_the_experiments_in_it(make_session, tmp_path: Path) -> None:
-    for name in ("all/b [2]", "all/a 1"):
-        make_session(f"{name}/session")
-    (tmp_path / "all" / "notes").mkdir()
-    (tmp_path / "all" / "todo.txt").touch()
-    assert find_experiments(tmp_path / "all") == [tmp_path / "all" / "a 1", tmp_path / "all" / "b [2]"]
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
-def test_a_folder_that_nobody_may_look_into_hides_no_experiment(
-    make_session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_session("drive/exp/session")
-    closed = tmp_path / "drive" / "System Volume Information"
-    closed.mkdir()
-    closed.chmod(0)
-    if os.geteuid() == 0:  # nothing is closed to root
-        is_file = Path.is_file
-
-        def refuse(path: Path, **options: bool) -> bool:
-            if closed in path.parents:
-                raise PermissionError(13, "Permission denied", str(path))
-            return is_file(path, **options)
-
-        monkeypatch.setattr(Path, "is_file", refuse)
-    assert find_experiments(tmp_path / "drive") == [tmp_path / "drive" / "exp"]
-
-
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
-def test_a_text_file_lists_experiments_relative_to_itself(tmp_path: Path, ending: str, mark: bytes) -> None:
-    lists = tmp_path / "lists"
-    lists.mkdir()
-    lines = [
-        "one",
-        "# a comment",
-        "",
-        "  # another",
-        "  ../two words [3]  ",
-        str(tmp_path / "three"),
-        "./one/",
-        "~ne",
-        '"/a b"',
-    ]
-    (lists / "list.txt").write_bytes(mark + ending.join(lines).encode())
-    assert find_experiments(lists / "list.txt") == [
-        lists / "one",
-        tmp_path / "two words [3]",
-        tmp_path / "three",
-        lists / "~ne",
-        Path("/a b"),
-    ]
-
-
-def test_a_list_may_start_from_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
-    (tmp_path / "list.txt").write_text("~/exp\n")
-    assert find_experiments(tmp_path / "list.txt") == [tmp_path / "home" / "exp"]
-
-
-@pytest.mark.parametrize("content", [b"", b"# nothing\n\n", b"\x89HDF\r\n\x1a\n\xff\xfe"])
-def test_a_file_that_lists_nothing_is_told(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "list.txt").write_bytes(content)
-    with pytest.raises(ExperimentError, match=r"list\.txt (lists no experiment|is neither a folder nor a text file)"):
-        find_experiments(tmp_path / "list.txt")
-
-
-def test_what_stands_for_no_experiment_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ExperimentError, match="nowhere does not exist"):
-        find_experiments(tmp_path / "nowhere")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ExperimentError, match="empty is no tracked experiment and contains none"):
-        find_experiments(tmp_path / "empty")
-
-
 # --- lists of movies --------------------------------------------------------------------------------------------
 
 
@@ -415,6 +331,30 @@ def test_no_text_breaks_the_list_of_movies(text: str) -> None:
         return
     assert movies == sorted(set(movies))
     assert movies
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen", "missing"),
+    [
+        ("1-5,9", [2, 3], [9]),
+        ("1-5", [2, 3], []),
+        ("2", [2], []),
+        ("2,4", [2], [4]),
+        ("2,4,3-5", [2, 3], [4]),
+        ("8-9", [], [8, 9]),
+        ("5", [], [5]),
+    ],
+)
+def test_a_range_means_the_movies_that_exist_and_a_number_that_movie(
+    text: str, chosen: list[int], missing: list[int]
+) -> None:
+    movies = parse_movie_list(text)
+    assert choose_movies(movies, {2, 3, 7}) == (chosen, missing)
+    assert choose_movies(pickle.loads(pickle.dumps(movies)), {2, 3, 7}) == (chosen, missing)
+
+
+def test_of_a_plain_sequence_of_movies_each_is_named() -> None:
+    assert choose_movies([3, 1, 3], [3]) == ([3], [1])
 
 
 # --- made-up and real sessions ----------------------------------------------------------------------------------

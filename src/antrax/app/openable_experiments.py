@@ -15,13 +15,10 @@ from pathlib import Path
 
 from antrax.errors import AntraxError, ExperimentError
 from antrax.io.atomic import make_folder, write_atomically
-from antrax.io.layout import SESSION_MARK, is_session
-from antrax.io.session import Session, find_experiments, open_session, session_dirs
+from antrax.io.experiments import experiments_below, find_experiments
+from antrax.io.layout import SESSION_MARK
+from antrax.io.session import Session, open_session, session_dirs
 
-# Experiments lie at most so deep in a folder that was given: FOLDER/2026/colony1/experiment.
-_DEPTH = 3
-# A home folder, or a whole drive, is not searched to its end.
-_MOST_FOLDERS = 20_000
 # It is looked for new experiments after so many seconds, and so many times the time that looking takes.
 _LOOK_AGAIN_S, _LOOK_AGAIN_TIMES = 3.0, 10.0
 _MOST_RECENT = 20
@@ -52,7 +49,7 @@ class Places:
     Parameters
     ----------
     arguments : sequence of Path
-        Each an experiment (or a session of one), a folder that holds some at most three levels deep, or a text file
+        Each an experiment (or a session of one), a folder that holds some at any depth, or a text file
         that lists experiments.
     session : str, optional
         Session to start with; the latest by default.
@@ -169,11 +166,11 @@ class Places:
         except ExperimentError:
             if not path.is_dir():
                 raise
-        inside = _experiments_in(path)
+        inside = experiments_below(path, links_out=False).paths
         if not inside:
             raise ExperimentError(
-                f"{path} is no tracked experiment and, {_DEPTH} levels deep, holds none: no folder there has a session "
-                f"with {SESSION_MARK.as_posix()}; run the tracking step first"
+                f"{path} is no tracked experiment and holds none: no folder in it has a session with "
+                f"{SESSION_MARK.as_posix()}; run the tracking step first"
             )
         self._folders.append(path)
         return [(experiment, None) for experiment in inside]
@@ -188,7 +185,9 @@ class Places:
 
     def _look(self) -> tuple[Place, ...]:
         places: dict[str, Place] = {}
-        inside = (experiment for folder in self._folders for experiment in _experiments_in(folder))
+        inside = (
+            experiment for folder in self._folders for experiment in experiments_below(folder, links_out=False).paths
+        )
         for path in [*self._experiments, *inside]:
             try:
                 experiment, _ = _opened(path)
@@ -220,45 +219,3 @@ def _opened(path: Path) -> tuple[Path, str | None]:
     """The experiment at a path, and the session where the path is that of a session. Raises `ExperimentError`."""
     session = open_session(path)
     return session.experiment, session.name if session.path == path else None
-
-
-def _experiments_in(folder: Path) -> list[Path]:
-    """Experiments below a folder, sorted. What cannot be read, hidden folders and links that lead out are left out."""
-    found: list[Path] = []
-    root = os.path.realpath(folder)
-    level = [folder]
-    looked_at: set[str] = set()
-    for _ in range(_DEPTH + 1):
-        below: list[Path] = []
-        for path in level:
-            real = os.path.realpath(path)
-            if real in looked_at or not (real == root or real.startswith(root.rstrip(os.sep) + os.sep)):
-                continue
-            looked_at.add(real)
-            if len(looked_at) > _MOST_FOLDERS:
-                return sorted(found)
-            try:
-                with os.scandir(path) as entries:
-                    folders = [Path(entry.path) for entry in entries if _is_folder(entry)]
-            except OSError:
-                continue
-            if any(_has_mark(child) for child in folders):
-                found.append(path)
-            else:
-                below += folders
-        level = sorted(below)
-    return sorted(found)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return not entry.name.startswith(".") and entry.is_dir()
-    except OSError:
-        return False
-
-
-def _has_mark(session: Path) -> bool:
-    try:
-        return is_session(session)
-    except OSError:
-        return False

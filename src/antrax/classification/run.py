@@ -18,9 +18,10 @@ from antrax.classification.classifier_file import Classifier, find_classifier, r
 from antrax.classification.decision import Rule
 from antrax.classification.engine import Job, Model, Worker, make_model, start_worker, work
 from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError, OptionError, StackError
+from antrax.io.experiments import find_experiments
 from antrax.io.results import Classified, autoids_file, confidence_file, frameprobs_file
 from antrax.io.results_writer import MovieWriter
-from antrax.io.session import Session, find_experiments, open_session
+from antrax.io.session import Session, choose_movies, open_session
 from antrax.io.sources import MoviePart, check_parts, source_of
 from antrax.labels import Category, Labels
 from antrax.networks.devices import choose_device, processors
@@ -154,7 +155,7 @@ def classify(
         raise OptionError(f"--nw {options.workers}: at least one worker is needed")
     started = time.monotonic()
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    experiments = list(dict.fromkeys(found for given in paths for found in find_experiments(given)))
+    experiments = list(dict.fromkeys(found for given in paths for found in find_experiments(given, reporter.say)))
     device = choose_device(options.device)
     classifiers: dict[Path, Classifier] = {}
     reports, movies = [], []
@@ -262,11 +263,11 @@ def _movies_to_classify(
         )
     numbers = list(stacks)
     if options.movies is not None:
-        if absent := [number for number in options.movies if number not in stacks]:
-            raise ExperimentError(
-                f"{session.path} has no image stack of movie {', '.join(map(str, absent))}; it has {_ranges(numbers)}"
+        there, (numbers, absent) = numbers, choose_movies(options.movies, stacks)
+        if absent:
+            report.failures.append(
+                f"{session.path} has no image stack of movie {_ranges(absent)}; it has {_ranges(there)}"
             )
-        numbers = sorted(set(options.movies))
     elif without := session.movies_without_stack:
         reporter.say(
             f"{session.experiment.name}: {len(without)} of {len(session.movies)} movies have no image stack "

@@ -44,7 +44,7 @@ MOVIES = click.option(
     "movies",
     type=MovieList(),
     metavar="LIST",
-    help="Movies: 4, or 3,5,6, or 1-5,7; all by default, or with the word all.",
+    help="Movies: 4, or 3,5,6, or 1-5,7 (of a range, those that exist); all by default, or with the word all.",
 )
 
 

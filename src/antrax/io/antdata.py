@@ -105,13 +105,12 @@ def writing_antdata(session: Session) -> Iterator[AntdataWriter]:
 
 def metres_per_pixel(session: Session) -> float:
     """Size of a pixel (`geometry_rscale`). Raises `ExperimentError` where the session does not tell."""
-    value = session.parameters.get("geometry_rscale")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
+    value = session.parameters.metres_per_pixel
+    if value is None:
         raise ExperimentError(
-            f"{session.path / 'parameters' / 'prmtrs.json'} does not tell the size of a pixel in metres "
-            f"(geometry_rscale is {value!r})"
+            f"{session.layout.parameters_file} does not tell the size of a pixel in metres (geometry_rscale is None)"
         )
-    return float(value)
+    return value
 
 
 def _columns(positions: MoviePositions, animal: int, scale: float) -> NDArray[np.float64]:
@@ -188,11 +187,7 @@ def antdata_movies(session: Session) -> list[int]:
 
 def _colonies(session: Session) -> tuple[str, ...]:
     """Names of the colonies; one empty name where there is one colony."""
-    parameters = session.parameters
-    labels = parameters.get("geometry_colony_labels")
-    if parameters.get("geometry_multi_colony") and isinstance(labels, list) and labels:
-        return tuple(str(label) for label in labels)
-    return ("",)
+    return session.parameters.colony_labels or ("",)
 
 
 def read_antdata(session: Session, movie: int) -> MoviePositions:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, TrainsetError
+from antrax.io.experiments import is_experiment
 from antrax.io.layout import EXAMPLES, ClassifierLayout, is_session
-from antrax.io.session import Session, is_experiment, open_session
+from antrax.io.session import Session, open_session
 
 # What anTraX writes, and what people's programs save instead.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")

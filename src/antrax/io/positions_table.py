@@ -48,6 +48,7 @@ from antrax.io.antdata import antdata_movies, read_antdata
 from antrax.io.atomic import make_folder, replacing
 from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, individual_names, movie_frames
 from antrax.io.regular_files import open_regular
+from antrax.io.session import choose_movies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +133,7 @@ def writing_positions(session: Session) -> Iterator[Callable[[MoviePositions], N
     """
     import pyarrow.parquet as pq
 
-    scale = session.parameters.get("geometry_rscale")
+    scale = session.parameters.metres_per_pixel
     with contextlib.ExitStack() as files:
 
         def add(positions: MoviePositions) -> None:
@@ -141,7 +142,7 @@ def writing_positions(session: Session) -> Iterator[Callable[[MoviePositions], N
             for path in (table, netcdf):
                 make_folder(path.parent)
             pq.write_table(
-                to_table(positions, scale if isinstance(scale, int | float) else None),
+                to_table(positions, scale),
                 files.enter_context(replacing(table)),
                 compression="zstd",
             )
@@ -255,7 +256,10 @@ def positions_span(session: Session, movies: Iterable[int] | None = None) -> tup
 
 
 def _wanted(session: Session, movies: Iterable[int] | None) -> list[int]:
-    wanted = solved_movies(session) if movies is None else sorted(set(movies))
+    wanted = solved_movies(session)
+    if movies is not None:
+        chosen, missing = choose_movies(movies, wanted)
+        wanted = sorted([*chosen, *missing])  # reading tells which have none
     if not wanted:
         raise ExperimentError(f"{session.path} has no positions; type `antrax solve {session.experiment}` first")
     return wanted

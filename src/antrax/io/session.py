@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,8 @@ from typing import Any, Literal
 from antrax.errors import ExperimentError
 from antrax.io.labels_file import from_labels_file
 from antrax.io.layout import SESSION_MARK, SessionLayout, is_session
+from antrax.io.parameters import Parameters, from_parameters_file
+from antrax.io.text import read_text
 from antrax.labels import Labels
 
 
@@ -93,23 +94,14 @@ class Session:
         return from_labels_file(self.layout.labels_file)
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Parameters:
         """`prmtrs.json`; empty where there is none. Raises `ExperimentError` where it is broken."""
-        path = self.layout.parameters_file
-        try:
-            values = json.loads(path.read_text(encoding="utf-8-sig"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise ExperimentError(f"{path} cannot be read: {error}") from None
-        if not isinstance(values, dict):
-            raise ExperimentError(f"{path} does not hold a table of parameters")
-        return values
+        return from_parameters_file(self.layout.parameters_file)
 
     @property
     def inverted(self) -> bool:
         """Whether animals are light on dark: the background of blob images is then black and stays black."""
-        return bool(self.parameters.get("segmentation_invert", False))
+        return self.parameters.inverted
 
     @property
     def movies(self) -> dict[int, Movie]:
@@ -181,57 +173,6 @@ def session_dirs(experiment: Path) -> list[Path]:
     return [path for _, path in sorted(ages)]
 
 
-def is_experiment(path: Path) -> bool:
-    """Whether a folder holds a session (or is one); one that cannot be looked into is none."""
-    try:
-        return path.is_dir() and (is_session(path) or bool(session_dirs(path)))
-    except ExperimentError:
-        return False
-
-
-def find_experiments(path: str | os.PathLike[str]) -> list[Path]:
-    """The experiments that a command's argument stands for.
-
-    Parameters
-    ----------
-    path : path
-        An experiment, a folder that contains some, or a text file that lists some: one path a line, relative to the
-        file, `#` comments and blank lines skipped.
-
-    Raises
-    ------
-    ExperimentError
-        Nothing is there, or it stands for no experiment. Paths in a list are not checked here, so that one
-        bad line does not stop the others.
-    """
-    path = Path(path).expanduser().absolute()
-    if path.is_file():
-        return _from_list_file(path)
-    if not path.is_dir():
-        raise ExperimentError(f"{path} does not exist")
-    if is_session(path) or session_dirs(path):
-        return [path]
-    inside = sorted(child for child in path.iterdir() if is_experiment(child))
-    if not inside:
-        raise ExperimentError(
-            f"{path} is no tracked experiment and contains none: no folder in it holds {SESSION_MARK.as_posix()}"
-        )
-    return inside
-
-
-def _from_list_file(path: Path) -> list[Path]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise ExperimentError(f"{path} is neither a folder nor a text file that lists experiments") from None
-    # quotes come along where a path was copied from a file manager
-    wanted = [line.strip().strip('"') for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not wanted:
-        raise ExperimentError(f"{path} lists no experiment; write one path a line")
-    # a name may start with ~ and yet stand for nobody's home: os.path then leaves it alone, pathlib raises
-    return list(dict.fromkeys(Path(os.path.normpath(path.parent / os.path.expanduser(line))) for line in wanted))  # noqa: PTH111
-
-
 def from_movies_file(path: Path) -> dict[int, Movie]:
     """Read `movies_info.txt`; an absent file gives an empty table.
 
@@ -241,11 +182,11 @@ def from_movies_file(path: Path) -> dict[int, Movie]:
         A column is missing or a number is none, naming the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).split("\n")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExperimentError(f"{path} cannot be read: {error}") from None
+    except OSError as error:
+        raise ExperimentError(f"{path} cannot be read: {error.strerror or error}") from None
     rows = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         return {}
@@ -300,7 +241,51 @@ def _number(text: str | None, missing: float) -> float:
     return missing if text is None or text.lower() in ("", "nan") else float(text)
 
 
-def parse_movie_list(text: str) -> list[int]:
+class MovieList(list[int]):
+    """Numbers of movies, sorted; those that only a range covers need not exist.
+
+    Parameters
+    ----------
+    named : iterable of int
+        Movies named one by one.
+    ranges : iterable of range
+    """
+
+    def __init__(self, named: Iterable[int], ranges: Iterable[range] = ()) -> None:
+        self.named = frozenset(named)
+        super().__init__(sorted(self.named.union(*ranges)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MovieList, (tuple(self.named), (tuple(self),))
+
+
+def choose_movies(wanted: Iterable[int], existing: Collection[int]) -> tuple[list[int], list[int]]:
+    """Which movies of a list exist, and which are missing though they were named.
+
+    Parameters
+    ----------
+    wanted : iterable of int
+        A `MovieList`, whose ranges mean those of their movies that exist; of any other, all movies are named.
+    existing : collection of int
+
+    Returns
+    -------
+    chosen, missing : list of int
+        Sorted. Where nothing of a list exists, all of it is missing.
+
+    Examples
+    --------
+    >>> choose_movies(parse_movie_list("1-5,9"), {2, 3, 7})
+    ([2, 3], [9])
+    """
+    movies = sorted(set(wanted))
+    chosen = [movie for movie in movies if movie in existing]
+    named = wanted.named if isinstance(wanted, MovieList) else frozenset(movies)
+    missing = [movie for movie in movies if movie not in existing and (movie in named or not chosen)]
+    return chosen, missing
+
+
+def parse_movie_list(text: str) -> MovieList:
     """Movies of ``4``, ``3,5,6`` or ``1-5,7``, sorted.
 
     Raises
@@ -308,13 +293,17 @@ def parse_movie_list(text: str) -> list[int]:
     ValueError
         It is none of these.
     """
-    movies: set[int] = set()
+    named: list[int] = []
+    ranges: list[range] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        match = re.fullmatch(r"\s*([0-9]{1,12})\s*(?:-\s*([0-9]{1,12})\s*)?", part)
         if not match or (match[2] and int(match[2]) < int(match[1])):
             raise ValueError(f"{text!r} is no list of movies; write 4, or 3,5,6, or 1-5,7")
         first, last = int(match[1]), int(match[2] or match[1])
         if last - first > 1_000_000:
             raise ValueError(f"{text!r} names more movies than any experiment has")
-        movies.update(range(first, last + 1))
-    return sorted(movies)
+        if match[2]:
+            ranges.append(range(first, last + 1))
+        else:
+            named.append(first)
+    return MovieList(named, ranges)

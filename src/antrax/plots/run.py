@@ -85,8 +85,7 @@ def plot_positions(
                 update(done)
 
         summaries = summarize(counted(), positions_span(session, wanted), size)
-    pixel = session.parameters.get("geometry_rscale")
-    scale = float(pixel) if isinstance(pixel, int | float) and pixel > 0 else None
+    scale = session.parameters.metres_per_pixel
     folder = make_folder(folder or session.path / "plots")
     written: list[Path] = []
     with reporter.bar("drawing", len(summaries) * len(figures), "figures") as update, mpl.rc_context(style()):

@@ -16,9 +16,10 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 
 from antrax.errors import AntraxError, OptionError, SolvingError
+from antrax.io.experiments import find_experiments
 from antrax.io.graphs import TrackletGraph, read_graph
 from antrax.io.positions import Kind, Placements, place
-from antrax.io.session import Session, find_experiments, open_session
+from antrax.io.session import Session, open_session
 from antrax.progress import Reporter, Update
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group, split_groups
@@ -40,6 +41,8 @@ from antrax.solving.solution import Contradiction, Solution, join_placements
 Method = Literal["joint", "antrax"]
 METHODS: tuple[Method, ...] = get_args(Method)
 T = TypeVar("T")
+
+_MOST = 10**9  # of anything that settings count
 
 
 @dataclass(frozen=True)
@@ -86,24 +89,28 @@ class Settings:
         """The session's own values, from `prmtrs.json` and the movie table."""
         parameters = session.parameters
 
-        def number(name: str, default: float) -> float:
-            value = parameters.get(name, default)
-            return default if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+        def positive(name: str, default: float) -> float:
+            value = parameters.positive(name)
+            return default if value is None else value
+
+        def whole(name: str, default: int) -> int:
+            value = parameters.whole(name, 0, _MOST)
+            return default if value is None else value
 
         rates = [movie.fps for movie in session.movies.values() if np.isfinite(movie.fps)]
         return cls(
             RuleOptions(
-                min_area=number("thrsh_meanareamin", RuleOptions.min_area),
-                max_area=number("thrsh_meanareamax", RuleOptions.max_area),
-                pairs_depth=int(number("graph_pairs_maxdepth", RuleOptions.pairs_depth)),
-                iterations=int(number("graph_max_iterations", RuleOptions.iterations)),
-                long_enough=int(number("export_too_long_to_be_wrong", RuleOptions.long_enough)),
-                soft=bool(parameters.get("export_use_soft", True)),
+                min_area=positive("thrsh_meanareamin", RuleOptions.min_area),
+                max_area=positive("thrsh_meanareamax", RuleOptions.max_area),
+                pairs_depth=whole("graph_pairs_maxdepth", RuleOptions.pairs_depth),
+                iterations=whole("graph_max_iterations", RuleOptions.iterations),
+                long_enough=whole("export_too_long_to_be_wrong", RuleOptions.long_enough),
+                soft=parameters.flag("export_use_soft", True),
             ),
             JointOptions(
                 max_error=max_error,
                 fps=float(np.median(rates)) if rates else float("nan"),
-                metres_per_pixel=number("geometry_rscale", float("nan")),
+                metres_per_pixel=positive("geometry_rscale", float("nan")),
             ),
         )
 

@@ -24,9 +24,10 @@ from antrax.io.examples import (
     pixel_digest,
     survey_examples,
 )
+from antrax.io.experiments import is_experiment
 from antrax.io.layout import EXAMPLES, ClassifierLayout
 from antrax.io.locks import only_writer
-from antrax.io.session import is_experiment, open_session
+from antrax.io.session import open_session
 from antrax.progress import Reporter
 from antrax.training.dataset import ground_of
 

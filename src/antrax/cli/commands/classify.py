@@ -57,8 +57,8 @@ def classify(
     """Give every tracklet of EXPERIMENTS a label.
 
     EXPERIMENTS is an experiment, a folder that contains some, or a text file that lists some (one path a line,
-    relative to the file; lines that start with # are comments). All are worked on in parallel. Results go into
-    `labels/` of each session.
+    relative to the file or the working folder; lines that start with # are comments). All are worked on in parallel.
+    Results go into `labels/` of each session.
     """
     from antrax.classification.run import ClassifyOptions
     from antrax.classification.run import classify as run

@@ -33,7 +33,7 @@ def extract_trainset(
 ) -> None:
     """Label tracklets and check a classification, in the browser.
 
-    Each EXPDIR is an experiment, a folder that holds some (three levels deep), or a text file that lists some; the
+    Each EXPDIR is an experiment, a folder that holds some (at any depth), or a text file that lists some; the
     first is opened, the others can be chosen in the page.
 
     The command prints the page's address. It works on this machine only; to sit at another one, use the SSH tunnel

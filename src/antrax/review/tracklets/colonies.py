@@ -16,7 +16,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from PIL import Image
 
 from antrax.errors import ExperimentError
 from antrax.io.names import parse_tracklet_name
+from antrax.io.parameters import Parameters
 from antrax.io.session import Session
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Colonies:
         self._index: NDArray[np.int64] | None = None  # 0 outside, 1 for the first colony, and so on
         try:
             parameters = session.parameters
-            if parameters.get("geometry_multi_colony"):
+            if parameters.multi_colony:
                 self.names = _names(session, parameters)
                 self._index = _read_masks(session, parameters, self.names)
         except ExperimentError as error:
@@ -92,32 +93,17 @@ class Colonies:
             return ()
 
 
-def _names(session: Session, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+def _names(session: Session, parameters: Parameters) -> tuple[str, ...]:
     """Names of the colonies, the first that of number 1."""
-    path = session.layout.parameters_file
-    labels = parameters.get("geometry_colony_labels")
-    if isinstance(labels, str):
-        labels = [labels]
-    if not labels:
-        number = _number_of_colonies(parameters) or _highest_index(session)
-        if not number:
-            raise ExperimentError(
-                f"{path} says that there are several colonies, but geometry_colony_labels does not name each of them"
-            )
-        return tuple(f"C{n}" for n in range(1, number + 1))
-    if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
-        raise ExperimentError(f"{path}: geometry_colony_labels is no list of names, {_NOT_KNOWN}")
-    if len(set(labels)) < len(labels):
-        raise ExperimentError(f"{path}: geometry_colony_labels names a colony twice, {_NOT_KNOWN}")
-    return tuple(labels)
-
-
-def _number_of_colonies(parameters: Mapping[str, Any]) -> int:
-    """What the parameters say; 0 where they do not."""
-    number = parameters.get("geometry_Ncolonies")
-    if not isinstance(number, int | float) or isinstance(number, bool) or not 1 <= number < 256:
-        return 0
-    return int(number) if number == int(number) else 0
+    if names := parameters.colony_labels:
+        return names
+    number = _highest_index(session)
+    if not number:
+        raise ExperimentError(
+            f"{parameters.path} says that there are several colonies, but geometry_colony_labels does not name each of "
+            "them"
+        )
+    return tuple(f"C{n}" for n in range(1, number + 1))
 
 
 def _highest_index(session: Session) -> int:
@@ -125,7 +111,7 @@ def _highest_index(session: Session) -> int:
     return int(_read_pixels(path).max(initial=0)) if path.is_file() else 0
 
 
-def _read_masks(session: Session, parameters: Mapping[str, Any], names: tuple[str, ...]) -> NDArray[np.int64]:
+def _read_masks(session: Session, parameters: Parameters, names: tuple[str, ...]) -> NDArray[np.int64]:
     """Number of the colony at each pixel, 0 for none; shape (rows, columns)."""
     folder = session.layout.masks
     try:
@@ -174,14 +160,13 @@ def _combined(masks: Mapping[str, Path]) -> NDArray[np.int64]:
     return index
 
 
-def _areas(path: Path, parameters: Mapping[str, Any], colonies: int) -> NDArray[np.int64]:
+def _areas(path: Path, parameters: Parameters, colonies: int) -> NDArray[np.int64]:
     """The separate areas of a mask, numbered in the order that the session's parameters give."""
     import cv2
 
     count, index, _, centres = cv2.connectedComponentsWithStats(_read_mask(path).astype(np.uint8), connectivity=8)
-    expected = _number_of_colonies(parameters) or colonies
-    order = parameters.get("geometry_multi_colony_numbering", "Vertical")
-    shift = parameters.get("geometry_multi_colony_circ_shift", 0)
+    expected = parameters.colony_count or colonies
+    order, shift = parameters.colony_order, parameters.colony_shift
     if count - 1 != expected or expected > colonies or order not in _ORDERS or shift:
         raise ExperimentError(
             f"{path} has {count - 1} separate areas for {colonies} colonies, numbered {order!r}, shifted by {shift}; "
