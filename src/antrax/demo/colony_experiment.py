@@ -46,8 +46,8 @@ def generate_colony(
 
     It has what a tracker leaves: measurements (`tracklets/trdata_<m>.mat`), the tracklet graph (`graphs/graph_<m>.h5`),
     blob images of the tracklets that look like single animals, masks, a background, `ids.cfg` where animals die; and
-    labelled examples, from the first half of the movies and, for labels that are rare there, from a recording of each animal
-    alone made before. The truth: `truth_positions.h5` (`read_truth`), the label of
+    labelled examples, from the first half of the movies and, for labels that are rare there, from a recording of each
+    animal alone made before. The truth: `truth_positions.h5` (`read_truth`), the label of
     each tracklet with images in `truth.csv`, and of each image in `truth_frames.csv`.
 
     Parameters
