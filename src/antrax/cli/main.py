@@ -17,7 +17,7 @@ from antrax.cli.commands.plot import plot
 from antrax.cli.commands.solve import solve
 from antrax.cli.commands.train import train
 from antrax.cli.params import CONTEXT
-from antrax.cli.streams import complain
+from antrax.cli.streams import print_error
 from antrax.errors import AntraxError, explain_mistake
 
 
@@ -77,16 +77,16 @@ def main(arguments: list[str] | None = None) -> None:
         code = cli.main(arguments, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
-        complain(_with_help(error))
+        print_error(_with_help(error))
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nstopped; nothing is lost, the same command starts again", err=True)
         sys.exit(130)
     except (AntraxError, MemoryError, OSError) as error:
-        complain(str(error) or type(error).__name__)
+        print_error(str(error) or type(error).__name__)
         sys.exit(1)
     except Exception as error:
-        complain(explain_mistake(error))
+        print_error(explain_mistake(error))
         sys.exit(1)
 
 

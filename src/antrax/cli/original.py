@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from antrax.cli.streams import note
+from antrax.cli.streams import print_note
 
 # The environment variable that made submission to a cluster the default of the original.
 HPC_VARIABLE = "ANTRAX_HPC"
@@ -97,7 +97,7 @@ def ignored(name: str, reason: str, *, metavar: str | None = None) -> Decorator:
 
     def tell(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value not in (None, False):
-            note(f"{name} has no effect: {reason}")
+            print_note(f"{name} has no effect: {reason}")
 
     more: dict[str, Any] = {"is_flag": True} if metavar is None else {"metavar": metavar}
     return click.option(
@@ -126,7 +126,7 @@ def cluster_options(name: str) -> Decorator:
         if value:
             raise click.UsageError(f"--hpc: {_CLUSTER[name]}", context)
         if os.environ.get(HPC_VARIABLE, "").strip().casefold() not in _FALSE:
-            note(f"the environment variable {HPC_VARIABLE} has no effect: antrax submits no cluster jobs")
+            print_note(f"the environment variable {HPC_VARIABLE} has no effect: antrax submits no cluster jobs")
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         for option, metavar in (("--dry", None), ("--hpc-options", "TEXT")):

@@ -29,7 +29,7 @@ def output() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_FILES)
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Print one line on standard error that starts with `error:`, red on a terminal.
 
     Parameters
@@ -40,7 +40,7 @@ def complain(message: str) -> None:
     _line("error: ", "red", message)
 
 
-def note(message: str) -> None:
+def print_note(message: str) -> None:
     """Print one line on standard error that starts with `note:`, after which the command goes on.
 
     Parameters

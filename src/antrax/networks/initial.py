@@ -1,4 +1,4 @@
-"""Where the training of a network that we did not design begins: its first weights, and how fast each may change."""
+"""Initial weights and learning-rate factors of networks that get pixels of 0 to 255 unscaled."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _NORMALISING = ("BatchNormalization", "LayerNormalization", "Softmax")
 
 
 @dataclass(frozen=True)
-class _Met:
-    """Pixels where they arrive: about the largest value, and that of the background."""
+class _PixelRange:
+    """Values of pixels at the input of a layer: about the largest one, and that of the background."""
 
     largest: float
     background: float
 
 
-_NO_PIXELS = _Met(1.0, 0.0)
+_SCALED_PIXELS = _PixelRange(1.0, 0.0)
 
 
 def initial_weights(graph: Graph, background: Background, seed: int) -> Weights:
-    """Random weights: kernels as Glorot and Bengio (2010, AISTATS) draw them, which is Keras's default.
+    """Draw random weights: kernels as Glorot and Bengio (2010, AISTATS) do, which is Keras's default.
 
-    A kernel that meets pixels as they are, up to 255, gets values so much smaller: it would answer in hundreds
-    otherwise, and no softmax learns from such. Biases make the answer to bare background 0, which is most of an image
-    and would drown the animal.
+    Kernels whose input is unscaled pixels, up to 255, get values that are smaller by as much: their outputs would be in
+    the hundreds otherwise, and a softmax of such logits does not learn. Biases make the output for bare background 0,
+    which is most of an image and would dominate the animal.
 
     Parameters
     ----------
@@ -44,29 +44,29 @@ def initial_weights(graph: Graph, background: Background, seed: int) -> Weights:
     seed : int
     """
     rng = np.random.default_rng(seed)
-    met = _pixels_met(graph, background)
+    pixels = _pixel_ranges(graph, background)
     weights: Weights = {}
     for name, shape in graph.weight_shapes().items():
         layer, _, variable = name.rpartition("/")
         if variable == "kernel":
-            limit = _glorot_limit(shape, _layer(graph, layer)) / met[layer].largest
+            limit = _glorot_limit(shape, _layer(graph, layer)) / pixels[layer].largest
             weights[name] = rng.uniform(-limit, limit, shape).astype(np.float32)
         else:
             ones = variable in ("gamma", "moving_variance")
             weights[name] = np.full(shape, 1.0 if ones else 0.0, np.float32)
-            if variable == "bias" and layer in met and met[layer].background:
+            if variable == "bias" and layer in pixels and pixels[layer].background:
                 kernel = weights[f"{layer}/kernel"]
                 depthwise = _layer(graph, layer).kind == "DepthwiseConv2D"
                 sums = kernel.sum((0, 1) if depthwise else tuple(range(kernel.ndim - 1)))
-                weights[name] = (-met[layer].background * sums).reshape(shape).astype(np.float32)
+                weights[name] = (-pixels[layer].background * sums).reshape(shape).astype(np.float32)
     return weights
 
 
 def rate_factors(graph: Graph, weights: Weights) -> Mapping[str, float]:
-    """Share of the learning rate that is right for kernels whose values are small because they meet whole pixels.
+    """Factors of the learning rate for kernels whose values are small because their input is unscaled pixels.
 
-    Steps of Adam have the size of the learning rate, whatever the gradient; in a kernel that answers to 255 instead of
-    1, a step changes the answer 255 times as much. Kernels of networks that were trained elsewhere may be as large as
+    Steps of Adam have the size of the learning rate, whatever the gradient; in a kernel with inputs of 255 instead of
+    1, a step changes the output 255 times as much. Kernels of networks that were trained elsewhere may be as large as
     any, and are then changed as fast as any.
 
     Parameters
@@ -81,8 +81,8 @@ def rate_factors(graph: Graph, weights: Weights) -> Mapping[str, float]:
         By the name of the kernel; below 1. Others change at the full rate.
     """
     factors = {}
-    for layer, met in _pixels_met(graph, "white").items():
-        if (scale := met.largest) == 1:
+    for layer, pixels in _pixel_ranges(graph, "white").items():
+        if (scale := pixels.largest) == 1:
             continue
         kernel = weights[f"{layer}/kernel"]
         usual = _glorot_limit(kernel.shape, _layer(graph, layer)) / math.sqrt(3)
@@ -106,33 +106,33 @@ def _glorot_limit(shape: Shape, layer: Layer) -> float:
     return math.sqrt(6 / (field * (inputs + outputs)))
 
 
-def _pixels_met(graph: Graph, background: Background) -> dict[str, _Met]:
+def _pixel_ranges(graph: Graph, background: Background) -> dict[str, _PixelRange]:
     """What pixels are, as every layer with a kernel gets them; where it does not get them, largest 1, background 0."""
-    sizes = {graph.layers[0].name: _Met(_WHITE, _WHITE if background == "white" else 0.0)}
+    sizes = {graph.layers[0].name: _PixelRange(_WHITE, _WHITE if background == "white" else 0.0)}
     found = {}
     weighted = graph.layer_weights()
     for layer in graph.layers[1:]:
         inputs = [sizes[name] for name in layer.inputs]
         if "kernel" in weighted.get(layer.name, {}):
-            met = inputs[0]
-            found[layer.name] = met if met.largest > _SCALED else replace(met, largest=1.0)
-            inputs = [_NO_PIXELS]
+            pixels = inputs[0]
+            found[layer.name] = pixels if pixels.largest > _SCALED else replace(pixels, largest=1.0)
+            inputs = [_SCALED_PIXELS]
         sizes[layer.name] = _passed_on(layer, inputs)
     return found
 
 
-def _passed_on(layer: Layer, inputs: list[_Met]) -> _Met:
-    """What becomes, about, of pixels in a layer."""
+def _passed_on(layer: Layer, inputs: list[_PixelRange]) -> _PixelRange:
+    """Approximate values of pixels after a layer."""
     first = inputs[0]
     if layer.kind == "Rescaling":
         scale, offset = (np.array(layer.options[key], float) for key in ("scale", "offset"))
         largest = max(np.abs(offset).max(), np.abs(first.largest * scale + offset).max())
-        return _Met(float(largest), float(np.mean(first.background * scale + offset)))
+        return _PixelRange(float(largest), float(np.mean(first.background * scale + offset)))
     if layer.kind in _UNCHANGING:
         return first
     if layer.kind in _NORMALISING or layer.options.get("activation") in BOUNDED:
-        return _NO_PIXELS
+        return _SCALED_PIXELS
     if layer.kind == "Multiply":
-        return _Met(min(math.prod(met.largest for met in inputs), _WHITE**2), 0.0)
+        return _PixelRange(min(math.prod(pixels.largest for pixels in inputs), _WHITE**2), 0.0)
     most = layer.options.get("max_value") or math.inf
-    return _Met(min(most, max(met.largest for met in inputs)), 0.0)
+    return _PixelRange(min(most, max(pixels.largest for pixels in inputs)), 0.0)

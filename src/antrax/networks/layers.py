@@ -62,7 +62,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Kind:
+class LayerKind:
     """What is known of a kind of layer without computing it.
 
     Parameters
@@ -316,51 +316,51 @@ _POOL = {
 }
 _AFFINE = {"center": (flag, True), "scale": (flag, True)}
 
-KINDS: Mapping[str, Kind] = {
-    "InputLayer": Kind({"batch_shape": (batch_shape, None)}, lambda options, _: options["batch_shape"][1:]),
-    "Rescaling": Kind({"scale": (numbers, None), "offset": (numbers, 0.0)}, _rescaling),
-    "ZeroPadding2D": Kind({"padding": (margin, 1)}, _resized(1)),
-    "Cropping2D": Kind({"cropping": (margin, 0)}, _resized(-1)),
-    "Conv2D": Kind(
+KINDS: Mapping[str, LayerKind] = {
+    "InputLayer": LayerKind({"batch_shape": (batch_shape, None)}, lambda options, _: options["batch_shape"][1:]),
+    "Rescaling": LayerKind({"scale": (numbers, None), "offset": (numbers, 0.0)}, _rescaling),
+    "ZeroPadding2D": LayerKind({"padding": (margin, 1)}, _resized(1)),
+    "Cropping2D": LayerKind({"cropping": (margin, 0)}, _resized(-1)),
+    "Conv2D": LayerKind(
         {"filters": (count, None), "kernel_size": (pair, None), **_WINDOW, "groups": (count, 1)},
         _convolution,
         _convolution_weights,
     ),
-    "DepthwiseConv2D": Kind(
+    "DepthwiseConv2D": LayerKind(
         {"kernel_size": (pair, None), "depth_multiplier": (count, 1), **_WINDOW}, _depthwise, _depthwise_weights
     ),
-    "Dense": Kind({"units": (count, None), "use_bias": (flag, True)}, _dense, _dense_weights),
-    "BatchNormalization": Kind(
+    "Dense": LayerKind({"units": (count, None), "use_bias": (flag, True)}, _dense, _dense_weights),
+    "BatchNormalization": LayerKind(
         {"axis": (axis, -1), "epsilon": (positive, 1e-3), **_AFFINE}, _on_last_axis, _batch_norm_weights
     ),
-    "LayerNormalization": Kind(
+    "LayerNormalization": LayerKind(
         {"axis": (axis, -1), "epsilon": (positive, 1e-3), **_AFFINE}, _on_last_axis, _affine_weights
     ),
-    "ReLU": Kind(
+    "ReLU": LayerKind(
         {"max_value": (or_none(positive), None), "negative_slope": (number, 0.0), "threshold": (number, 0.0)}, _same
     ),
-    "ELU": Kind({"alpha": (number, 1.0)}, _same),
-    "PReLU": Kind({"shared_axes": (or_none(axes), None)}, _same, _prelu_weights),
-    "Softmax": Kind({"axis": (axis, -1)}, _on_last_axis),
-    "Activation": Kind({"activation": (one_of(*ACTIVATIONS), None)}, _same),
-    "MaxPooling2D": Kind(_POOL, _pooling),
-    "AveragePooling2D": Kind(_POOL, _pooling),
-    "GlobalAveragePooling2D": Kind({"keepdims": (flag, False)}, _global_pooling),
-    "GlobalMaxPooling2D": Kind({"keepdims": (flag, False)}, _global_pooling),
-    "Flatten": Kind({}, _flatten),
-    "Reshape": Kind({"target_shape": (target_shape, None)}, _reshape),
-    "Concatenate": Kind({"axis": (axis, -1)}, _concatenate),
-    "Add": Kind({}, _merged),
-    "Subtract": Kind({}, _difference),
-    "Multiply": Kind({}, _merged),
-    "Average": Kind({}, _merged),
-    "Maximum": Kind({}, _merged),
-    "Minimum": Kind({}, _merged),
+    "ELU": LayerKind({"alpha": (number, 1.0)}, _same),
+    "PReLU": LayerKind({"shared_axes": (or_none(axes), None)}, _same, _prelu_weights),
+    "Softmax": LayerKind({"axis": (axis, -1)}, _on_last_axis),
+    "Activation": LayerKind({"activation": (one_of(*ACTIVATIONS), None)}, _same),
+    "MaxPooling2D": LayerKind(_POOL, _pooling),
+    "AveragePooling2D": LayerKind(_POOL, _pooling),
+    "GlobalAveragePooling2D": LayerKind({"keepdims": (flag, False)}, _global_pooling),
+    "GlobalMaxPooling2D": LayerKind({"keepdims": (flag, False)}, _global_pooling),
+    "Flatten": LayerKind({}, _flatten),
+    "Reshape": LayerKind({"target_shape": (target_shape, None)}, _reshape),
+    "Concatenate": LayerKind({"axis": (axis, -1)}, _concatenate),
+    "Add": LayerKind({}, _merged),
+    "Subtract": LayerKind({}, _difference),
+    "Multiply": LayerKind({}, _merged),
+    "Average": LayerKind({}, _merged),
+    "Maximum": LayerKind({}, _merged),
+    "Minimum": LayerKind({}, _merged),
     # these change nothing in prediction
-    "Dropout": Kind({"rate": (share, None)}, _same),
-    "SpatialDropout2D": Kind({"rate": (share, None)}, _same),
-    "GaussianDropout": Kind({"rate": (share, None)}, _same),
-    "GaussianNoise": Kind({"stddev": (number, None)}, _same),
+    "Dropout": LayerKind({"rate": (share, None)}, _same),
+    "SpatialDropout2D": LayerKind({"rate": (share, None)}, _same),
+    "GaussianDropout": LayerKind({"rate": (share, None)}, _same),
+    "GaussianNoise": LayerKind({"stddev": (number, None)}, _same),
 }
 # Kinds that take several inputs.
 MERGING = ("Concatenate", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")

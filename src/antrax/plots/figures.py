@@ -41,7 +41,7 @@ def draw_trails(summary: Summary, background: NDArray[np.uint8] | None, scale: f
     ----------
     summary : Summary
     background : (rows, columns, 3) array of uint8, optional
-        The film without animals.
+        The background image.
     scale : float, optional
         Metres a pixel, for the bar.
     """
@@ -59,7 +59,7 @@ def draw_trails(summary: Summary, background: NDArray[np.uint8] | None, scale: f
     unit, per_frame = _time_unit(summary)
     norm = Normalize(0, summary.frames * per_frame)
     size = max(6.0, min(12.0, 4.6 * panel))
-    # All panels show the same picture; the film's is larger than a panel.
+    # All panels show the same picture; the frame is larger than a panel.
     floor = (
         None
         if background is None
@@ -269,7 +269,7 @@ def _draw_trail(axes: Axes, trail: NDArray[np.float64], first: int, per_frame: f
 
 
 def _window(summary: Summary, background: NDArray[np.uint8] | None) -> tuple[float, float, float, float]:
-    """Left, right, top and bottom of what is worth showing: where animals were, with a margin, inside the film."""
+    """Left, right, top and bottom of what is worth showing: where animals were, with a margin, inside the frame."""
     rows, columns = (np.flatnonzero(summary.occupancy.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return 0.0, float(summary.occupancy.shape[1] * SQUARE), 0.0, float(summary.occupancy.shape[0] * SQUARE)

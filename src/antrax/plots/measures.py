@@ -203,7 +203,7 @@ def summarize(
     span : (int, int)
         First and last absolute frame of the movies.
     size : (int, int), optional
-        Width and height of the film in pixels; by default as far as positions of the first movie reach.
+        Width and height of the frames in pixels; by default as far as positions of the first movie reach.
 
     Raises
     ------

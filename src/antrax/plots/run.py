@@ -117,7 +117,7 @@ def _draw(name: str, summary: Summary, background: NDArray[np.uint8] | None, sca
 
 
 def read_background(session: Session) -> NDArray[np.uint8] | None:
-    """The film without animals, (rows, columns, 3); None where the session has no image of it."""
+    """The background image, (rows, columns, 3); None where the session has no image of it."""
     from PIL import Image
 
     folder = session.layout.backgrounds

@@ -9,7 +9,7 @@ import click
 
 from antrax.cli.original import cluster_options, ignored
 from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION
-from antrax.cli.streams import complain, output
+from antrax.cli.streams import output, print_error
 from antrax.errors import AntraxError, ClassificationError
 
 if TYPE_CHECKING:
@@ -75,6 +75,6 @@ def classify(
         if any(experiment.movies for experiment in failed.experiments):
             show_report(output(), failed)
         for failure in failed.failures[:-1]:
-            complain(failure)
+            print_error(failure)
         raise AntraxError(failed.failures[-1]) from None
     show_report(output(), report)

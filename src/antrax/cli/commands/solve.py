@@ -9,7 +9,7 @@ import click
 
 from antrax.cli.original import cluster_options, ignored
 from antrax.cli.params import CONTEXT, MOVIES, SESSION
-from antrax.cli.streams import complain, output
+from antrax.cli.streams import output, print_error
 from antrax.errors import AntraxError, SolvingError
 
 if TYPE_CHECKING:
@@ -75,6 +75,6 @@ def solve(
         if any(experiment.movies for experiment in failed.experiments):
             show_solutions(output(), failed)
         for failure in failed.failures[:-1]:
-            complain(failure)
+            print_error(failure)
         raise AntraxError(failed.failures[-1]) from None
     show_solutions(output(), report)

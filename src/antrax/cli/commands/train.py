@@ -56,7 +56,7 @@ from antrax.cli.streams import output
 @SESSION
 @DEVICE
 @cluster_options("train")
-@click.option("--seed", type=int, default=0, show_default=True, help="Chance in training starts from here.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the training run.")
 def train(
     classdir: Path,
     epochs: int,

@@ -26,8 +26,8 @@ _ONE_NODE: dict[str, tuple[str, dict[str, float]]] = {
 _MERGES = {"Multiply": "Mul", "Subtract": "Sub", "Add": "Sum", "Average": "Mean", "Maximum": "Max", "Minimum": "Min"}
 
 
-class Model(Protocol):
-    """A model that is being built."""
+class OnnxBuilder(Protocol):
+    """Builds an ONNX model, node by node."""
 
     def constant(self, name: str, value: Any) -> str:
         """Add a constant; returns its name."""
@@ -46,9 +46,9 @@ class Model(Protocol):
         ...
 
 
-def add_layer(model: Model, layer: Layer, inputs: list[str]) -> None:
+def add_layer(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     """Add the nodes that compute a layer; the last one has its name."""
-    _NODES[layer.kind](model, layer, inputs)
+    _NODES[layer.kind](builder, layer, inputs)
 
 
 def pads(padding: Padding) -> list[int]:
@@ -57,20 +57,20 @@ def pads(padding: Padding) -> list[int]:
     return [left, top, right, bottom]
 
 
-def affine(model: Model, layer: Layer) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def affine(builder: OnnxBuilder, layer: Layer) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Batch normalisation as a gain and a shift of each channel."""
-    mean, variance = model.weight(layer, "moving_mean"), model.weight(layer, "moving_variance")
+    mean, variance = builder.weight(layer, "moving_mean"), builder.weight(layer, "moving_variance")
     assert mean is not None and variance is not None
     gain = 1 / np.sqrt(variance + np.float32(layer.options["epsilon"]))
-    if (gamma := model.weight(layer, "gamma")) is not None:
+    if (gamma := builder.weight(layer, "gamma")) is not None:
         gain = gain * gamma
-    beta = model.weight(layer, "beta")
+    beta = builder.weight(layer, "beta")
     return gain, (0 if beta is None else beta) - mean * gain
 
 
-def _batch_norm(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _batch_norm(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     name = layer.name
-    channels = model.shape(name)[-1:]
+    channels = builder.shape(name)[-1:]
     variables = {
         "gamma": np.ones(channels, np.float32),
         "beta": np.zeros(channels, np.float32),
@@ -79,112 +79,114 @@ def _batch_norm(model: Model, layer: Layer, inputs: list[str]) -> None:
     }
     arguments = []
     for variable, default in variables.items():
-        value = model.weight(layer, variable)
-        arguments.append(model.constant(f"{name}/{variable}", default if value is None else value))
-    model.node("BatchNormalization", [*inputs, *arguments], name, epsilon=layer.options["epsilon"])
+        value = builder.weight(layer, variable)
+        arguments.append(builder.constant(f"{name}/{variable}", default if value is None else value))
+    builder.node("BatchNormalization", [*inputs, *arguments], name, epsilon=layer.options["epsilon"])
 
 
-def _layer_norm(model: Model, layer: Layer, inputs: list[str]) -> None:
-    name, shape = layer.name, model.shape(layer.name)
-    gamma, beta = model.weight(layer, "gamma"), model.weight(layer, "beta")
-    arguments = [model.constant(f"{name}/gamma", np.ones(shape[-1:], np.float32) if gamma is None else gamma)]
+def _layer_norm(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
+    name, shape = layer.name, builder.shape(layer.name)
+    gamma, beta = builder.weight(layer, "gamma"), builder.weight(layer, "beta")
+    arguments = [builder.constant(f"{name}/gamma", np.ones(shape[-1:], np.float32) if gamma is None else gamma)]
     if beta is not None:
-        arguments.append(model.constant(f"{name}/beta", beta))
+        arguments.append(builder.constant(f"{name}/beta", beta))
     options = {"axis": -1, "epsilon": layer.options["epsilon"]}
     if len(shape) == 1:
-        model.node("LayerNormalization", [*inputs, *arguments], name, **options)
+        builder.node("LayerNormalization", [*inputs, *arguments], name, **options)
         return
-    last = model.node("Transpose", inputs, f"{name}:last", perm=[0, 2, 3, 1])
-    model.node("LayerNormalization", [last, *arguments], f"{name}:normal", **options)
-    model.node("Transpose", [f"{name}:normal"], name, perm=[0, 3, 1, 2])
+    last = builder.node("Transpose", inputs, f"{name}:last", perm=[0, 2, 3, 1])
+    builder.node("LayerNormalization", [last, *arguments], f"{name}:normal", **options)
+    builder.node("Transpose", [f"{name}:normal"], name, perm=[0, 3, 1, 2])
 
 
-def _rescaling(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _rescaling(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     name = layer.name
-    rank = len(model.shape(name))
+    rank = len(builder.shape(name))
 
     def constant(option: str) -> str:
         value = np.asarray(layer.options[option], np.float32)
-        return model.constant(f"{name}/{option}", value[:, None, None] if value.ndim and rank == 3 else value)
+        return builder.constant(f"{name}/{option}", value[:, None, None] if value.ndim and rank == 3 else value)
 
-    model.node("Mul", [*inputs, constant("scale")], f"{name}:scaled")
-    model.node("Add", [f"{name}:scaled", constant("offset")], name)
+    builder.node("Mul", [*inputs, constant("scale")], f"{name}:scaled")
+    builder.node("Add", [f"{name}:scaled", constant("offset")], name)
 
 
-def _pad(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _pad(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     left, top, right, bottom = pads(layer.options["padding"])
-    widths = model.constant(f"{layer.name}/pads", np.array([0, 0, left, top, 0, 0, right, bottom], np.int64))
-    model.node("Pad", [*inputs, widths], layer.name)
+    widths = builder.constant(f"{layer.name}/pads", np.array([0, 0, left, top, 0, 0, right, bottom], np.int64))
+    builder.node("Pad", [*inputs, widths], layer.name)
 
 
-def _crop(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _crop(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     name = layer.name
     (top, _), (left, _) = layer.options["cropping"]
-    rows, columns, _ = model.shape(name)
-    start = model.constant(f"{name}/start", np.array([left, top], np.int64))
-    end = model.constant(f"{name}/end", np.array([left + columns, top + rows], np.int64))
-    axes = model.constant(f"{name}/axes", np.array([2, 3], np.int64))
-    model.node("Slice", [*inputs, start, end, axes], name)
+    rows, columns, _ = builder.shape(name)
+    start = builder.constant(f"{name}/start", np.array([left, top], np.int64))
+    end = builder.constant(f"{name}/end", np.array([left + columns, top + rows], np.int64))
+    axes = builder.constant(f"{name}/axes", np.array([2, 3], np.int64))
+    builder.node("Slice", [*inputs, start, end, axes], name)
 
 
-def _relu(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _relu(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     name, options = layer.name, layer.options
     most, slope, threshold = options["max_value"], options["negative_slope"], options["threshold"]
 
     def constant(suffix: str, value: float) -> str:
-        return model.constant(f"{name}/{suffix}", np.float32(value))
+        return builder.constant(f"{name}/{suffix}", np.float32(value))
 
     if threshold:
         least = constant("threshold", threshold)
-        above = model.node("Min", [*inputs, constant("most", math.inf if most is None else most)], f"{name}:above")
-        model.node("Sub", [*inputs, least], f"{name}:under")
-        below = model.node("Mul", [f"{name}:under", constant("slope", slope)], f"{name}:below")
-        model.node("Greater", [*inputs, least], f"{name}:over")
-        model.node("Where", [f"{name}:over", above, below], name)
+        above = builder.node("Min", [*inputs, constant("most", math.inf if most is None else most)], f"{name}:above")
+        builder.node("Sub", [*inputs, least], f"{name}:under")
+        below = builder.node("Mul", [f"{name}:under", constant("slope", slope)], f"{name}:below")
+        builder.node("Greater", [*inputs, least], f"{name}:over")
+        builder.node("Where", [f"{name}:over", above, below], name)
     elif slope:
-        leaky = model.node("LeakyRelu", inputs, name if most is None else f"{name}:leaky", alpha=float(slope))
+        leaky = builder.node("LeakyRelu", inputs, name if most is None else f"{name}:leaky", alpha=float(slope))
         if most is not None:
-            model.node("Min", [leaky, constant("most", most)], name)
+            builder.node("Min", [leaky, constant("most", most)], name)
     elif most is not None:
-        model.node("Clip", [*inputs, constant("least", 0), constant("most", most)], name)
+        builder.node("Clip", [*inputs, constant("least", 0), constant("most", most)], name)
     else:
-        model.node("Relu", inputs, name)
+        builder.node("Relu", inputs, name)
 
 
-def _elu(model: Model, layer: Layer, inputs: list[str]) -> None:
-    model.node("Elu", inputs, layer.name, alpha=float(layer.options["alpha"]))
+def _elu(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
+    builder.node("Elu", inputs, layer.name, alpha=float(layer.options["alpha"]))
 
 
-def _prelu(model: Model, layer: Layer, inputs: list[str]) -> None:
-    alpha = model.weight(layer, "alpha")
+def _prelu(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
+    alpha = builder.weight(layer, "alpha")
     assert alpha is not None
-    model.node("PRelu", [*inputs, model.constant(f"{layer.name}/alpha", alpha.transpose())], layer.name)
+    builder.node("PRelu", [*inputs, builder.constant(f"{layer.name}/alpha", alpha.transpose())], layer.name)
 
 
-def _activation(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _activation(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     name = layer.name
     activation = layer.options.get("activation", "softmax")
     if activation in _ONE_NODE:
         kind, attributes = _ONE_NODE[activation]
-        model.node(kind, inputs, name, **attributes)
+        builder.node(kind, inputs, name, **attributes)
     elif activation == "silu":
-        model.node("Mul", [*inputs, model.node("Sigmoid", inputs, f"{name}:sigmoid")], name)
+        builder.node("Mul", [*inputs, builder.node("Sigmoid", inputs, f"{name}:sigmoid")], name)
     elif activation == "mish":
-        plus = model.node("Softplus", inputs, f"{name}:softplus")
-        model.node("Mul", [*inputs, model.node("Tanh", [plus], f"{name}:tanh")], name)
+        plus = builder.node("Softplus", inputs, f"{name}:softplus")
+        builder.node("Mul", [*inputs, builder.node("Tanh", [plus], f"{name}:tanh")], name)
     else:  # gelu: x (1 + erf(x / √2)) / 2
-        scaled = model.node("Mul", [*inputs, model.constant(f"{name}/root", np.float32(0.5**0.5))], f"{name}:scaled")
-        error = model.node("Erf", [scaled], f"{name}:erf")
-        more = model.node("Add", [error, model.constant(f"{name}/one", np.float32(1))], f"{name}:more")
-        half = model.node("Mul", [*inputs, model.constant(f"{name}/half", np.float32(0.5))], f"{name}:half")
-        model.node("Mul", [half, more], name)
+        scaled = builder.node(
+            "Mul", [*inputs, builder.constant(f"{name}/root", np.float32(0.5**0.5))], f"{name}:scaled"
+        )
+        error = builder.node("Erf", [scaled], f"{name}:erf")
+        more = builder.node("Add", [error, builder.constant(f"{name}/one", np.float32(1))], f"{name}:more")
+        half = builder.node("Mul", [*inputs, builder.constant(f"{name}/half", np.float32(0.5))], f"{name}:half")
+        builder.node("Mul", [half, more], name)
 
 
-def _pool(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _pool(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     options = layer.options
-    margin = pads(padding_of(options, model.shape(layer.inputs[0])))
+    margin = pads(padding_of(options, builder.shape(layer.inputs[0])))
     # without the attribute `count_include_pad` a mean is of what lies within the map, as in Keras
-    model.node(
+    builder.node(
         layer.kind.replace("Pooling2D", "Pool"),
         inputs,
         layer.name,
@@ -194,41 +196,41 @@ def _pool(model: Model, layer: Layer, inputs: list[str]) -> None:
     )
 
 
-def _global_pool(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _global_pool(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     kind, name = layer.kind.replace("Pooling2D", "Pool"), layer.name
     if layer.options["keepdims"]:
-        model.node(kind, inputs, name)
+        builder.node(kind, inputs, name)
     else:
-        model.node("Flatten", [model.node(kind, inputs, f"{name}:map")], name)
+        builder.node("Flatten", [builder.node(kind, inputs, f"{name}:map")], name)
 
 
-def _reshape(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _reshape(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     """In Keras's order: row, column, channel."""
-    name, before, after = layer.name, model.shape(layer.inputs[0]), model.shape(layer.name)
+    name, before, after = layer.name, builder.shape(layer.inputs[0]), builder.shape(layer.name)
     if len(before) == 3:
-        inputs = [model.node("Transpose", inputs, f"{name}:last", perm=[0, 3, 2, 1])]
+        inputs = [builder.node("Transpose", inputs, f"{name}:last", perm=[0, 3, 2, 1])]
     if len(after) == 1:
-        model.node("Flatten", inputs, name)
+        builder.node("Flatten", inputs, name)
         return
-    target = model.constant(f"{name}/shape", np.array([-1, *after], np.int64))
-    model.node("Transpose", [model.node("Reshape", [*inputs, target], f"{name}:shaped")], name, perm=[0, 3, 2, 1])
+    target = builder.constant(f"{name}/shape", np.array([-1, *after], np.int64))
+    builder.node("Transpose", [builder.node("Reshape", [*inputs, target], f"{name}:shaped")], name, perm=[0, 3, 2, 1])
 
 
-def _merge(model: Model, layer: Layer, inputs: list[str]) -> None:
+def _merge(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
     kind, name = _MERGES[layer.kind], layer.name
     if kind not in ("Mul", "Sub"):
-        model.node(kind, inputs, name)
+        builder.node(kind, inputs, name)
         return
     first, *others = inputs
     for number, other in enumerate(others, 1):
-        first = model.node(kind, [first, other], name if number == len(others) else f"{name}:{number}")
+        first = builder.node(kind, [first, other], name if number == len(others) else f"{name}:{number}")
 
 
-def _concatenate(model: Model, layer: Layer, inputs: list[str]) -> None:
-    model.node("Concat", inputs, layer.name, axis=1)
+def _concatenate(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
+    builder.node("Concat", inputs, layer.name, axis=1)
 
 
-_NODES: dict[str, Callable[[Model, Layer, list[str]], None]] = {
+_NODES: dict[str, Callable[[OnnxBuilder, Layer, list[str]], None]] = {
     "Rescaling": _rescaling,
     "ZeroPadding2D": _pad,
     "Cropping2D": _crop,

@@ -1,4 +1,4 @@
-"""Graphs as PyTorch modules: the door to deep learning, imported only to train or to classify on a GPU."""
+"""Graphs as PyTorch modules; imported only to train or to classify on a GPU."""
 
 from __future__ import annotations
 
