@@ -1,0 +1,165 @@
+"""`antrax solve` on a session on disk: what it writes, and what it says of sessions that are not whole."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+import antrax
+from antrax.errors import ExperimentError, OptionError, SolvingError
+from antrax.io.graphs import build_graph, graph_file, write_graph
+from antrax.io.session import open_session
+
+PARAMETERS = {
+    "geometry_rscale": 1e-4,
+    "thrsh_meanareamin": 1e-6,
+    "thrsh_meanareamax": 3e-6,
+    "graph_groupby": "experiment",
+}
+MOVIES = "index name fi ff fps\n1 one.mp4 1 100 10\n2 two.mp4 101 200 10\n"
+# Two animals: apart, together, apart; and on into movie 2.
+A, B = "trj_id1_ti1_1_tf1_40", "trj_id2_ti1_1_tf1_40"
+AB = "trj_id1_ti1_41_tf1_60"
+C, D = "trj_id1_ti1_61_tf1_100", "trj_id2_ti1_61_tf1_100"
+E, F = "trj_id1_ti2_1_tf2_100", "trj_id2_ti2_1_tf2_100"
+EDGES = [(A, AB), (B, AB), (AB, C), (AB, D), (C, E), (D, F)]
+LABELS = {A: "AB", F: "CD"}
+
+
+@pytest.fixture
+def session(make_session):
+    found = open_session(make_session(movies=MOVIES))
+    (found.path / "parameters" / "prmtrs.json").write_text(json.dumps(PARAMETERS))
+    names = [A, B, AB, C, D, E, F]
+    graph = build_graph(
+        names,
+        [1, 1, 41, 61, 61, 101, 101],
+        [40, 40, 60, 100, 100, 200, 200],
+        EDGES,
+        movie=[1, 1, 1, 1, 1, 2, 2],
+        area=[4e-6 if name == AB else 2e-6 for name in names],
+        movies={1: (1, 100), 2: (101, 200)},
+    )
+    write_graph(found, graph)
+    for movie in (1, 2):
+        here = [name for name in names if f"_ti{movie}_" in name]
+        with h5py.File(found.path / "tracklets" / f"trdata_{movie}.mat", "w") as file:
+            for name in here:
+                length = int(name.split("_")[-1]) - int(name.split("_")[3]) + 1
+                data = np.zeros((17, length), np.float32)
+                data[0], data[1], data[2], data[16] = 200, 10 * (1 + names.index(name)), 50, 0.1
+                file[name] = data
+        rows = "".join(f"{name},{LABELS.get(name, 'Unknown')},{5 if name in LABELS else 0},1\n" for name in here)
+        (found.labels_dir / f"autoids_{movie}.csv").write_text("tracklet,label,score,best_frame\n" + rows)
+    return found
+
+
+def command(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "antrax", "solve", *map(str, arguments)], capture_output=True, text=True
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("method", ["joint", "antrax"])
+def test_every_animal_is_placed_and_written_for_everybody(session, method):
+    report = antrax.solve(session.experiment, antrax.SolveOptions(method=method, max_error=0.05, workers=1))
+    (experiment,) = report.experiments
+    assert experiment.movies == [1, 2]
+    assert experiment.coverage == 1
+    table = antrax.read_positions(session)
+    assert len(table) == 400
+    x = table.pivot(index="frame", columns="id", values="x")
+    assert x.loc[1].tolist() == [10, 20]
+    assert x.loc[50].tolist() == [30, 30]
+    assert x.loc[80].tolist() == [40, 50]
+    assert x.loc[150].tolist() == [60, 70]
+    with h5py.File(session.path / "antdata" / "xy_1_1.mat") as file:
+        assert file["AB"][0, :40] == pytest.approx(10e-4)
+    with (session.path / "antdata" / "tracklets_table_1_1.csv").open() as file:
+        rows = {(row["ant"], row["tracklet"]): (row["single"], row["source"]) for row in csv.DictReader(file)}
+    assert rows["AB", A] == ("1", "1")
+    assert rows["CD", B] == ("1", "0")
+    assert rows["CD", AB] == ("0", "0")
+    record = json.loads((session.path / "logs" / "solve.json").read_text())
+    assert (record["method"], record["placed"], record["contradictions"]) == (method, 1, [])
+
+
+def test_the_command_says_how_much_is_placed(session):
+    done = command(session.experiment, "--max-error", "0.05", "--nw", "1")
+    assert done.returncode == 0, done.stderr
+    assert "placed in 100.0% of all cells" in done.stdout
+
+
+def test_movies_that_are_not_whole_cost_only_themselves(session):
+    graph_file(session, 2).write_bytes(b"nonsense")
+    done = command(session.experiment, "--max-error", "0.05", "--nw", "1")
+    assert done.returncode == 1
+    assert done.stderr.count("error:") == 1
+    assert str(graph_file(session, 2)) in done.stderr
+    assert antrax.read_positions(session).frame.max() == 100
+
+
+def test_what_was_solved_before_stays_where_solving_fails(session):
+    antrax.solve(session.experiment, antrax.SolveOptions(max_error=0.05, workers=1))
+    before = {path: path.read_bytes() for path in (session.path / "antdata").iterdir()}
+    for movie in (1, 2):
+        graph_file(session, movie).unlink()
+    with pytest.raises(SolvingError, match="run the tracking step first") as error:
+        antrax.solve(session.experiment)
+    assert error.value.report.experiments[0].movies == []
+    assert {path: path.read_bytes() for path in (session.path / "antdata").iterdir()} == before
+
+
+def test_one_experiment_that_cannot_be_solved_does_not_stop_the_others(session, make_session):
+    make_session("other/session")
+    with pytest.raises(SolvingError) as error:
+        antrax.solve(session.experiment.parent, antrax.SolveOptions(max_error=0.05, workers=1))
+    movies = {one.path.name: one.movies for one in error.value.report.experiments}
+    assert movies == {"exp": [1, 2], "other": []}
+
+
+def test_some_movies_can_be_solved_alone(session):
+    antrax.solve(session.experiment, antrax.SolveOptions(max_error=0.05, movies=[2], workers=1))
+    assert antrax.read_positions(session).frame.min() == 101
+    with pytest.raises(SolvingError, match="movie 9 has no graph"):
+        antrax.solve(session.experiment, antrax.SolveOptions(movies=[9]))
+
+
+def test_labels_that_contradict_the_rest_are_listed(session):
+    (session.labels_dir / "manualids.csv").write_text(f"tracklet,label\n{E},AB\n{C},AB\n{D},CD\n{B},CD\n")
+    (session.labels_dir / "autoids_2.csv").write_text(f"tracklet,label,score,best_frame\n{E},AB,1,1\n{F},AB,1,1\n")
+    done = command(session.experiment, "--max-error", "0.05", "--nw", "1")
+    assert "1 label contradicts the rest" in done.stdout
+    assert f"{F} is labelled AB; placed there: CD" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "options", [{"method": "guess"}, {"max_error": 0.0}, {"max_error": 1.0}, {"workers": 0}], ids=str
+)
+def test_options_that_make_no_sense_are_refused(session, options):
+    with pytest.raises(OptionError):
+        antrax.solve(session.experiment, antrax.SolveOptions(**options))
+
+
+def test_a_folder_without_experiment_is_refused(tmp_path):
+    with pytest.raises(ExperimentError):
+        antrax.solve(tmp_path / "absent")
+
+
+def test_groups_of_movies_that_make_no_sense_are_refused(session):
+    (session.path / "parameters" / "prmtrs.json").write_text(json.dumps(PARAMETERS | {"graph_groupby": "moon"}))
+    with pytest.raises(SolvingError, match=r"graph_groupby is 'moon'"):
+        antrax.solve(session.experiment)
+
+
+def test_the_command_offers_every_method():
+    from antrax.cli.commands.solve import METHODS
+    from antrax.solving import run
+
+    assert METHODS == run.METHODS
