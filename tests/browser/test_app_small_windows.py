@@ -25,7 +25,8 @@ _OUT_OF_REACH = """() => {
         const x = (left + right) / 2, y = (top + bottom) / 2;
         const isInside = left >= -1 && top >= -1 && right <= innerWidth + 1 && bottom <= innerHeight + 1;
         const hit = isInside ? document.elementFromPoint(x, y) : null;
-        const isFree = hit && (control.contains(hit) || hit.contains(control) || hit.closest('label')?.contains(control));
+        const isPart = (one, other) => one.contains(other) || other.contains(one);
+        const isFree = hit && (isPart(control, hit) || hit.closest('label')?.contains(control));
         const name = control.getAttribute('aria-label') || control.textContent || control.id;
         if (!isFree) lost.push(`${name.trim()} at ${[left, top, right, bottom].map(Math.round)}`);
     }

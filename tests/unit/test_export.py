@@ -31,7 +31,9 @@ def has_movement() -> bool:
         return False
 
 
-needs_movement = pytest.mark.skipif(not has_movement(), reason="needs movement 0.17 (Python 3.12 or newer): pip install 'antrax[export]'")
+needs_movement = pytest.mark.skipif(
+    not has_movement(), reason="needs movement 0.17 (Python 3.12 or newer): pip install 'antrax[export]'"
+)
 
 
 @pytest.mark.parametrize(("to", "read"), [("csv", pd.read_csv), ("parquet", pd.read_parquet)])

@@ -59,6 +59,7 @@ class Classifier:
     preparation : Preparation
         How the network wants its images.
     hsymmetry : bool
+        Whether it was trained on images mirrored left to right too.
     calibration : Calibration or None
         None where nothing was held out.
     measured_weights : Weights or None
@@ -175,10 +176,26 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
 def read_classifier(path: Path) -> Classifier:
     """Read a classifier. Nothing stored in the file is executed.
 
+    Parameters
+    ----------
+    path : path
+        A file that antrax or anTraX wrote.
+
+    Returns
+    -------
+    Classifier
+        The classifier, with its calibration and record.
+
     Raises
     ------
     ClassifierError
         The file is missing, cut short, damaged, of another program, or of a kind that this version does not read.
+
+    Examples
+    --------
+    >>> classifier = antrax.read_classifier("colony1/session/classifier/classifier.h5")  # doctest: +SKIP
+    >>> classifier.labels[:3]  # doctest: +SKIP
+    ('BB', 'BG', 'BO')
     """
     with open_untrusted(path, "a classifier") as file:
         return _read(file)

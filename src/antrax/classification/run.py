@@ -66,7 +66,7 @@ class ClassifyOptions:
 
 @dataclass
 class ExperimentReport:
-    """What became of one experiment.
+    """Result of classifying one experiment.
 
     Parameters
     ----------
@@ -101,14 +101,16 @@ class ExperimentReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a call.
+    """Result of classifying one or more experiments.
 
     Parameters
     ----------
     experiments : list of ExperimentReport
+        In the order in which they were found.
     seconds : float
-        All in all.
+        Time that it took, all in all.
     device : str
+        cpu, cuda or mps: what computed.
     """
 
     experiments: list[ExperimentReport]
@@ -137,8 +139,14 @@ def classify(
     path : path or sequence of paths
         Each an experiment, a folder that contains some, or a text file that lists some.
     options : ClassifyOptions, optional
+        How to classify; the defaults of `ClassifyOptions` without.
     reporter : Reporter, optional
-        Hears of progress.
+        Told of progress and warnings; silent by default.
+
+    Returns
+    -------
+    Report
+        Tracklets and images by outcome, of each experiment.
 
     Raises
     ------
@@ -146,6 +154,12 @@ def classify(
         Nothing could be started.
     ClassificationError
         Some movies or experiments failed; the others are done, see its `report`.
+
+    Examples
+    --------
+    >>> report = antrax.classify("colony1", antrax.ClassifyOptions(max_error=0.005))  # doctest: +SKIP
+    >>> report.experiments[0].tracklets  # doctest: +SKIP
+    Counter({'ID': 154, 'unknown': 42, 'non-ant': 24, 'multi': 20})
     """
     options = options or ClassifyOptions()
     reporter = reporter or Reporter()

@@ -70,26 +70,27 @@ def generate_experiment(
 
     Parameters
     ----------
-    directory
+    directory : path
         Where to write; its name becomes the experiment's. Must not exist, or be empty.
-    seed
+    seed : int
         The same seed and sizes give the same experiment.
-    movies
+    movies : int
         Number of movies. The first half, at least one, give the examples.
-    tracklets
+    tracklets : int
         Tracklets a movie, on average.
-    max_frames
+    max_frames : int
         Most frames of a tracklet.
-    image_size
+    image_size : int
         Side of the blob images, in pixels; the animals grow with it.
-    examples
+    examples : int
         Most labelled images to write. Tracklets are taken whole, one of each label in turn.
-    progress
+    progress : callable, optional
         Called with the number of tracklets done and of all, after each.
 
     Returns
     -------
     DemoExperiment
+        Where it lies, and how large it is.
 
     Raises
     ------
@@ -97,6 +98,12 @@ def generate_experiment(
         A number is out of range.
     OutputError
         The folder is not empty or cannot be written.
+
+    Examples
+    --------
+    >>> made = antrax.generate_experiment("colony1", movies=2, tracklets=40)  # doctest: +SKIP
+    >>> antrax.open_session(made.directory).labels.ants[:3]  # doctest: +SKIP
+    ('BB', 'BG', 'BO')
     """
     _check(seed, movies, tracklets, max_frames, image_size, examples)
     plans = plan_experiment(movies, tracklets, max_frames, np.random.default_rng([seed, _FOR_PLAN]))

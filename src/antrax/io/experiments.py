@@ -55,6 +55,7 @@ def find_experiments(path: str | os.PathLike[str], notice: Callable[[str], objec
     Returns
     -------
     list of Path
+        Folders of experiments, each once.
 
     Raises
     ------
@@ -67,6 +68,11 @@ def find_experiments(path: str | os.PathLike[str], notice: Callable[[str], objec
     A list has one path a line, relative to the list's own folder or else to the working directory. Blank lines and
     those that start with ``#`` are passed over. A path may have spaces. Where no path of the whole line exists, its
     first words are tried, from the longest: what follows is a remark.
+
+    Examples
+    --------
+    >>> antrax.find_experiments("/data/2026")  # doctest: +SKIP
+    [PosixPath('/data/2026/colony1'), PosixPath('/data/2026/colony2')]
     """
     notice = notice or (lambda _: None)
     path = Path(path).expanduser().absolute()

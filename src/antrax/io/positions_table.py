@@ -271,6 +271,7 @@ def iter_positions(session: Session, movies: Iterable[int] | None = None) -> Ite
     Parameters
     ----------
     session : Session
+        A session that was solved, by `antrax.solve` or MATLAB.
     movies : iterable of int, optional
         All that have positions by default.
 
@@ -298,6 +299,7 @@ def read_positions(
     Parameters
     ----------
     session : Session
+        A session that was solved, by `antrax.solve` or MATLAB.
     movies : iterable of int, optional
         All that have positions by default.
     form : {"pandas", "xarray"}

@@ -521,8 +521,11 @@ def read_frame_probabilities(session: Session, movie: int, tracklet: str) -> pd.
     Parameters
     ----------
     session : Session
+        A classified session.
     movie : int
+        Number of the movie.
     tracklet : str
+        Name of the tracklet.
 
     Returns
     -------
@@ -563,6 +566,7 @@ def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.Da
     Parameters
     ----------
     session : Session
+        A classified session.
     movies : iterable of int, optional
         All classified movies by default.
 

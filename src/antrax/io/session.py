@@ -138,10 +138,21 @@ def open_session(experiment: str | os.PathLike[str], session: str | None = None)
     session : str, optional
         Name of the session; by default the latest, which is the one with the newest `Trck.mat`.
 
+    Returns
+    -------
+    Session
+        Reads its files when they are asked for.
+
     Raises
     ------
     ExperimentError
         There is no such folder, it holds no session, or no session of that name.
+
+    Examples
+    --------
+    >>> session = antrax.open_session("colony1")  # doctest: +SKIP
+    >>> session.labels.ants  # doctest: +SKIP
+    ('BB', 'BG', 'BO', 'BP')
     """
     folder = Path(experiment).expanduser().absolute()
     if not folder.is_dir():

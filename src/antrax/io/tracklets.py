@@ -22,6 +22,7 @@ class Tracklet:
     Parameters
     ----------
     name : TrackletName
+        Its name, taken apart: movie and frames.
     part : MoviePart
         The file that its images lie in, and what reads it.
     count : int
@@ -53,8 +54,14 @@ def iter_tracklets(session: Session, movies: Iterable[int] | None = None) -> Ite
     Parameters
     ----------
     session : Session
+        The session.
     movies : iterable of int, optional
         All movies with an image stack by default.
+
+    Yields
+    ------
+    Tracklet
+        In the order of the movies' stacks; images are read when they are asked for.
 
     Raises
     ------
@@ -62,6 +69,12 @@ def iter_tracklets(session: Session, movies: Iterable[int] | None = None) -> Ite
         A movie has no image stack.
     StackError
         A stack is damaged.
+
+    Examples
+    --------
+    >>> session = antrax.open_session("colony1")  # doctest: +SKIP
+    >>> next(antrax.iter_tracklets(session)).images().shape  # images, rows, columns, rgb  # doctest: +SKIP
+    (31, 48, 48, 3)
     """
     parts, table = movie_parts(session), session.movies
     for movie in parts if movies is None else movies:

@@ -117,7 +117,7 @@ class Settings:
 
 @dataclass
 class ExperimentSolution:
-    """What became of one experiment.
+    """Result of solving one experiment.
 
     Parameters
     ----------
@@ -126,6 +126,7 @@ class ExperimentSolution:
     session : Session or None
         None where it could not be opened.
     method : str
+        joint or antrax.
     solutions : list of Solution
         One for each colony and group of movies.
     movies : list of int
@@ -135,6 +136,7 @@ class ExperimentSolution:
     failures : list of str
         What could not be solved or written, a sentence a movie.
     seconds : float
+        Time that it took.
     """
 
     path: Path
@@ -176,12 +178,14 @@ class ExperimentSolution:
 
 @dataclass(frozen=True)
 class SolveReport:
-    """What became of a call.
+    """Result of solving one or more experiments.
 
     Parameters
     ----------
     experiments : list of ExperimentSolution
+        In the order in which they were found.
     seconds : float
+        Time that it took, all in all.
     """
 
     experiments: list[ExperimentSolution]
@@ -206,12 +210,14 @@ def solve(
     path : path or sequence of paths
         Each an experiment, a folder that contains some, or a text file that lists some.
     options : SolveOptions, optional
+        How to solve; the defaults of `SolveOptions` without.
     reporter : Reporter, optional
-        Hears of progress.
+        Told of progress and warnings; silent by default.
 
     Returns
     -------
     SolveReport
+        What was solved, by experiment.
 
     Raises
     ------

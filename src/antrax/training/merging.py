@@ -90,6 +90,12 @@ def merge_trainsets(
     dry_run : bool
         Change nothing, only tell.
     reporter : Reporter, optional
+        Told of progress and warnings; silent by default.
+
+    Returns
+    -------
+    MergeResult
+        What was added to which label, and what was left out.
 
     Raises
     ------
@@ -97,6 +103,12 @@ def merge_trainsets(
         A source is no training set, or is the destination.
     OutputError
         The destination cannot be written.
+
+    Examples
+    --------
+    >>> result = antrax.merge_trainsets(["colony1", "colony2"], "all-colonies")  # doctest: +SKIP
+    >>> sum(result.added.values())  # doctest: +SKIP
+    1742
     """
     reporter = reporter or Reporter()
     target = _destination(Path(destination))

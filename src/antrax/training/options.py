@@ -34,10 +34,11 @@ class TrainOptions:
     modelfile : path, optional
         For `arch="custom"`: JSON as `model.to_json()` of Keras gives. Only the architecture is taken from it.
     aug_options : str
-        `k=v,…`, see `antrax.augmentation.Augmentation`.
+        `k=v,…`, see `antrax.training.augmentation.Augmentation`.
     device : str
         auto, cpu, cuda or mps.
     seed : int
+        Random seed; the same seed, examples and versions give the same classifier on one machine.
     pretrained : bool
         For `arch="MobileNetV2"`: start from weights trained on ImageNet, which are fetched once.
     """

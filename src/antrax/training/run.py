@@ -65,13 +65,14 @@ _ROOM, _ROOM_A_WEIGHT, _LARGEST_TRIAL = 8 * 2**20, 64, 512 * 2**20
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came of it.
+    """Result of a training run.
 
     Parameters
     ----------
     path : Path
         The classifier's file.
     classifier : Classifier
+        The classifier, as it is in the file.
     evaluation : Evaluation or None
         On held-out tracklets; None where none could be held out.
     record : Path
@@ -94,22 +95,34 @@ def train(
     session: str | None = None,
     reporter: Reporter | None = None,
 ) -> TrainingResult:
-    """Train a classifier, new or further.
+    """Train a new classifier, or continue the training of one.
 
     Parameters
     ----------
     path : path
         A folder that holds `examples/`, or an experiment.
     options : TrainOptions, optional
+        How to train; the defaults of `TrainOptions` without.
     session : str, optional
         Session of the experiment; the latest by default.
     reporter : Reporter, optional
-        Hears of progress.
+        Told of progress and warnings; silent by default.
+
+    Returns
+    -------
+    TrainingResult
+        The classifier, and its figures on held-out tracklets.
 
     Raises
     ------
     AntraxError
         Options, training set or existing classifier do not allow it; nothing is changed then.
+
+    Examples
+    --------
+    >>> result = antrax.train("colony1", antrax.TrainOptions(epochs=10, scratch=True))  # doctest: +SKIP
+    >>> result.evaluation.image_accuracy  # doctest: +SKIP
+    0.964
     """
     options = options or TrainOptions()
     reporter = reporter or Reporter()
