@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 from antrax.errors import LabelsError
 
@@ -89,22 +91,20 @@ class Labels:
 
     def category(self, label: str) -> Category | None:
         """Category of `label`, or None where these labels do not have it."""
-        if label in self.ants:
-            return Category.ANT
-        if label in self.nonants or label in self.others:
-            if label in MULTI_NAMES:
-                return Category.MULTI
-            return Category.NONANT if label in self.nonants else Category.UNKNOWN
-        return None
+        return self.categories.get(label)
 
     def likely_category(self, label: str) -> Category:
         """Category of `label`; what its name says where these labels do not have it."""
         return self.category(label) or guess_category(label)
 
-    @property
-    def categories(self) -> dict[str, Category]:
-        """Category of every label."""
-        return {label: category for label in self.all if (category := self.category(label))}
+    @cached_property
+    def categories(self) -> Mapping[str, Category]:
+        """Category of every label, in their order."""
+        found = dict.fromkeys(self.ants, Category.ANT)
+        for names, category in ((self.nonants, Category.NONANT), (self.others, Category.UNKNOWN)):
+            for label in names:
+                found.setdefault(label, Category.MULTI if label in MULTI_NAMES else category)
+        return found
 
     @classmethod
     def from_categories(cls, categories: Mapping[str, Category | str]) -> Labels:
@@ -118,6 +118,108 @@ class Labels:
             nonants=tuple(names[Category.NONANT]),
             others=tuple(others if UNKNOWN in others else [*others, UNKNOWN]),
         )
+
+
+def clean_label(label: str) -> str:
+    """A label as it is compared: in composed Unicode (NFC), without blanks at its ends, single ones inside.
+
+    macOS names folders in decomposed Unicode, and spreadsheets leave blanks: these are never meant.
+
+    Examples
+    --------
+    >>> clean_label("BB ") == "BB" and clean_label("Mu\u0308ll") == "M\u00fcll"
+    True
+    """
+    return " ".join(unicodedata.normalize("NFC", label).split())
+
+
+def match_labels(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Which of some known labels each of some names stands for, where labels from two sources meet.
+
+    A name stands for the known label that is equal to it as `clean_label` gives both; else for the only one that
+    differs in capital letters alone; else, as an unknown label, for itself as `clean_label` gives it.
+
+    Parameters
+    ----------
+    names : iterable of str
+        As one source spells them: folders of a training set, labels of a classifier, rows of a result.
+    known : iterable of str
+        As the other source spells them.
+
+    Returns
+    -------
+    dict of str to str
+        By name. Those that change can be told with `spelling_notice`.
+
+    Examples
+    --------
+    >>> match_labels(["BB ", "gg", "new"], ["BB", "GG", "Unknown"])
+    {'BB ': 'BB', 'gg': 'GG', 'new': 'new'}
+    >>> match_labels(["bb"], ["BB", "Bb"])
+    {'bb': 'bb'}
+    """
+    by_clean: dict[str, str] = {}
+    by_case: dict[str, set[str]] = {}
+    for label in known:
+        by_clean.setdefault(clean_label(label), label)
+        by_case.setdefault(clean_label(label).casefold(), set()).add(clean_label(label))
+    matched = {}
+    for name in names:
+        clean = clean_label(name)
+        alike = by_case.get(clean.casefold(), set())
+        matched[name] = (
+            by_clean[clean] if clean in by_clean else by_clean[next(iter(alike))] if len(alike) == 1 else clean
+        )
+    return matched
+
+
+def spelling_notice(matched: Mapping[str, str]) -> str:
+    """A sentence about names that `match_labels` took for labels of another spelling; empty where there are none."""
+    changed = [f"{name!r} as {label!r}" for name, label in matched.items() if name != label]
+    if not changed:
+        return ""
+    return f"labels spelt in another way are taken as one: {', '.join(changed[:10])}" + (" …" if changed[10:] else "")
+
+
+def looks_like_a_number(label: str) -> bool:
+    """Whether MATLAB would read a label as a number (`1`, `1e5`, `nan`)."""
+    if label.casefold() in ("i", "j"):  # MATLAB's imaginary unit, which nobody means
+        return False
+    try:
+        complex(label.strip().lower().replace("i", "j") if label[-1:] in "ijIJ" else label)
+    except ValueError:
+        return False
+    return True
+
+
+def label_warnings(labels: Labels) -> list[str]:
+    """What later steps will make trouble with, in sentences; the labels are usable here all the same."""
+    warnings = []
+    numbers = [label for label in labels.all if looks_like_a_number(label)]
+    if numbers:
+        warnings.append(f"MATLAB takes labels that look like numbers for numbers: {_list(numbers)}; rename them")
+    if unusable := [label for label in unusable_names(labels.ants) if label not in numbers]:
+        warnings.append(f"MATLAB cannot use these ant labels as names of variables: {_list(unusable)}; rename them")
+    if commas := [label for label in labels.all if "," in label]:
+        warnings.append(f"MATLAB parts labels at commas: {_list(commas)}; rename them")
+    return warnings
+
+
+def _list(labels: list[str]) -> str:
+    return ", ".join(map(repr, labels[:10])) + (f" and {len(labels) - 10} more" if labels[10:] else "")
+
+
+def complete(labels: Labels) -> Labels:
+    """`labels` with at least one non-ant and one other label, without which anTraX's classification fails."""
+    nonants, others = labels.nonants, labels.others
+    if UNKNOWN not in labels.categories:
+        others = (*others, UNKNOWN)
+    if not nonants:
+        used = {label.casefold() for label in labels.all}
+        nonants = (
+            next(name for name in ("NoAnt", "NonAnt", "Debris", "not_an_animal") if name.casefold() not in used),
+        )
+    return replace(labels, nonants=nonants, others=others)
 
 
 def guess_category(label: str) -> Category:
