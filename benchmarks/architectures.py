@@ -27,6 +27,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -46,6 +47,7 @@ from rich.table import Table
 import accuracy
 import antrax
 from antrax.images import Preparation
+from antrax.networks import registry
 from antrax.networks.devices import choose_device
 from antrax.networks.graph import Graph
 from antrax.networks.initial import initial_weights
@@ -227,10 +229,7 @@ def described(make: Callable[[int], Graph]) -> Callable[[Path], antrax.TrainOpti
 
 
 ARCHITECTURES: dict[str, Callable[[Path], antrax.TrainOptions]] = {
-    "small": lambda folder: antrax.TrainOptions(arch="small"),
-    "wide": lambda folder: antrax.TrainOptions(arch="wide"),
-    "large": lambda folder: antrax.TrainOptions(arch="large"),
-    "MobileNetV2": lambda folder: antrax.TrainOptions(arch=MOBILENET),
+    **{name: functools.partial(lambda name, _: antrax.TrainOptions(arch=name), name) for name in registry.names()[:-1]},
     "MobileNetV2-demo": lambda folder: antrax.TrainOptions(arch=MOBILENET),
     "MobileNetV2-random": lambda folder: antrax.TrainOptions(arch=MOBILENET, pretrained=False),
     "custom": described(example),

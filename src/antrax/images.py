@@ -40,7 +40,7 @@ class Preparation:
         As anTraX did it, which is how the networks that it trained know animals: with ``black``, pixels that are 255
         in any channel become 0 in all; larger images are cut to their centre; Pillow resizes (bicubic).
     crop_size : int or None
-        Only with `antrax`: side length of the centre that larger images are cut to.
+        Side length of the centre that larger images are cut to before they are resized.
     scale : float
         Only with `antrax`: images are resized to so many times `size`, of which the centre is taken; at least 1.
     """
@@ -77,6 +77,8 @@ def prepare(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.u
         empty = (images[..., 0] | images[..., 1] | images[..., 2]) == 0
         # All ones where empty, zeros elsewhere. Unlike `where`, this keeps the order in which stacks hold pixels.
         images = images | -empty.view(np.uint8)[..., None]
+    if (crop := preparation.crop_size) and images.shape[1] > crop:
+        images = _centre(images, (images.shape[1] - crop) // 2, crop)
     if preparation.antrax:
         return _as_antrax_did(images, preparation)
     if images.shape[1:3] == (size, size):
@@ -92,11 +94,9 @@ def prepare(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.u
 
 def _as_antrax_did(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
     """What is left to do to images whose white background is set."""
-    size, crop, scale = preparation.size, preparation.crop_size, preparation.scale
+    size, scale = preparation.size, preparation.scale
     if preparation.background == "black" and len(images):
         images = np.where((images == 255).any(-1, keepdims=True), np.uint8(0), images)
-    if crop and images.shape[1] > crop:
-        images = _centre(images, (images.shape[1] - crop) // 2, crop)
     if images.shape[1:3] == (size, size) and scale == 1:
         return images
     large = int(size * scale)

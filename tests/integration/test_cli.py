@@ -19,7 +19,7 @@ from antrax.cli.commands import export, plot
 from antrax.cli.main import cli
 from antrax.demo import ColonyOptions
 from antrax.io.export import FORMATS
-from antrax.networks.graph import ARCHITECTURES
+from antrax.networks import registry
 from antrax.plots.run import FIGURES
 from antrax.plots.run import FORMATS as FIGURE_FORMATS
 from tests.fixtures.antrax_files import write_antrax_file
@@ -94,7 +94,7 @@ def test_defaults_of_the_demo_in_its_help_are_those_of_the_package():
 
 def test_help_names_every_architecture_and_device():
     text = CliRunner().invoke(cli, ["train", "--help"]).output
-    for name in (*ARCHITECTURES, *antrax.networks.devices.DEVICES):
+    for name in (*registry.names(), *antrax.networks.devices.DEVICES):
         assert re.search(rf"\b{name}\b", text), name
 
 

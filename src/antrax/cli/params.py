@@ -55,10 +55,23 @@ class Architecture(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:
         """Return the name, or the path of the file."""
-        from antrax.networks.graph import ARCHITECTURES
+        from antrax.networks import registry
 
         text = str(value)
         is_file = text.casefold().endswith(".json")
-        if text not in ARCHITECTURES and not is_file:
-            self.fail(f"{text!r} is neither one of {', '.join(ARCHITECTURES)} nor a file MODEL.json", param, ctx)
+        if text not in registry.names() and not is_file:
+            self.fail(f"{text!r} is neither one of {', '.join(registry.names())} nor a file MODEL.json", param, ctx)
         return Path(text) if is_file else text
+
+
+class Renaming(click.ParamType):  # type: ignore[type-arg]
+    """An old and a new name, as in `OLD=NEW`."""
+
+    name = "renaming"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return both names."""
+        old, equals, new = (part.strip() for part in str(value).partition("="))
+        if not (old and equals and new):
+            self.fail(f"{value!r}: give the old and the new name as OLD=NEW", param, ctx)
+        return old, new

@@ -123,7 +123,7 @@ def only_writer(lock: Path, patience: float = 10.0, *, task: str | None = None) 
 
 
 @contextlib.contextmanager
-def claim(folder: Path, kind: str, parts: Collection[int], *, task: str | None = None) -> Iterator[None]:
+def claim(folder: Path, kind: str, parts: Collection[int] | None, *, task: str | None = None) -> Iterator[None]:
     """A block in which no other process works on the same parts of a folder.
 
     Every claim is a pair of hidden files in the folder: a lock that ends with its process, and beside it who claims
@@ -136,7 +136,8 @@ def claim(folder: Path, kind: str, parts: Collection[int], *, task: str | None =
         It is there.
     kind : str
         What the parts are, such as `classify`: claims of different kinds do not meet.
-    parts : collection of int
+    parts : collection of int or None
+        None for a whole, whatever its parts.
     task : str, optional
         As for `only_writer`.
 
@@ -149,22 +150,23 @@ def claim(folder: Path, kind: str, parts: Collection[int], *, task: str | None =
     for attempt in range(4):
         with contextlib.ExitStack() as held:
             own = held.enter_context(_published(folder, kind, parts, task or default_task()))
-            others = _overlapping(folder, kind, own, frozenset(parts))
+            others = _overlapping(folder, kind, own, None if parts is None else frozenset(parts))
             if others is None:
                 yield
                 return
         if attempt < 3:  # two that begin at the same moment may both step back
             time.sleep(random.uniform(0.02, 0.2))
     assert others is not None
-    which = ", ".join(map(str, sorted(set(others.parts or parts) & set(parts))[:20]))
+    common = set(others.parts or parts or ()) & set(parts or others.parts or ())
+    which = f", on {', '.join(map(str, sorted(common)[:20]))}," if common else ""
     raise LockedError(
-        f"{others} is at work in {folder}, on {which}, too; wait until it is done, or stop it. If nobody is at work, "
+        f"{others} is at work in {folder}{which} too; wait until it is done, or stop it. If nobody is at work, "
         f"delete the files {folder / f'.{kind}'}.*"
     )
 
 
 @contextlib.contextmanager
-def _published(folder: Path, kind: str, parts: Collection[int], task: str) -> Iterator[Path]:
+def _published(folder: Path, kind: str, parts: Collection[int] | None, task: str) -> Iterator[Path]:
     """A claim that others can see; gives its lock file."""
     from filelock import FileLock, Timeout
 
@@ -180,13 +182,13 @@ def _published(folder: Path, kind: str, parts: Collection[int], task: str) -> It
         _remove(handle, path, note)
 
 
-def _overlapping(folder: Path, kind: str, own: Path, parts: frozenset[int]) -> Holder | None:
+def _overlapping(folder: Path, kind: str, own: Path, parts: frozenset[int] | None) -> Holder | None:
     """Another living claim on some of the parts."""
     found = None
     for path in sorted(folder.glob(f".{kind}.*.lock")):
         if path == own or not (holder := _living(path)):
             continue
-        if holder.parts is None or parts & set(holder.parts):
+        if holder.parts is None or parts is None or parts & set(holder.parts):
             found = holder
     # what a process left that was killed before it had its lock
     for note in folder.glob(f".{kind}.*.holder"):

@@ -18,7 +18,6 @@ from antrax.networks.layers import KINDS, NOISE, Layer, Shape, make_layer, outpu
 Weights = dict[str, NDArray[np.float32]]
 
 FILTERS = {"small": (32, 64, 128), "wide": (64, 128, 192), "large": (32, 64, 128, 128)}
-ARCHITECTURES = (*FILTERS, "MobileNetV2", "custom")
 SMALLEST, LARGEST = 24, 512
 
 # What a network may take: more than any of Keras's applications in use on such images, far less than a machine has.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,7 +71,13 @@ class Trainset:
 
 
 def load_trainset(
-    classdir: ClassDir, preparation: Preparation | int | None = None, *, progress: Progress | None = None
+    classdir: ClassDir,
+    preparation: Preparation | int | None = None,
+    *,
+    relabel: Mapping[str, str | None] | None = None,
+    crop_size: int | None = None,
+    background: Background | None = None,
+    progress: Progress | None = None,
 ) -> Trainset:
     """Read a training set.
 
@@ -83,7 +89,13 @@ def load_trainset(
     classdir : ClassDir
     preparation : Preparation or int, optional
         How an existing network wants its images; or their side length in pixels, that of the first image in sorted
-        order by default. The background is always the one that most of the examples have.
+        order by default. Its background is not looked at.
+    relabel : mapping of str to (str or None), optional
+        Labels to take for others, or with None to pass over.
+    crop_size : int, optional
+        Of a new network: larger images are cut to the centre of so many pixels.
+    background : {"white", "black"}, optional
+        Ground that the images are put on; that of most examples by default.
     progress : callable, optional
         Called with the number of files read and of all files.
 
@@ -100,21 +112,24 @@ def load_trainset(
     """
     listing = survey_examples(classdir.examples_dir)
     problems = list(listing.passed_over)
-    if not listing.files:
+    found = _relabelled(listing.files, relabel or {}, problems)
+    if not found:
         why = f" ({'; '.join(problems)[:500]})" if problems else ""
         raise TrainsetError(
             f"{classdir.examples_dir} holds no examples; it needs one folder a label with PNG images in it{why}"
         )
-    files = _thin(listing.files)
-    if capped := len(listing.files) - len(files):
+    files = _thin(found)
+    if capped := len(found) - len(files):
         problems.append(
-            f"{capped:,} of {len(listing.files):,} images are not used: of each tracklet and label, "
+            f"{capped:,} of {len(found):,} images are not used: of each tracklet and label, "
             f"{IMAGES_PER_TRACKLET} that are spread evenly over it"
         )
-    background, first_size = _look_ahead(files)
+    detected, first_size = _look_ahead(files)
+    background = background or detected
     files.sort(key=lambda file: (*_by_place(file), file.path))
     if not isinstance(preparation, Preparation):
-        preparation = Preparation(preparation or first_size, background)
+        first_size = min(first_size, crop_size or first_size)
+        preparation = Preparation(preparation or first_size, background, crop_size=crop_size)
     preparation = replace(preparation, background=background)
     images = np.empty((len(files), preparation.size, preparation.size, 3), np.uint8)
     outcomes: list[bytes | str] = []
@@ -163,11 +178,12 @@ def load_trainset(
     origins, tracklet_index = find_units(
         kept,
         [[files[index] for index in same] for same in copies],
-        (file for file in listing.files if file.path not in read_files),
+        (file for file in found if file.path not in read_files),
         [digests[index] for index in keep],
         used,
     )
-    basis = f"{preparation.size} {background}" + (repr(preparation) if preparation.antrax else "")
+    special = preparation.antrax or preparation.crop_size
+    basis = f"{preparation.size} {background}" + (repr(preparation) if special else "")
     state = hashlib.blake2b(basis.encode(), digest_size=16)
     for file, index, tracklet in zip(kept, keep, tracklet_index.tolist(), strict=True):
         origin = origins[tracklet]
@@ -181,9 +197,29 @@ def load_trainset(
         background=background,
         problems=tuple(problems),
         digest=state.hexdigest(),
-        files=len(listing.files),
+        files=len(found),
         capped=capped,
     )
+
+
+def _relabelled(
+    files: Sequence[ExampleFile], relabel: Mapping[str, str | None], problems: list[str]
+) -> list[ExampleFile]:
+    """Files under the labels that they are to have; which are passed over is told."""
+    found = []
+    dropped: dict[str, int] = defaultdict(int)
+    for file in files:
+        label = relabel.get(file.label, file.label)
+        if label is None:
+            dropped[file.label] += 1
+        else:
+            found.append(file if label == file.label else replace(file, label=label))
+    for name, count in dropped.items():
+        problems.append(
+            f"{count} examples of {name} are passed over, as asked; they are learned again in the next training unless "
+            "their folder is moved out of examples/"
+        )
+    return found
 
 
 def _thin(files: Sequence[ExampleFile]) -> list[ExampleFile]:

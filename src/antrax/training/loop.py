@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ class Material:
     categories : tuple of Category
         Of each output.
     background : {"white", "black"}
+    weights : mapping of Category to float
+        How much an error on images of a kind counts; 1 where nothing is said.
     """
 
     images: NDArray[np.uint8]
@@ -63,6 +65,7 @@ class Material:
     tracklets: NDArray[np.int64]
     categories: tuple[Category, ...]
     background: Background
+    weights: Mapping[Category, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,8 @@ class _Batches:
         self._targets = torch.from_numpy(material.targets)
         self._weights = torch.from_numpy(sampling_weights(material.targets, material.tracklets))
         categories = material.categories
+        weights = [material.weights.get(category, 1.0) for category in categories]
+        self._loss_weights = None if set(weights) == {1.0} else torch.tensor(weights, device=device)
         self._ants = torch.tensor([category is Category.ANT for category in categories])
         present = set(material.targets.tolist())
         unknown = [i for i, category in enumerate(categories) if category is Category.UNKNOWN]
@@ -295,8 +300,11 @@ class _Batches:
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy, smoothed over the labels that have examples: the others are to stay improbable."""
         logs = functional.log_softmax(logits, 1)
-        right = logs.gather(1, targets[:, None]).mean()
-        return -(1 - _SMOOTHING) * right - _SMOOTHING * logs[:, self._known].mean()
+        right, known = logs.gather(1, targets[:, None])[:, 0], logs[:, self._known].mean(1)
+        if self._loss_weights is None:
+            return -(1 - _SMOOTHING) * right.mean() - _SMOOTHING * known.mean()
+        weights = self._loss_weights[targets]
+        return -(weights * ((1 - _SMOOTHING) * right + _SMOOTHING * known)).sum() / weights.sum()
 
 
 def _move_average(average: Network, network: Network, step: int) -> None:

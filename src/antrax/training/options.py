@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from antrax.errors import OptionError
-from antrax.networks.graph import ARCHITECTURES, LARGEST, SMALLEST
-from antrax.networks.mobilenet import NAME as MOBILENET
-from antrax.networks.mobilenet import SMALLEST as SMALLEST_MOBILENET
+from antrax.images import Background
+from antrax.networks import registry
+from antrax.networks.graph import LARGEST
+
+_LARGEST_WEIGHT = 1000.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,17 @@ class TrainOptions:
         Random seed; the same seed, examples and versions give the same classifier on one machine.
     pretrained : bool
         For `arch="MobileNetV2"`: start from weights trained on ImageNet, which are fetched once.
+    drop : sequence of str
+        Labels of an existing classifier that it is to forget, as of animals that died; their examples are passed over.
+    rename : mapping of str to str
+        New names of labels of an existing classifier, by the old ones; examples under an old name are taken for ones
+        under the new.
+    unknown_weight, multi_weight : float
+        How much an error on images of unrecognisable or of several animals counts, compared with one on others.
+    crop_size : int, optional
+        Larger images are cut to so many pixels around their centre before they are resized; not cut by default.
+    background : {"white", "black"}, optional
+        Ground that all images are put on; by default the one that most examples have.
     """
 
     epochs: int = 5
@@ -54,6 +68,12 @@ class TrainOptions:
     device: str = "auto"
     seed: int = 0
     pretrained: bool = True
+    drop: Sequence[str] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    unknown_weight: float = 1.0
+    multi_weight: float = 1.0
+    crop_size: int | None = None
+    background: Background | None = None
 
 
 def check_options(options: TrainOptions) -> None:
@@ -63,21 +83,40 @@ def check_options(options: TrainOptions) -> None:
     if not re.fullmatch(r"[^/\\.][^/\\]*", options.name) or options.name.endswith(".h5"):
         raise OptionError(f"--name {options.name}: give a plain name, without folder and ending")
     _check_architecture(options)
+    _check_labels(options)
+    for name, weight in (("unknown", options.unknown_weight), ("multi", options.multi_weight)):
+        if not 0 < weight <= _LARGEST_WEIGHT:
+            raise OptionError(f"--{name}-weight {weight:g}: give a number above 0, at most {_LARGEST_WEIGHT:g}")
+    if options.crop_size is not None and not 8 <= options.crop_size <= LARGEST:
+        raise OptionError(f"--crop-size {options.crop_size}: sizes from 8 to {LARGEST} pixels can be used")
+    if options.background not in (None, "white", "black"):
+        raise OptionError(f"--background {options.background}: there are white and black")
     from antrax.training.augmentation import parse_augmentation
 
     parse_augmentation(options.aug_options)
 
 
+def _check_labels(options: TrainOptions) -> None:
+    if (options.drop or options.rename) and options.scratch:
+        raise OptionError(
+            f"--{'drop' if options.drop else 'rename'} changes an existing classifier; leave --scratch away"
+        )
+    if twice := set(options.drop) & {*options.rename, *options.rename.values()}:
+        raise OptionError(f"--drop {min(twice)}: it is to be renamed too")
+    if len(set(options.rename.values())) < len(options.rename):
+        raise OptionError("--rename: two labels cannot get the same name; put their examples into one folder instead")
+
+
 def _check_architecture(options: TrainOptions) -> None:
     arch, modelfile, target_size = options.arch, options.modelfile, options.target_size
-    if arch is not None and arch not in ARCHITECTURES:
-        raise OptionError(f"--arch {arch}: there are {', '.join(ARCHITECTURES)}")
-    if modelfile is not None and arch != "custom":
+    if arch is not None:
+        registry.check_name(arch)
+    if modelfile is not None and arch != registry.CUSTOM:
         raise OptionError(f"--modelfile {os.fspath(modelfile)} goes with --arch custom")
-    if arch == "custom" and modelfile is None:
+    if arch == registry.CUSTOM and modelfile is None:
         raise OptionError("--arch custom: name the file that describes the network, with --modelfile MODEL.json")
-    if not options.pretrained and arch != MOBILENET:
-        raise OptionError(f"--no-pretrained goes with --arch {MOBILENET}; no other is pre-trained")
-    smallest = {"custom": 1, MOBILENET: SMALLEST_MOBILENET}.get(arch or "", SMALLEST)
+    if not options.pretrained and arch not in (pretrained := registry.pretrained_names()):
+        raise OptionError(f"--no-pretrained goes with --arch {' or '.join(pretrained)}; no other is pre-trained")
+    smallest = registry.smallest_size(arch)
     if target_size is not None and not smallest <= target_size <= LARGEST:
         raise OptionError(f"--target-size {target_size}: sizes from {smallest} to {LARGEST} pixels can be used")

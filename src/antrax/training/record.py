@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from antrax.classification.calibration import Calibration
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.training.dataset import Trainset
-from antrax.training.evaluation import Evaluation
+from antrax.training.evaluation import Evaluation, Signs
 from antrax.training.split import Split
 
 
@@ -32,6 +32,7 @@ def describe_run(
     calibration: Calibration | None,
     history: list[dict[str, float]],
     evaluation: Evaluation | None,
+    signs: Signs | None,
     seconds: float,
 ) -> dict[str, Any]:
     """All about a run as plain values, as kept in `record.json` and in the classifier.
@@ -52,6 +53,8 @@ def describe_run(
     history : list of dict
         Figures by epoch; epoch 0 is that of pre-trained features of which only the labels were learned.
     evaluation : Evaluation or None
+    signs : Signs or None
+        How sure and how consistent the network is.
     seconds : float
 
     Returns
@@ -88,6 +91,7 @@ def describe_run(
         },
         "history": history,
         "held_out": evaluation.to_json() if evaluation else None,
+        "quality": signs.to_json() if signs else None,
         "calibrated": bool(calibration and calibration.sufficient),
     }
 

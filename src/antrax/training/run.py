@@ -12,13 +12,15 @@ its measured weights have seen, in case the rule of what is held out gives anoth
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -31,20 +33,23 @@ from antrax.classification.calibration import ENOUGH_TRACKLETS, Calibration, cal
 from antrax.classification.classifier_file import Classifier, read_classifier, write_classifier
 from antrax.classification.decision import merge_views, views
 from antrax.classification.engine import Batcher, batch_size
-from antrax.errors import ClassifierError, TrainsetError
+from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.images import Preparation
 from antrax.io.atomic import check_writable
 from antrax.io.examples import ClassDir, open_classdir
 from antrax.io.layout import checkpoint_file
+from antrax.io.locks import claim
+from antrax.io.stamps import InputStamps
 from antrax.labels import UNKNOWN, Category
 from antrax.networks.devices import choose_device
 from antrax.networks.graph import Weights
 from antrax.networks.keras.config import to_keras_config
 from antrax.progress import Reporter
 from antrax.training.dataset import Trainset, label_categories, load_trainset
-from antrax.training.evaluation import Evaluation, Prediction, evaluate
+from antrax.training.evaluation import Evaluation, Prediction, Signs, evaluate, look_for_signs
 from antrax.training.options import TrainOptions, check_options
 from antrax.training.record import describe_run, write_record
+from antrax.training.relabelling import relabelled
 from antrax.training.split import Split, fingerprints_after, in_held_out_experiments, make_split
 from antrax.training.start import Start, check_unchanged, choose_architecture, start_new, start_on
 
@@ -126,13 +131,31 @@ def train(
     """
     options = options or TrainOptions()
     reporter = reporter or Reporter()
-    started = time.monotonic()
     check_options(options)
     classdir = open_classdir(path, session)
     file = classdir.classifier_file(options.name)
+    # names may hold what a search for files takes for a pattern
+    kind = f"train-{blake2b(options.name.encode(), digest_size=4).hexdigest()}"
+    with claim(classdir.path, kind, None, task="antrax train"):
+        return _train(classdir, file, options, reporter)
+
+
+def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Reporter) -> TrainingResult:
+    """Train the classifier of a file, while nobody else does."""
+    started = time.monotonic()
+    clear_dead_checkpoints(file)
+    inputs = InputStamps()
+    inputs.note(file)
     existing = None if options.scratch or not file.exists() else _existing(file)
     if existing:
         check_unchanged(existing, options, file)
+        if not existing.labels_cut:  # to be told before images are read
+            relabelled(existing, options.drop, options.rename)
+    elif options.drop or options.rename:
+        raise OptionError(
+            f"--{'drop' if options.drop else 'rename'} changes an existing classifier: there is no {file}"
+        )
+    trained_on = existing.digest() if existing else None
     if classdir.session:
         _ = classdir.session.labels  # a broken labels.csv is to be told before an hour's images are read
     device = choose_device(options.device)
@@ -142,7 +165,14 @@ def train(
     preparation = existing.preparation if existing else choice.size if choice else None
     reporter.stages(_shares(1, FINISHING, 0))  # until the steps are known
     with reporter.bar(_READING, None, "images") as update:
-        trainset = load_trainset(classdir, preparation, progress=lambda done, total: update(done, total=total))
+        trainset = load_trainset(
+            classdir,
+            preparation,
+            relabel={**dict.fromkeys(options.drop), **options.rename},
+            crop_size=options.crop_size,
+            background=options.background,
+            progress=lambda done, total: update(done, total=total),
+        )
     for problem in trainset.problems:
         reporter.warn(problem)
     if existing and existing.background != trainset.background:
@@ -154,7 +184,8 @@ def train(
         existing = existing.with_labels_of(
             (*trainset.labels, *(classdir.session.labels.all if classdir.session else ()))
         )
-    labels = _output_labels(trainset, classdir, existing, reporter)
+        existing = relabelled(existing, options.drop, options.rename)
+    labels = _output_labels(trainset, classdir, existing, {*options.drop, *options.rename}, reporter)
     categories = label_categories(labels, classdir.session)
     if choice:
         start = start_new(choice, trainset.images.shape[1], labels, trainset.background, options.seed)
@@ -179,14 +210,19 @@ def train(
         trainset,
         labels,
         options=plan.settings(),
-        trained_on=existing.digest() if existing else None,
+        trained_on=trained_on,
         split=plan.split,
         calibration=classifier.calibration,
         history=history,
         evaluation=evaluation,
+        signs=plan.signs,
         seconds=time.monotonic() - started,
     )
     classifier = dataclasses.replace(classifier, record=record)
+    if inputs.changed():
+        # somebody put another classifier there: neither that nor the work of an hour is to be lost
+        changed, file = file, classdir.classifier_file(f"{options.name}_{datetime.now():%Y-%m-%d_%H-%M-%S}")
+        reporter.warn(f"{changed} was changed by another program while this training ran; the result is {file}")
     write_classifier(classifier, file)
     folder = write_record(
         classdir.layout.records, options.name, record, trainset, plan.split.held_out, evaluation, history
@@ -194,6 +230,15 @@ def train(
     for checkpoint in plan.checkpoints.values():
         checkpoint.unlink(missing_ok=True)
     return TrainingResult(file, classifier, evaluation, folder, trainset.problems)
+
+
+def clear_dead_checkpoints(file: Path) -> None:
+    """Remove checkpoints of trainings of this classifier that were killed after they had written their result."""
+    for phase in PHASES:
+        checkpoint = checkpoint_file(file, phase)
+        with contextlib.suppress(OSError):
+            if checkpoint.stat().st_mtime_ns <= file.stat().st_mtime_ns:
+                checkpoint.unlink()
 
 
 def _existing(file: Path) -> Classifier:
@@ -204,10 +249,13 @@ def _existing(file: Path) -> Classifier:
 
 
 def _output_labels(
-    trainset: Trainset, classdir: ClassDir, existing: Classifier | None, reporter: Reporter
+    trainset: Trainset, classdir: ClassDir, existing: Classifier | None, gone_by: Collection[str], reporter: Reporter
 ) -> tuple[str, ...]:
-    """Labels in output order: those of the existing classifier first, so that its weights keep their places."""
-    listed = classdir.session.labels.all if classdir.session else ()
+    """Labels in output order: those of the existing classifier first, so that its weights keep their places.
+
+    `gone_by` are labels that the session may still list and that are dropped or renamed.
+    """
+    listed = [label for label in classdir.session.labels.all if label not in gone_by] if classdir.session else []
     if classdir.session and (unlisted := sorted(set(trainset.labels) - set(listed))):
         reporter.warn(
             f"examples of {', '.join(unlisted)}, which {classdir.session.layout.labels_file} does not "
@@ -229,6 +277,7 @@ def _output_labels(
 
 _READING = "reading examples"
 _READING_SHARE = 0.03  # of the whole time, roughly
+PHASES = ("head", "measured", "finished")
 _TITLES = {
     "head": "training the labels of a pre-trained network",
     "measured": "training",
@@ -260,12 +309,17 @@ class _Plan:
         self.labels, self.categories, self.existing = labels, categories, existing
         self.graph, self.start, self.file = start.graph, start, file
         self.hsymmetry = existing.hsymmetry if existing else bool(options.hsymmetry)
-        self.preparation = existing.preparation if existing else Preparation(self.graph.size, trainset.background)
+        self.preparation = (
+            existing.preparation
+            if existing
+            else Preparation(self.graph.size, trainset.background, crop_size=options.crop_size)
+        )
+        self.signs: Signs | None = None
         output = np.array([labels.index(label) for label in trainset.labels])
         self.targets = output[trainset.label_index]
         self.split = _split(trainset, existing)
         self.key = _key(options, trainset, labels, existing, start)
-        self.checkpoints = {phase: checkpoint_file(file, phase) for phase in ("head", "measured", "finished")}
+        self.checkpoints = {phase: checkpoint_file(file, phase) for phase in PHASES}
 
     def settings(self) -> dict[str, Any]:
         """The options that this run has, those that were left open filled in."""
@@ -282,6 +336,12 @@ class _Plan:
             "seed": self.options.seed,
             "modelfile": None if self.options.modelfile is None else os.fspath(self.options.modelfile),
             "pretrained": bool(self.start.head),
+            "drop": list(self.options.drop),
+            "rename": dict(self.options.rename),
+            "unknown_weight": self.options.unknown_weight,
+            "multi_weight": self.options.multi_weight,
+            "crop_size": self.preparation.crop_size,
+            "background": self.preparation.background,
         }
 
     @property
@@ -321,6 +381,9 @@ class _Plan:
             categories = [self.categories[label] for label in self.labels]
             calibration = calibrate([prediction.as_tracklet() for prediction in predictions], categories)
             calibration = dataclasses.replace(calibration, independent=self.split.independent)
+        self.signs = look_for_signs(predictions or self._predictions(measured, _GLANCE, seen=True), bool(predictions))
+        if self.signs and (poor := self.signs.what_is_poor()):
+            reporter.warn(poor)
         if reason := self._why_not_calibrated(calibration):
             reporter.warn(f"{reason}: classify will use a fixed cautious rule")
         classifier = Classifier(
@@ -389,6 +452,7 @@ class _Plan:
             self.trainset.tracklet_index if whole else self.trainset.tracklet_index[chosen],
             tuple(self.categories[label] for label in self.labels),
             self.trainset.background,
+            {Category.UNKNOWN: self.options.unknown_weight, Category.MULTI: self.options.multi_weight},
         )
         epochs = -(-schedule.steps // schedule.steps_an_epoch)
         with reporter.bar(_TITLES[phase], schedule.steps * BATCH, "images") as update:
@@ -433,14 +497,17 @@ class _Plan:
                 on_resume=on_resume,
             )
 
-    def _predictions(self, weights: Weights, most: int | None = None) -> list[Prediction]:
-        """What a network says of the held-out tracklets, at most so many images of each, seen as in classification."""
+    def _predictions(self, weights: Weights, most: int | None = None, *, seen: bool = False) -> list[Prediction]:
+        """What a network says of the held-out tracklets, at most so many images of each, seen as in classification.
+
+        With `seen`, of those that it was trained on.
+        """
         from antrax.networks.backends.torch_network import TorchPredictor
 
         predictor = TorchPredictor(self.graph, weights, self.device)
         batcher = Batcher(predictor, batch_size(self.graph, self.device), self.graph.size)
         places = []
-        for tracklet in np.flatnonzero(self.split.measurable):
+        for tracklet in np.flatnonzero(~self.split.held_out if seen else self.split.measurable):
             chosen = np.flatnonzero(self.trainset.tracklet_index == tracklet)
             if most and len(chosen) > most:
                 chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]

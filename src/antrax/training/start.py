@@ -9,49 +9,14 @@ from pathlib import Path
 from antrax.classification.classifier_file import Classifier
 from antrax.errors import ClassifierError, OptionError
 from antrax.images import Background
-from antrax.networks.graph import (
-    FILTERS,
-    Graph,
-    Weights,
-    build,
-    grown_weights,
-    with_outputs,
-)
+from antrax.networks import registry
+from antrax.networks.graph import Graph, Weights, grown_weights, with_outputs
 from antrax.networks.initial import initial_weights
 from antrax.networks.keras.config import from_model_json
-from antrax.networks.mobilenet import NAME as MOBILENET
-from antrax.networks.mobilenet import build_mobilenet, is_head
-from antrax.networks.pretrained import SIZES, load_pretrained
 from antrax.progress import Reporter
 from antrax.training.options import TrainOptions
 
 _LONGEST_MODEL = 64 * 2**20
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Largest learning rates.
-
-    Parameters
-    ----------
-    new : float
-        From new weights.
-    on : float
-        From those of an existing classifier.
-    finishing : float
-        On all examples, at the end.
-    """
-
-    new: float
-    on: float
-    finishing: float
-
-
-_NORMALISED = Rates(4e-3, 2e-3, 1.5e-3)
-# Without normalisation, a deep network learned worse at twice this (demo, 3 epochs: 38 % of images right, not 50 %).
-_PLAIN = Rates(2e-3, 1e-3, 8e-4)
-# What was learned from photographs is to be kept.
-_FINE_TUNING = Rates(5e-4, 3e-4, 2e-4)
 
 
 @dataclass(frozen=True)
@@ -61,7 +26,7 @@ class Choice:
     Parameters
     ----------
     name : str
-        One of `ARCHITECTURES`.
+        One of `antrax.networks.registry.names`.
     size : int or None
         Side length of its images, in pixels; None for that of the first example.
     model : Graph or None
@@ -110,7 +75,7 @@ def choose_architecture(options: TrainOptions, reporter: Reporter) -> Choice:
         The model file cannot be used, or pre-trained weights are not to be had.
     """
     arch, modelfile, target_size = options.arch, options.modelfile, options.target_size
-    if arch == "custom":
+    if arch == registry.CUSTOM:
         assert modelfile is not None
         model = read_modelfile(modelfile)
         if target_size not in (None, model.size):
@@ -119,11 +84,16 @@ def choose_architecture(options: TrainOptions, reporter: Reporter) -> Choice:
                 "pixels; leave the option away"
             )
         return Choice(arch, model.size, model, os.fspath(modelfile))
-    if arch == MOBILENET:
-        # there are no weights for less, and on maps of less it finds little
-        size = target_size or SIZES[0]
-        return Choice(arch, size, features=load_pretrained(size, reporter) if options.pretrained else None)
-    return Choice(arch or "small", target_size)
+    entry = registry.find(arch or registry.DEFAULT)
+    assert entry is not None
+    size = target_size or entry.size
+    if entry.features and options.pretrained:
+        if size is None:
+            raise OptionError(
+                f"--target-size: say which size of images the pre-trained weights of {entry.name} are for"
+            )
+        return Choice(entry.name, size, features=entry.features.load(size, reporter))
+    return Choice(entry.name, size)
 
 
 def read_modelfile(path: str | os.PathLike[str]) -> Graph:
@@ -168,9 +138,6 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
     OptionError
         The network has another number of outputs, or takes no images of that size.
     """
-    if choice.name in FILTERS:
-        graph = build(choice.name, size, len(labels), background)
-        return Start(graph, None, _NORMALISED.new, _NORMALISED.finishing)
     if choice.model:
         graph = choice.model
         if graph.outputs != len(labels):
@@ -180,12 +147,15 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
             )
         rates = _rates(graph)
         return Start(graph, initial_weights(graph, background, seed), rates.new, rates.finishing)
-    graph = build_mobilenet(size, len(labels))
-    weights = initial_weights(graph, background, seed)
-    if choice.features is None:
-        return Start(graph, weights, _NORMALISED.new, _NORMALISED.finishing)
+    entry = registry.find(choice.name)
+    assert entry is not None
+    graph = entry.build(size, len(labels), background)
+    weights = entry.initial(graph, background, seed) if entry.initial else None
+    if choice.features is None or entry.features is None:
+        return Start(graph, weights, entry.rates.new, entry.rates.finishing)
+    is_head, rates = entry.features.is_head, entry.tuned or entry.rates
     head = tuple(layer.name for layer in graph.layers if is_head(layer))
-    return Start(graph, weights | choice.features, _FINE_TUNING.new, _FINE_TUNING.finishing, head)
+    return Start(graph, (weights or {}) | choice.features, rates.new, rates.finishing, head)
 
 
 def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start:
@@ -203,13 +173,14 @@ def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start
     except ClassifierError as error:
         new = ", ".join(labels[len(existing.labels) :])
         raise ClassifierError(f"{file} cannot learn {new}: {error}; start a new one with --scratch") from None
-    rates = _FINE_TUNING if graph.name == MOBILENET else _rates(graph)
+    entry = registry.find(graph.name)
+    rates = (entry and (entry.tuned or entry.rates)) or _rates(graph)
     return Start(graph, weights, rates.on, rates.finishing)
 
 
-def _rates(graph: Graph) -> Rates:
+def _rates(graph: Graph) -> registry.Rates:
     normalised = any(layer.kind in ("BatchNormalization", "LayerNormalization") for layer in graph.layers)
-    return _NORMALISED if normalised else _PLAIN
+    return registry.NORMALISED if normalised else registry.PLAIN
 
 
 def check_unchanged(existing: Classifier, options: TrainOptions, file: Path) -> None:
@@ -218,12 +189,15 @@ def check_unchanged(existing: Classifier, options: TrainOptions, file: Path) -> 
         ("--arch", options.arch, existing.graph.name),
         ("--target-size", options.target_size, existing.size),
         ("--hsymmetry", options.hsymmetry, existing.hsymmetry),
+        ("--crop-size", options.crop_size, existing.preparation.crop_size),
+        ("--background", options.background, existing.background),
     ):
         if wanted is not None and wanted != has:
             shown = f"{option} {wanted}" if not isinstance(wanted, bool) else option if wanted else f"--no-{option[2:]}"
-            without = has if not isinstance(has, bool) else "with it" if has else "without it"
+            plain = has is None or isinstance(has, bool)
+            without = has if not plain else "with it" if has else "without it"
             raise OptionError(
-                f"{shown}: {file} was made {'' if isinstance(has, bool) else 'with '}{without}; "
+                f"{shown}: {file} was made {'' if plain else 'with '}{without}; "
                 "start a new classifier with --scratch, or leave the option away"
             )
     if options.modelfile is not None and not _is_same_model(options.modelfile, existing.graph):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from antrax.cli.original import cluster_options
-from antrax.cli.params import CONTEXT, DEVICE, SESSION, Architecture
+from antrax.cli.params import CONTEXT, DEVICE, SESSION, Architecture, Renaming
 from antrax.cli.streams import output
+
+if TYPE_CHECKING:
+    from antrax.images import Background
 
 
 @click.command("train", context_settings=CONTEXT)
@@ -53,6 +57,38 @@ from antrax.cli.streams import output
     help="How far images are varied: width_shift_range, height_shift_range (10 pixels; below 1, a fraction), "
     "shear_range (5 degrees), rotation_range (15 degrees), zoom_range (0.1).",
 )
+@click.option(
+    "--drop", multiple=True, metavar="LABEL", help="Have an existing classifier forget a label; can be repeated."
+)
+@click.option(
+    "--rename",
+    multiple=True,
+    type=Renaming(),
+    metavar="OLD=NEW",
+    help="Give a label of an existing classifier another name; it keeps what it has learned. Can be repeated.",
+)
+@click.option(
+    "--unknown-weight",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="X",
+    help="How much an error on unrecognisable animals counts, compared with others.",
+)
+@click.option(
+    "--multi-weight",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="X",
+    help="How much an error on several animals in one image counts.",
+)
+@click.option("--crop-size", type=int, metavar="PIXELS", help="Cut larger images to their centre first.")
+@click.option(
+    "--background",
+    type=click.Choice(("white", "black")),
+    help="Ground of the images; that of most examples by default.",
+)
 @SESSION
 @DEVICE
 @cluster_options("train")
@@ -68,6 +104,12 @@ def train(
     modelfile: Path | None,
     pretrained: bool,
     aug_options: str,
+    drop: tuple[str, ...],
+    rename: tuple[tuple[str, str], ...],
+    unknown_weight: float,
+    multi_weight: float,
+    crop_size: int | None,
+    background: Background | None,
     session: str | None,
     device: str,
     seed: int,
@@ -94,7 +136,23 @@ def train(
         modelfile, arch = arch, "custom"
     reporter = ConsoleReporter()
     options = TrainOptions(
-        epochs, scratch, name, arch, target_size, hsymmetry, modelfile, aug_options, device, seed, pretrained
+        epochs=epochs,
+        scratch=scratch,
+        name=name,
+        arch=arch,
+        target_size=target_size,
+        hsymmetry=hsymmetry,
+        modelfile=modelfile,
+        aug_options=aug_options,
+        device=device,
+        seed=seed,
+        pretrained=pretrained,
+        drop=drop,
+        rename=dict(rename),
+        unknown_weight=unknown_weight,
+        multi_weight=multi_weight,
+        crop_size=crop_size,
+        background=background,
     )
     result = run(classdir, options, session=session, reporter=reporter)
     if result.evaluation:

@@ -1,0 +1,69 @@
+"""An existing classifier whose labels are renamed or dropped, with what it has learned of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from antrax.classification.classifier_file import Classifier
+from antrax.errors import OptionError
+from antrax.networks.graph import Graph, Weights, with_outputs
+
+
+def relabelled(classifier: Classifier, drop: Sequence[str], rename: Mapping[str, str]) -> Classifier:
+    """The classifier without some labels, and with other names for others.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    drop : sequence of str
+    rename : mapping of str to str
+        New names by the old ones.
+
+    Returns
+    -------
+    Classifier
+        Without calibration, which was of the old labels.
+
+    Raises
+    ------
+    OptionError
+        It does not know a label, knows a new name already, or fewer than two labels would be left.
+    ClassifierError
+        It is not clear which of its weights belong to a label.
+    """
+    for option, labels in (("--drop", drop), ("--rename", rename)):
+        for label in labels:
+            if label not in classifier.labels:
+                raise OptionError(f"{option} {label}: the classifier knows {', '.join(classifier.labels)}")
+    for old, new in rename.items():
+        if new in classifier.labels and new not in rename:
+            raise OptionError(f"--rename {old}={new}: the classifier knows {new} already; two labels cannot be joined")
+    keep = [index for index, label in enumerate(classifier.labels) if label not in drop]
+    if len(keep) < 2:
+        raise OptionError(f"--drop {', '.join(drop)}: a classifier tells at least two labels apart")
+    if len(keep) == len(classifier.labels) and not rename:
+        return classifier
+    measured = classifier.measured_weights
+    return replace(
+        classifier,
+        graph=with_outputs(classifier.graph, len(keep)),
+        weights=_chosen(classifier.graph, classifier.weights, keep),
+        measured_weights=_chosen(classifier.graph, measured, keep) if measured is not None else None,
+        labels=tuple(rename.get(classifier.labels[index], classifier.labels[index]) for index in keep),
+        categories={
+            rename.get(label, label): kind for label, kind in classifier.categories.items() if label not in drop
+        },
+        calibration=None,
+    )
+
+
+def _chosen(graph: Graph, weights: Weights, keep: Sequence[int]) -> Weights:
+    """Weights of which the last layer has some of its outputs."""
+    layer = graph.label_layer().name
+    return {
+        name: np.ascontiguousarray(value[..., keep]) if name.rpartition("/")[0] == layer else value
+        for name, value in weights.items()
+    }
