@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from antrax.classification.calibration import Calibration
 from antrax.classification.classifier_file import Classifier, find_classifier, read_classifier, write_classifier
@@ -15,12 +16,21 @@ from antrax.images import Preparation
 from antrax.labels import Category
 from antrax.networks.backends.torch_network import TorchPredictor
 from antrax.networks.graph import FILTERS, build
+from antrax.networks.keras.config import from_model_json, to_keras_config
+from antrax.networks.keras.weights import write_weights
+from tests.fixtures.keras_models import MODELS, with_random_weights
 from tests.unit.test_network import random_images, random_weights
 
 LABELS = ("BG", "GB", "Larve_ä", "a_label_of_many_letters", "Unknown")
 CATEGORIES = dict(
     zip(LABELS, (Category.ANT, Category.ANT, Category.NONANT, Category.ANT, Category.UNKNOWN), strict=True)
 )
+
+
+ANTRAX_PARAMETERS = """
+    name nclasses modeltype json target_size crop_size scale hsymmetry background unknown_weight multi_weight
+    use_min_conf consv_factor min_conf min_conf_short loss optimizer metrics
+"""
 
 
 def made(name: str = "small", size: int = 24) -> Classifier:
@@ -64,9 +74,11 @@ def test_what_is_written_is_read_back(tmp_path, name):
 
 def test_the_file_carries_what_antrax_files_carry(file):
     with h5py.File(file) as opened:
-        assert opened["classes"].asstr()[()].tolist() == list(LABELS)
-        parameters = json.loads(opened["prmtrs"].asstr()[()])
-    assert {"name", "nclasses", "modeltype", "target_size", "scale", "hsymmetry", "background"} <= set(parameters)
+        # as anTraX reads them: a column of bytes
+        assert opened["classes"].shape == (5, 1)
+        assert [row[0].decode() for row in opened["classes"][()]] == list(LABELS)
+        parameters = json.loads(opened["prmtrs"][()])
+    assert set(ANTRAX_PARAMETERS.split()) <= set(parameters)
     assert (parameters["nclasses"], parameters["target_size"], parameters["modeltype"]) == (5, 24, "small")
 
 
@@ -212,3 +224,108 @@ def test_a_missing_classifier_names_those_that_are_there(tmp_path):
         ClassifierError, match=r"there is night .*--classifier NAME.*; or train one first: antrax train .*exp"
     ):
         find_classifier(folder, "day")
+
+
+# --- one file for everybody --------------------------------------------------------------------------------------
+
+
+def test_the_description_is_one_that_tensorflow_1_15_takes(file):
+    """Its `load_model` decodes bytes, knows no class Functional, no DTypePolicy, no Rescaling and no later options."""
+    with h5py.File(file) as opened:
+        stored = opened.attrs["model_config"]
+        assert isinstance(stored, np.bytes_)
+        assert opened.attrs["keras_version"].decode() == "2.2.4-tf"
+        weights = opened["model_weights"]
+        assert weights.attrs["backend"].decode() == "tensorflow"
+        assert weights.attrs["keras_version"].decode() == "2.2.4-tf"
+        names = [name.decode() for name in weights.attrs["layer_names"]]
+        listed = {name: [n.decode() for n in weights[name].attrs["weight_names"]] for name in names}
+        for name, places in listed.items():
+            assert all(isinstance(weights[name][place], h5py.Dataset) for place in places)
+    model = json.loads(stored.decode("utf-8"))
+    assert model["class_name"] == "Model"
+    layers = model["config"]["layers"]
+    assert [layer["name"] for layer in layers] == names
+    assert layers[0]["config"]["batch_input_shape"] == [None, 24, 24, 3]
+    kinds = {layer["class_name"] for layer in layers}
+    assert kinds <= {
+        *("InputLayer", "BatchNormalization", "ZeroPadding2D", "Conv2D", "MaxPooling2D", "ReLU"),
+        *("GlobalAveragePooling2D", "GlobalMaxPooling2D", "AveragePooling2D", "Flatten", "Concatenate", "Dense"),
+    }
+    for layer in layers:
+        config = layer["config"]
+        assert config["dtype"] == "float32"
+        assert isinstance(config.get("axis", -1), int)
+        assert not {"groups", "keepdims", "batch_shape", "registered_name", "module"} & {*config, *layer}
+        assert not any(key.endswith(("_initializer", "_regularizer", "_constraint")) for key in config)
+        for node in layer["inbound_nodes"]:
+            assert all(source[1:] == [0, 0, {}] for source in node)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", MODELS)
+def test_networks_of_every_kind_predict_alike_in_keras_when_written(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    graph = from_model_json(with_random_weights(MODELS[name]()).to_json())
+    weights = random_weights(graph)
+    labels = tuple(f"L{number}" for number in range(graph.outputs))
+    preparation = Preparation(graph.size, "white")
+    write_classifier(Classifier(graph, weights, labels, {}, preparation), tmp_path / "x.h5")
+    back = read_classifier(tmp_path / "x.h5")
+    assert back.graph == graph
+    assert all(np.array_equal(back.weights[key], weights[key]) for key in weights)
+    model = keras.models.load_model(tmp_path / "x.h5")
+    images = random_images(graph)
+    shown = images if graph.channels == 3 else np.asarray([Image.fromarray(i).convert("L") for i in images])[..., None]
+    theirs = model.predict(shown.astype(np.float32), verbose=0)
+    assert theirs == pytest.approx(np.exp(TorchPredictor(graph, weights, "cpu")(images)), abs=2e-4)
+
+
+def test_a_file_as_earlier_versions_wrote_it_still_loads(tmp_path):
+    """With a Rescaling, in the words of Keras 3, texts of any length, no checksum."""
+    classifier = made()
+    path = tmp_path / "old.h5"
+    text = h5py.string_dtype()
+    with h5py.File(path, "w") as opened:
+        opened.attrs["keras_version"] = "3.0.0"
+        opened.attrs["model_config"] = to_keras_config(classifier.graph)
+        write_weights(opened.create_group("model_weights"), classifier.graph, classifier.weights)
+        parameters = {"hsymmetry": True, "background": "white", "categories": {}, "calibration": None, "record": {}}
+        opened.create_dataset("prmtrs", data=json.dumps(parameters), dtype=text)
+        opened.create_dataset("classes", data=list(LABELS), dtype=text)
+        own = opened.create_group("antrax")
+        own.attrs["format"] = 1
+        own.create_dataset("seen", data=np.zeros(0, np.uint64))
+    back = read_classifier(path)
+    assert (back.graph, back.labels) == (classifier.graph, LABELS)
+    assert back.digest() == classifier.digest()
+
+
+# --- damage ------------------------------------------------------------------------------------------------------
+
+
+def test_any_changed_byte_is_noticed(file):
+    """Either it is told, or it was the mark of the checksum itself and all else is as it was."""
+    content, digest = file.read_bytes(), read_classifier(file).digest()
+    chance = np.random.default_rng(0)
+    places = [*chance.integers(0, len(content), 2000).tolist(), *range(600), *range(len(content) - 60, len(content))]
+    loaded = 0
+    for place in places:
+        damaged = bytearray(content)
+        damaged[place] ^= int(chance.integers(1, 256))
+        file.write_bytes(damaged)
+        try:
+            assert read_classifier(file).digest() == digest
+            loaded += 1
+        except ClassifierError as error:
+            assert "damaged" in str(error)
+            assert "copy it again" in str(error)
+    assert loaded < 40
+
+
+def test_a_classifier_that_somebody_changed_on_purpose_is_not_called_damaged(file):
+    """HDF5 cuts off what lies behind its end when it writes, and the checksum with it."""
+    with h5py.File(file, "r+") as opened:
+        opened["note"] = "of nest 7"
+    assert read_classifier(file).labels == LABELS

@@ -6,6 +6,7 @@ Files that anTraX wrote are read by `antrax_file`.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -19,8 +20,9 @@ from antrax.classification.antrax_classifier import check_preparation, distinct,
 from antrax.classification.calibration import Calibration
 from antrax.errors import ClassifierError
 from antrax.images import Background, Preparation
-from antrax.io.atomic import replacing_hdf5
+from antrax.io.atomic import write_atomically
 from antrax.io.layout import CLASSIFIER_SUFFIX, ClassifierLayout
+from antrax.io.regular_files import open_regular
 from antrax.io.untrusted_hdf5 import (
     dataset,
     has,
@@ -33,13 +35,28 @@ from antrax.io.untrusted_hdf5 import (
 )
 from antrax.labels import Category
 from antrax.networks.graph import Graph, Weights
-from antrax.networks.keras.config import Description, describe, to_keras_config
-from antrax.networks.keras.weights import KERAS_VERSION, read_weights, write_weights
+from antrax.networks.keras.common import common_graph
+from antrax.networks.keras.config import Description, describe, to_common_config, to_keras_config
+from antrax.networks.keras.weights import BACKEND, KERAS_VERSION, LARGEST_ATTRIBUTE, read_weights, write_weights
 
 if TYPE_CHECKING:
     import h5py
 
-_FORMAT = 1
+_FORMAT = 2
+_CHECKSUM_MARK, _CHECKSUM_SIZE = b"antrax checksum\n", 32
+# What anTraX looks up in a classifier and we do not need; its defaults.
+_FOR_ANTRAX = {
+    "json": None,
+    "unknown_weight": 20,
+    "multi_weight": 0.1,
+    "use_min_conf": True,
+    "consv_factor": 0.5,
+    "min_conf": 0.9,
+    "min_conf_short": 0.99,
+    "loss": "categorical_crossentropy",
+    "optimizer": "adam",
+    "metrics": ["accuracy"],
+}
 
 
 @dataclass(frozen=True)
@@ -141,11 +158,19 @@ class Classifier:
 
 
 def write_classifier(classifier: Classifier, path: Path) -> None:
-    """Write a classifier whole or not at all; raises `OutputError`."""
+    """Write a classifier whole or not at all.
+
+    Keras of TensorFlow 1.15, Keras 2 and Keras 3 open the file and predict alike, and so does anTraX.
+
+    Raises
+    ------
+    OutputError
+    """
     import h5py
 
     text = h5py.string_dtype()
     parameters = {
+        **_FOR_ANTRAX,
         "name": path.stem,
         "nclasses": len(classifier.labels),
         "modeltype": classifier.graph.name,
@@ -159,18 +184,28 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
         "calibration": classifier.calibration.to_json() if classifier.calibration else None,
         "record": dict(classifier.record),
     }
-    with replacing_hdf5(path) as file:
-        file.attrs["keras_version"] = KERAS_VERSION
-        file.attrs["backend"] = "torch"
-        file.attrs["model_config"] = to_keras_config(classifier.graph)
-        write_weights(file.create_group("model_weights"), classifier.graph, classifier.weights)
+    labels = [label.encode() for label in classifier.labels]
+    graph, weights = common_graph(classifier.graph, classifier.weights)
+    # in memory, as in `replacing_hdf5`, for the checksum comes behind
+    with h5py.File(path.name, "w", driver="core", backing_store=False, block_size=2**20) as file:
+        file.attrs["keras_version"] = np.bytes_(KERAS_VERSION)
+        file.attrs["backend"] = np.bytes_(BACKEND)
+        config = to_common_config(graph).encode()
+        # longer ones cannot be bytes side by side, as which TensorFlow 1.15 takes them
+        file.attrs["model_config"] = np.bytes_(config) if len(config) <= LARGEST_ATTRIBUTE else config.decode()
+        write_weights(file.create_group("model_weights"), graph, weights)
         file.create_dataset("prmtrs", data=json.dumps(parameters), dtype=text)
-        file.create_dataset("classes", data=list(classifier.labels), dtype=text)
+        wide = h5py.string_dtype(length=max(map(len, labels)))
+        file.create_dataset("classes", data=np.array(labels, dtype=wide)[:, None])
         own = file.create_group("antrax")
         own.attrs["format"] = _FORMAT
+        own.create_dataset("graph", data=to_keras_config(classifier.graph), dtype=text)
         own.create_dataset("seen", data=classifier.seen)
         if classifier.measured_weights is not None:
             write_weights(own.create_group("measured_weights"), classifier.graph, classifier.measured_weights)
+        file.flush()
+        content: bytes = file.id.get_file_image()
+    write_atomically(path, content + _checksum(content))
 
 
 def read_classifier(path: Path) -> Classifier:
@@ -197,8 +232,40 @@ def read_classifier(path: Path) -> Classifier:
     >>> classifier.labels[:3]  # doctest: +SKIP
     ('BB', 'BG', 'BO')
     """
+    _check_checksum(path)
     with open_untrusted(path, "a classifier") as file:
         return _read(file)
+
+
+def _checksum(content: bytes) -> bytes:
+    """What is written behind a classifier, so that any damage is noticed.
+
+    HDF5 does not look behind its own end, and cuts it off when somebody changes the file on purpose.
+    """
+    return _CHECKSUM_MARK + blake2b(content, digest_size=_CHECKSUM_SIZE).digest()
+
+
+def _check_checksum(path: Path) -> None:
+    """Raise ClassifierError where a file is not what its checksum is of; one without checksum passes."""
+    length = len(_CHECKSUM_MARK) + _CHECKSUM_SIZE
+    try:
+        with open_regular(path) as file:
+            size = file.seek(0, os.SEEK_END) - length
+            if size <= 0:
+                return
+            file.seek(size)
+            written = file.read(length)
+            if not written.startswith(_CHECKSUM_MARK):
+                return
+            file.seek(0)
+            state = blake2b(digest_size=_CHECKSUM_SIZE)
+            while size > 0 and (block := file.read(min(size, 2**20))):
+                state.update(block)
+                size -= len(block)
+    except OSError:  # told when it is opened
+        return
+    if written != _CHECKSUM_MARK + state.digest():
+        raise ClassifierError(f"{path} is damaged (its checksum does not fit): copy it again")
 
 
 def _read(file: h5py.File) -> Classifier:
@@ -236,6 +303,12 @@ def _read(file: h5py.File) -> Classifier:
 
 def _from_own_file(file: h5py.File, description: Description, text: str, labels: tuple[str, ...]) -> Classifier:
     own = member(file, "antrax")
+    if has(own, "graph"):
+        # as it was made; what others read is the same function in other layers
+        written = describe(text_dataset(own, "graph"), "3")
+        if written.graph.outputs != description.graph.outputs or written.graph.size != description.graph.size:
+            raise ClassifierError("its two descriptions of the network contradict one another")
+        description = written
     if number_attribute(own, "format") > _FORMAT:
         raise ClassifierError("it was written by a newer version of antrax; update this one")
     parameters = json.loads(text)

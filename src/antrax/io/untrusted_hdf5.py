@@ -34,6 +34,7 @@ _FEW_CHUNKS = 64
 _LONGEST_TEXT = 16 * 2**20
 _MOST_TEXTS, _LONGEST_ITEM = 10_000, 1000
 _DEEPEST = 50
+_FIXED_TEXT = 3  # HDF5's number of this class of types
 # Of zlib: what it decompresses is at most so many times as large. Chunks up to this stored size are decompressed
 # without a look at them first: 1 GB is the most that this can take.
 _MOST_RATIO = 1032
@@ -424,7 +425,9 @@ def text_attribute(place: h5py.Group, name: str) -> str:
     _check_plain(attribute, name)
     if attribute.shape not in ((), (1,)) or attribute.dtype.kind not in "OS":
         raise ContentError(f"its {name} is no text")
-    if attribute.dtype.itemsize > _LONGEST_TEXT or _attribute_length(place.file, name) > _LONGEST_TEXT:
+    # texts of fixed length lie where they are named
+    elsewhere = attribute.dtype.kind == "O"
+    if attribute.dtype.itemsize > _LONGEST_TEXT or (elsewhere and _attribute_length(place.file, name) > _LONGEST_TEXT):
         raise ContentError(f"its {name} is too long, or damaged")
     value = place.attrs[name]
     return _text(value[0] if isinstance(value, np.ndarray) else value, name)
@@ -497,8 +500,12 @@ def _attribute_length(file: h5py.File, name: str) -> int:
                 raise ContentError(f"its {name} is in too many places")
             # versions 1 and 2 of what HDF5 writes before the name of an attribute, then version 3
             for header, version, padded in ((8, 1, True), (8, 2, False), (9, 3, False)):
-                found, _, *sizes = struct.unpack_from("<BBHHH", content, at - header)
+                found, flags, *sizes = struct.unpack_from("<BBHHH", content, at - header)
                 if found != version:
+                    continue
+                # texts of fixed length lie right here, and what follows is no length
+                kind = at + (-(-sizes[0] // 8) * 8 if padded else sizes[0])
+                if not flags and kind < len(content) and content[kind] & 0x0F == _FIXED_TEXT:
                     continue
                 start = at + sum(-(-size // 8) * 8 if padded else size for size in sizes)
                 if start + 4 <= len(content):

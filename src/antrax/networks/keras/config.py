@@ -39,6 +39,9 @@ _TAKEN_FOR_GRANTED: dict[str, tuple[Any, ...]] = {
     "renorm": (None, False),
 }
 
+# Options that some kinds of layers do not have in TensorFlow 1.15.
+_LATE = frozenset(("groups", "keepdims", "dilation_rate"))
+
 _RELUS: dict[str, tuple[str, dict[str, float]]] = {
     "relu": ("ReLU", {}),
     "relu6": ("ReLU", {"max_value": 6.0}),
@@ -126,6 +129,33 @@ def to_keras_config(graph: Graph) -> str:
             },
         }
     )
+
+
+def to_common_config(graph: Graph) -> str:
+    """The `model_config` by which TensorFlow 1.15, Keras 2 and Keras 3 all build `common_graph(graph)`.
+
+    In the words of TensorFlow 1.15's Keras, with a softmax at the end. Options that later versions brought, and earlier
+    ones refuse, are left out where they have Keras's default.
+    """
+    last = graph.layers[-1]
+    layers = list(graph.layers)
+    if last.kind != "Dense":
+        name = unique_name("probabilities", {layer.name for layer in layers})
+        layers.append(Layer("Activation", name, (last.name,), {"activation": "softmax"}))
+    entries = []
+    for layer in layers:
+        known = KINDS[layer.kind].options
+        kept = {name: value for name, value in layer.options.items() if name not in _LATE or value != known[name][1]}
+        config: dict[str, Any] = {"name": layer.name, "dtype": "float32", **kept}
+        if layer.kind == "InputLayer":
+            shape = config.pop("batch_shape")
+            config = {"name": layer.name, "dtype": "float32", "sparse": False, "batch_input_shape": shape}
+        elif layer is last and layer.kind == "Dense":
+            config["activation"] = "softmax"
+        inbound = [[[source, 0, 0, {}] for source in layer.inputs]] if layer.inputs else []
+        entries.append({"class_name": layer.kind, "config": config, "name": layer.name, "inbound_nodes": inbound})
+    ends = {"input_layers": [[layers[0].name, 0, 0]], "output_layers": [[layers[-1].name, 0, 0]]}
+    return json.dumps({"class_name": "Model", "config": {"name": graph.name, "layers": entries, **ends}})
 
 
 def from_keras_config(text: str, keras_version: str = "") -> Graph:

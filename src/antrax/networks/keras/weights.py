@@ -19,27 +19,37 @@ from antrax.networks.layers import Shape
 if TYPE_CHECKING:
     import h5py
 
-KERAS_VERSION = "3.0.0"
+# What is written is in the words of TensorFlow 1.15's Keras, which later versions read too.
+KERAS_VERSION, BACKEND = "2.2.4-tf", "tensorflow"
+# Of HDF5, less what comes with it.
+LARGEST_ATTRIBUTE = 64_512
 # State of random numbers, which Keras 3 counts among the weights of a dropout layer.
 _IDLE = "seed_generator_state"
 
 
 def write_weights(group: h5py.Group, graph: Graph, weights: Weights) -> None:
-    """Write the weights of a graph as Keras does."""
-    import h5py
-
-    text = h5py.string_dtype()
-    group.attrs["layer_names"] = np.array([layer.name for layer in graph.layers], dtype=text)
-    group.attrs["backend"] = "torch"
-    group.attrs["keras_version"] = KERAS_VERSION
+    """Write the weights of a graph as Keras does, texts as bytes side by side, which all its versions read."""
+    _put_texts(group, "layer_names", [layer.name for layer in graph.layers])
+    group.attrs["backend"] = np.bytes_(BACKEND)
+    group.attrs["keras_version"] = np.bytes_(KERAS_VERSION)
     variables = graph.layer_weights()
     for layer in graph.layers:
         names = [f"{layer.name}/{variable}" for variable in variables.get(layer.name, ())]
         folder = group.create_group(layer.name)
-        folder.attrs["weight_names"] = np.array(names, dtype=text)
+        _put_texts(folder, "weight_names", names)
         for name in names:
             folder.create_dataset(name, data=weights[name])
-    group.create_group("top_level_model_weights").attrs["weight_names"] = np.array([], dtype=text)
+
+
+def _put_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
+    """Write an attribute of texts, spread over several where it would be larger than HDF5 allows, as Keras does."""
+    content = np.array([text.encode() for text in texts]) if texts else np.zeros(0, "S1")
+    if content.nbytes <= LARGEST_ATTRIBUTE:
+        group.attrs[name] = content
+        return
+    count = -(-content.nbytes // LARGEST_ATTRIBUTE)
+    for number, part in enumerate(np.array_split(content, count + 1)):
+        group.attrs[f"{name}{number}"] = part
 
 
 def read_weights(group: h5py.Group, graph: Graph, groups: Mapping[str, Sequence[Stored]]) -> Weights:
@@ -130,8 +140,10 @@ def _places(place: h5py.Group, name: str, wanted: Sequence[Stored]) -> list[str]
         return places
     order = sorted(range(len(wanted)), key=lambda index: not wanted[index].trainable)
     listed = [path for path in short_texts_attribute(place, "weight_names") if _variable(path) != _IDLE]
-    if len(listed) != len(wanted) or any(
-        _variable(path) not in wanted[index].variables for path, index in zip(listed, order, strict=True)
+    if (
+        len(listed) != len(wanted)
+        or not set(listed) <= set(found)
+        or any(_variable(path) not in wanted[index].variables for path, index in zip(listed, order, strict=True))
     ):
         raise ClassifierError(f"the weights of {name} are not those that the model describes, or some are missing")
     placed = dict(zip(order, listed, strict=True))
