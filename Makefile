@@ -23,7 +23,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# What needs neither a trained network nor a browser: under a minute.
+# Unit tests that need neither Keras, a trained network nor a browser: under a minute on two idle processors.
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not browser and not real_data"
 

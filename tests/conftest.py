@@ -32,8 +32,10 @@ MakeExamples = Callable[..., Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the trained demo or the real session, whichever module it stands in."""
+    """Mark what needs the trained demo or the real session, whichever module it stands in, and integration tests."""
     for item in items:
+        if Path(__file__).parent / "integration" in item.path.parents:
+            item.add_marker(pytest.mark.slow)
         for fixture, mark in (("trained", pytest.mark.slow), ("real_session", pytest.mark.real_data)):
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)

@@ -4,8 +4,15 @@ The command line turns any `AntraxError` into one line on standard error and exi
 what is wrong, in which file, and what to do about it.
 """
 
+from __future__ import annotations
+
 import tempfile
 import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from antrax.classification.run import Report
+    from antrax.solving.run import SolveReport
 
 
 class AntraxError(Exception):
@@ -37,11 +44,11 @@ class SolvingError(AntraxError):
 
     Attributes
     ----------
-    report : object
-        What was done all the same.
+    report : antrax.SolveReport or None
+        What was done all the same; None where nothing was.
     """
 
-    def __init__(self, message: str, report: object = None) -> None:
+    def __init__(self, message: str, report: SolveReport | None = None) -> None:
         super().__init__(message)
         self.report = report
 
@@ -91,11 +98,11 @@ class ClassificationError(AntraxError):
 
     Attributes
     ----------
-    report : antrax.classification.Report
+    report : antrax.Report
         What was done all the same.
     """
 
-    def __init__(self, message: str, report: object) -> None:
+    def __init__(self, message: str, report: Report) -> None:
         super().__init__(message)
         self.report = report
 

@@ -312,7 +312,7 @@ def test_classifying_that_is_stopped_leaves_no_worker(jobs, taught_session):
 
 def test_two_sessions_have_a_job_each_and_one_cannot_be_started_twice_at_once(jobs, session, make_session):
     other = open_session(make_session("other/s").parent)
-    outcomes: list[object] = []
+    outcomes: list[str] = []
 
     def start() -> None:
         try:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import antrax.training.run
 from antrax.classification.classifier_file import read_classifier
 from antrax.errors import ClassifierError, DownloadError, OptionError, TrainsetError
 from antrax.labels import Category
@@ -25,7 +24,7 @@ from antrax.progress import Reporter
 from antrax.training.augmentation import parse_augmentation
 from antrax.training.loop import Material, Schedule, optimize
 from antrax.training.run import TrainOptions, train
-from antrax.training.start import read_modelfile
+from antrax.training.start import choose_architecture, read_modelfile
 from tests.fixtures.antrax_files import write_antrax_file
 from tests.fixtures.training_tools import Counting, Listener, StopAfter
 from tests.unit.test_mobilenet import distributed_file, seeded_weights
@@ -227,7 +226,8 @@ def test_a_network_with_dropout_goes_on_exactly_where_it_was(
     with pytest.raises(KeyboardInterrupt):
         train(classdir, custom(path, epochs=2), reporter=Interrupting())
     counted = Counting()
-    counted.say = (said := []).append
+    said: list[str] = []
+    counted.say = said.append  # type: ignore[assignment]
     resumed = train(classdir, custom(path, epochs=2), reporter=counted).classifier
     assert counted.steps["training"] < 8
     assert any(re.fullmatch(r"training: going on where it was stopped, at \d\d%", message) for message in said)
@@ -410,7 +410,7 @@ def test_mobilenet_takes_96_pixels_by_default(classdir, cache):
         train(
             classdir, mobilenet(target_size=None), reporter=Interrupting("training the labels of a pre-trained network")
         )
-    assert antrax.training.run.choose_architecture(mobilenet(target_size=None), Reporter()).size == 96
+    assert choose_architecture(mobilenet(target_size=None), Reporter()).size == 96
 
 
 def test_mobilenet_without_pretrained_weights_needs_no_file(classdir, cache, short_training):

@@ -199,7 +199,7 @@ def test_neighbouring_frames_resemble_one_another(demo: DemoExperiment) -> None:
     near, far = [], []
     longest = sorted(stacks(demo).values(), key=len)[-10:]
     for images in longest:
-        blobs = images.any(axis=-1)
+        blobs = np.asarray(images.any(axis=-1))
         near += (blobs[1:] ^ blobs[:-1]).mean(axis=(1, 2)).tolist()
         far += (blobs[len(blobs) // 2 :] ^ blobs[: -(len(blobs) // 2)]).mean(axis=(1, 2)).tolist()
     assert np.mean(near) < 0.9 * np.mean(far)

@@ -157,7 +157,7 @@ def test_a_colony_like_the_real_one_has_a_graph_like_the_real_one() -> None:
 )  # fmt: skip
 def test_options_out_of_range_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        ColonyOptions(**options)  # type: ignore[arg-type]
+        ColonyOptions(**options)
 
 
 @pytest.fixture(scope="module")

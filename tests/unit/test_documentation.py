@@ -66,6 +66,6 @@ def test_readme_and_help_name_every_command() -> None:
 def test_dependencies_of_the_tests_and_the_documentation_are_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    named = {re.match(r"[\w-]+", one)[0].lower() for one in [*project["dependencies"], *extras["dev"], *extras["docs"]]}  # type: ignore[index]
+    named = {re.match(r"[\w-]+", one)[0].lower() for one in [*project["dependencies"], *extras["dev"], *extras["docs"]]}
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()}
     assert named <= pinned

@@ -40,7 +40,7 @@ needs_movement = pytest.mark.skipif(
 def test_tables_hold_what_read_positions_gives(solved: Session, to: str, read: object) -> None:
     path = export_positions(solved, to)
     assert path == solved.path / "export" / f"positions.{to}"
-    table = read(path)  # type: ignore[operator]
+    table = read(path)
     expected = read_positions(solved)
     assert list(table) == list(expected)
     assert len(table) == len(expected)
@@ -60,7 +60,7 @@ def test_trackmate_has_a_spot_a_cell_and_a_track_an_animal(solved: Session) -> N
     root = ElementTree.parse(export_positions(solved, "trackmate")).getroot()
     spots = {spot.get("ID"): spot for spot in root.iter("Spot")}
     table = read_positions(solved).dropna(subset="x")
-    assert len(spots) == len(table) == int(root.find("Model/AllSpots").get("nspots"))  # type: ignore[union-attr, arg-type]
+    assert len(spots) == len(table) == int(root.find("Model/AllSpots").get("nspots"))
     where = sorted(
         (int(spot.get("FRAME", "")) + 1, spot.get("name"), float(spot.get("POSITION_X", ""))) for spot in spots.values()
     )

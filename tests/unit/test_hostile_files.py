@@ -116,7 +116,7 @@ def chain(*layers: dict[str, Any]) -> str:
 def connected(*layers: tuple[str, str, list[str]]) -> str:
     """A model of name, kind and sources of each layer, the last of which answers."""
     image = {"class_name": "InputLayer", "name": "i", "config": {"batch_input_shape": [None, 64, 64, 3], "name": "i"}}
-    entries = [image | {"inbound_nodes": []}]
+    entries: list[dict[str, object]] = [{**image, "inbound_nodes": []}]
     for name, kind, sources in layers:
         inbound = [[[source, 0, 0, {}] for source in sources]]
         config = {"name": name} | {"ZeroPadding2D": {"padding": 900}, "Dense": {"units": 3}}.get(kind, {})

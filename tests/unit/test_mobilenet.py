@@ -18,6 +18,8 @@ from antrax.networks.mobilenet import build_mobilenet, is_head, read_mobilenet_w
 from tests.fixtures.antrax_files import REFERENCES
 from tests.fixtures.reference.seeded import seeded_images, seeded_weight
 
+pytestmark = pytest.mark.slow
+
 
 def seeded_weights(size: int = 48, outputs: int = 5) -> Weights:
     graph = build_mobilenet(size, outputs)

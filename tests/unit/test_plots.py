@@ -22,6 +22,8 @@ from antrax.plots.run import FIGURES, plot_positions
 
 from .test_positions import SCALE, session, write_all  # noqa: F401  # a fixture
 
+pytestmark = pytest.mark.slow
+
 
 def movie_of_two(frames: int = 100, first_frame: int = 1) -> MoviePositions:
     """AB walks 1 pixel a frame alone, then sits with CD in one blob; CD is in that blob all the time."""

@@ -62,6 +62,7 @@ def seen(session: Session) -> str:
         found |= {{0.5: "001", 0.25: "NA"}[float(v)] for v in (said.confidence or 0, values[0, 0], frames.iloc[0, 0])}
     assert result_state(session, 1) is ResultState.WHOLE
     (only,) = found
+    assert isinstance(only, str)
     return only
 
 

@@ -129,6 +129,8 @@ import sys, pathlib, numpy as np
 from antrax.io.session import Session
 from antrax.io.names import parse_tracklet_name
 from antrax.review.training_set.editing import Examples
+
+pytestmark = pytest.mark.slow
 path, label, seeds, rounds = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(","), int(sys.argv[4])
 examples = Examples(Session(path.parent, path))
 print("ready", flush=True)

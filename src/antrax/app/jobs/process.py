@@ -99,7 +99,7 @@ def main() -> int:
             reporter.tell("stopped")
             return 0
     except ClassificationError as error:
-        failed: Report = error.report  # type: ignore[assignment]
+        failed: Report = error.report
         _tell_report(failed, reporter)
         for failure in failed.failures[1:]:
             reporter.warn(failure)

@@ -71,7 +71,7 @@ def classify(
     try:
         report = run(experiments, options, reporter=reporter)
     except ClassificationError as error:
-        failed: Report = error.report  # type: ignore[assignment]
+        failed: Report = error.report
         if any(experiment.movies for experiment in failed.experiments):
             show_report(output(), failed)
         for failure in failed.failures[:-1]:

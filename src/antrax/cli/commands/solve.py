@@ -69,7 +69,7 @@ def solve(
     try:
         report = run(experiments, options, reporter=ConsoleReporter())
     except SolvingError as error:
-        failed: SolveReport | None = error.report  # type: ignore[assignment]
+        failed: SolveReport | None = error.report
         if failed is None:
             raise
         if any(experiment.movies for experiment in failed.experiments):
