@@ -33,7 +33,7 @@ _SAMPLED = 150  # sweeps that are counted
 CHAINS = 4  # runs from different random states; those that end in a much less likely region are left out
 _MUCH = 5.0  # nats
 # Share of wrong labels before any is seen: a beta distribution, as if of so many wrong and right ones.
-_WRONG, _RIGHT = 1.0, 30.0
+_WRONG, _RIGHT = 1.0, 60.0
 _FIRST_GUESS = 0.05
 _COMPARED_AT = 0.03  # share of wrong labels at which runs are compared
 _BY_HAND = 25.0  # what a person says, in nats
@@ -272,7 +272,8 @@ def to_solution(
     max_error : float
     """
     probability = posterior.probability
-    placed = decide(probability, graph.length, max_error)
+    by_classifier = np.where(evidence.manual, -1, evidence.label)
+    placed = decide(probability, graph.length, max_error, by_classifier)
     kind = np.where(placed, np.where(single[:, None], Kind.SINGLE, Kind.SEVERAL), Kind.UNDECIDED).astype(np.int8)
     rows = np.flatnonzero(single & (evidence.label >= 0))
     own = rows[placed[rows, evidence.label[rows]]]

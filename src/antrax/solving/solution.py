@@ -17,8 +17,10 @@ _CANDIDATE = 0.1
 # Such a set is told only if the animal of the tracklet is one of it with this probability, and it has at most so many.
 _SET_COVERS = 0.95
 _SET_SIZE = 4
-# A placement may not be less sure than this many times the accepted error, however sure the others are.
-FLOOR = 5.0
+# A placement may not be less sure than so many times the accepted error, however sure the others are. One that is the
+# tracklet's own label must be surer: nothing else may confirm it, and labels err in company.
+LEAST_SURE = 12.0
+LEAST_SURE_LABEL = 4.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,12 @@ def _others(
     return np.array(texts, np.str_) if texts else np.zeros(0, np.str_)
 
 
-def decide(probability: NDArray[np.float32], length: NDArray[np.int64], max_error: float) -> NDArray[np.bool_]:
+def decide(
+    probability: NDArray[np.float32],
+    length: NDArray[np.int64],
+    max_error: float,
+    label: NDArray[np.int64] | None = None,
+) -> NDArray[np.bool_]:
     """Which placements to make: the surest, as many as keep the expected share of wrong cells within a bound.
 
     Parameters
@@ -168,14 +175,20 @@ def decide(probability: NDArray[np.float32], length: NDArray[np.int64], max_erro
     length : (n,) array of int64
         Frames of each tracklet.
     max_error : float
-        Accepted share of placed ID × frame cells that are wrong. No placement may be less sure than `FLOOR` times
-        that, and none less than even.
+        Accepted share of placed ID × frame cells that are wrong. No placement may be less sure than `LEAST_SURE` times
+        that (`LEAST_SURE_LABEL` times where it is the tracklet's own label), and none less than even.
+    label : (n,) array of int64, optional
+        Animal that each tracklet is labelled with; -1 for none.
 
     Returns
     -------
     (n, k) array of bool
     """
-    placed: NDArray[np.bool_] = probability > max(0.5, 1 - FLOOR * max_error)
+    least = np.full(probability.shape, max(0.5, 1 - LEAST_SURE * max_error))
+    if label is not None:
+        own = np.flatnonzero(label >= 0)
+        least[own, label[own]] = max(0.5, 1 - LEAST_SURE_LABEL * max_error)
+    placed: NDArray[np.bool_] = probability > least
     row, animal = np.nonzero(placed)
     sure = probability[row, animal].astype(np.float64)
     order = np.argsort(-sure, kind="stable")

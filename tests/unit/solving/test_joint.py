@@ -268,6 +268,12 @@ def test_the_surest_placements_are_made_until_the_accepted_error_is_reached():
     assert decide(np.array([[0.9999], [0.8]], np.float32), np.array([10_000, 1]), 0.01).sum() == 1
 
 
+def test_a_label_that_nothing_confirms_must_be_surer_than_what_follows_from_others():
+    probability, length = np.array([[0.9999], [0.92]], np.float32), np.array([10_000, 1])
+    assert decide(probability, length, 0.01, np.array([-1, -1])).sum() == 2
+    assert decide(probability, length, 0.01, np.array([-1, 0])).sum() == 1
+
+
 def test_windows_cover_every_tracklet_once_and_overlap():
     graph = draw(200, animals=3)
     options = JointOptions(window=100, overlap=20)
