@@ -57,6 +57,10 @@ class TrainsetError(AntraxError):
     """A training set is missing, empty, or cannot be trained on as it is."""
 
 
+class NothingToUndoError(TrainsetError):
+    """There is no change of the training set to take back."""
+
+
 class ClassifierError(AntraxError):
     """A classifier file is missing, damaged, or of a kind that this version cannot use."""
 

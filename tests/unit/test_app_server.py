@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -20,6 +21,8 @@ from starlette.testclient import TestClient
 from antrax.app.jobs.manager import Jobs
 from antrax.app.openable_experiments import Places
 from antrax.app.server import make_app
+from antrax.classification.calibration import Calibration
+from antrax.classification.classifier_file import read_classifier, write_classifier
 from antrax.demo import DemoExperiment
 from antrax.io.examples import list_examples
 from antrax.io.session import Session, open_session
@@ -306,7 +309,7 @@ def test_labels_are_written_in_their_order(page, session):
     told = page.ask("/labels")
     rows = [{"label": row["label"], "category": row["category"]} for row in told["rows"]]
     rows.insert(0, {"label": "New1", "category": "ant"})
-    page.tell("/labels", rows=rows, digest=told["digest"])
+    page.tell("/labels/edit", rows=rows, digest=told["digest"])
     assert open_session(session.experiment).labels.ants == ("New1", *before)
     assert page.ask("/overview")["categories"][0]["labels"][0] == "New1"
 
@@ -316,7 +319,7 @@ def test_labels_that_somebody_else_changed_are_not_overwritten(page, session):
     path = session.path / "parameters" / "labels.csv"
     path.write_text(path.read_text() + "Larva\tnoant_labels\n")
     rows = [{"label": row["label"], "category": row["category"]} for row in told["rows"]]
-    page.tell("/labels", status=409, rows=rows, digest=told["digest"])
+    page.tell("/labels/edit", status=409, rows=rows, digest=told["digest"])
     assert "Larva" in open_session(session.experiment).labels.nonants
 
 
@@ -326,7 +329,7 @@ def test_a_session_without_labels_gets_them(page, session):
     assert not overview["has_labels_file"]
     told = page.ask("/labels")
     assert ([row["label"] for row in told["rows"]], told["digest"]) == (["Unknown"], None)
-    page.tell("/labels", rows=[{"label": "AB", "category": "ant"}], digest=None)
+    page.tell("/labels/edit", rows=[{"label": "AB", "category": "ant"}], digest=None)
     assert open_session(session.experiment).labels.all == ("AB", "Unknown")
 
 
@@ -432,6 +435,55 @@ def test_the_assignment_rate_is_counted_over_all_tracklets(page, session, classi
 def test_an_unclassified_tracklet_cannot_be_marked(page, session):
     name, label = an_id(session)
     page.tell("/mark", status=400, tracklet=name, label=label, verdict="correct", true_label="", met="random", who="")
+
+
+# ---- what changes while the page is open
+
+
+def test_a_stack_that_comes_is_noticed(page, session):
+    before = page.ask("/pulse")["versions"]
+    assert page.ask("/pulse")["versions"] == before
+    (path,) = session.stacks[1]
+    shutil.copy(path, path.with_name("images_7.mat"))
+    assert page.ask("/pulse")["versions"]["catalog"] != before["catalog"]
+    assert [movie["movie"] for movie in page.ask("/overview")["movies"]] == [1, 2, 7]
+
+
+def test_a_classifier_that_comes_is_noticed_and_what_it_knows_of_its_errors(page, session, trained):
+    overview = page.ask("/overview")
+    assert overview["classifier"] is None
+    file = session.layout.classifier.classifier()
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"no classifier")
+    spoilt = page.ask("/overview")
+    assert spoilt["versions"]["classifier"] != overview["versions"]["classifier"]
+    assert spoilt["classifier"]["calibrated"] is False
+    assert "classifier.h5" in spoilt["classifier"]["why"]
+    classifier = read_classifier(trained.classifier)
+    calibration = classifier.calibration
+    assert calibration is not None
+    for calibrated, why in ((calibration, None), (few(calibration), "too few tracklets"), (None, "never measured")):
+        write_classifier(dataclasses.replace(classifier, calibration=calibrated), file)
+        told = page.ask("/overview")["classifier"]
+        assert told["calibrated"] is (why is None)
+        assert told["why"] is None if why is None else why in told["why"]
+
+
+def few(calibration: Calibration) -> Calibration:
+    """A calibration on a handful of tracklets."""
+    return dataclasses.replace(calibration, confidences=calibration.confidences[:5], correct=calibration.correct[:5])
+
+
+def test_a_tracklet_has_a_length_in_seconds_where_the_table_of_movies_tells(page, session):
+    info = page.ask("/tracklet", i=0)
+    fps = session.movies[info["movie"]].fps
+    assert info["seconds"] == pytest.approx((info["last"] - info["first"] + 1) / fps)
+    session.layout.movies_file.unlink()
+    assert page.ask("/tracklet", i=0)["seconds"] is None
+
+
+def test_nothing_to_undo_is_told_by_a_code_and_not_by_a_sentence(page):
+    assert page.tell("/undo", status=400, client="a")["code"] == "nothing-to-undo"
 
 
 # ---- what must not bring the app down

@@ -80,7 +80,7 @@ def run_app(
     try:
         from antrax.app.server import make_app
 
-        jobs = Jobs()
+        jobs = Jobs(memory)
         at = listener.getsockname()[1]
         token = secrets.token_urlsafe(24)
         names = frozenset() if is_loopback(host) else _machine_names()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import getpass
 import json
-import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -21,16 +20,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from antrax.app import schemas
 from antrax.app.jobs.manager import Jobs
 from antrax.app.openable_experiments import Places
 from antrax.app.session_api import Workbench
-from antrax.app.sheets import IMAGES, LARGEST_CELL
-from antrax.errors import AntraxError, ConflictError, OptionError, explain_mistake
-from antrax.labels import Category
-from antrax.review.tracklets.views import Filter, Order
-from antrax.review.validation.verdicts import Verdict
-
-_T = TypeVar("_T")
+from antrax.app.sheets import IMAGES
+from antrax.errors import AntraxError, ConflictError, NothingToUndoError, OptionError, explain_mistake
+from antrax.review.tracklets.views import Filter, View
 
 STATIC = Path(__file__).parent / "static"
 # Open sessions keep their listings in memory, and what can be undone. Of more than so many, those are closed that no
@@ -50,9 +46,9 @@ class _Desk:
         self._asked: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
-    def bench(self, request: Request) -> Workbench:
-        """The workbench of the session that a request is about."""
-        key = (request.path_params["place"], request.path_params["session"])
+    def bench(self, place: str, session: str) -> Workbench:
+        """The workbench of a session."""
+        key = (place, session)
         with self._lock:
             if key not in self._open:
                 self._open[key] = Workbench(self.places.session(*key), self._memory)
@@ -64,79 +60,7 @@ class _Desk:
             return self._open[key]
 
 
-class _Asked:
-    """Values of a request: the query's of a GET, the body's of a POST. Raises `OptionError` where one is unfit."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-
-    def text(self, name: str, default: str | None = None, longest: int = 400) -> str:
-        value = self._values.get(name, default)
-        if not isinstance(value, str) or len(value) > longest:
-            raise OptionError(f"{name} must be a text of at most {longest} characters")
-        return value
-
-    def number(self, name: str, default: int | None = None) -> int:
-        value = self._values.get(name, default)
-        try:
-            if isinstance(value, bool):
-                raise ValueError
-            number = int(value)
-        except (TypeError, ValueError, OverflowError):
-            raise OptionError(f"{name} must be a whole number") from None
-        if abs(number) > 2**53:
-            raise OptionError(f"{name} is too large")
-        return number
-
-    def movie(self) -> int | None:
-        """The movie asked about; None for all of them."""
-        return self.number("movie") if self.text("movie", "") else None
-
-    def fraction(self, name: str, default: float) -> float:
-        value = self._values.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise OptionError(f"{name} must be a number")
-        return float(value)
-
-    def flag(self, name: str) -> bool:
-        value = self._values.get(name, False)
-        if not isinstance(value, bool):
-            raise OptionError(f"{name} must be true or false")
-        return value
-
-    def optional_text(self, name: str) -> str | None:
-        return None if self._values.get(name) is None else self.text(name)
-
-    def numbers(self, name: str) -> list[int] | None:
-        """A list of whole numbers; None where there is none."""
-        value = self._values.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, list) or not all(type(item) is int for item in value):
-            raise OptionError(f"{name} must be a list of whole numbers")
-        return value
-
-    def texts(self, name: str) -> list[str]:
-        value = self._values.get(name)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise OptionError(f"{name} must be a list of texts")
-        return value
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        value = self._values.get(name)
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise OptionError(f"{name} must be a list of rows")
-        return value
-
-    def choice(self, name: str, of: Callable[[str], _T], default: str | None = None) -> _T:
-        text = self.text(name, default)
-        try:
-            return of(text)
-        except ValueError:
-            raise OptionError(f"{name} cannot be {text!r}") from None
-
-
-_Answer = Callable[[_Desk, Request, _Asked], Any]
+_Handler = Callable[["_Desk", Workbench, Any], Any]
 
 
 def make_app(places: Places, jobs: Jobs, memory: Path) -> Starlette:
@@ -151,52 +75,28 @@ def make_app(places: Places, jobs: Jobs, memory: Path) -> Starlette:
         Folder for what is remembered between runs.
     """
     desk = _Desk(places, jobs, memory)
+    routes = [Route("/", _index)]
+    for name, contract in schemas.ROUTES.items():
+        path = f"/api/s/{{place}}/{{session}}/{name}" if contract.in_session else f"/api/{name}"
+        routes.append(Route(path, _endpoint(desk, name, contract), methods=[contract.method]))
+    return Starlette(
+        routes=[*routes, Mount("/static", _Static(directory=STATIC))], exception_handlers={HTTPException: _http_error}
+    )
 
-    def get(path: str, answer: _Answer) -> Route:
-        async def endpoint(request: Request) -> Response:
-            return await run_in_threadpool(_answer, desk, request, _Asked(request.query_params), answer)
 
-        return Route(path, endpoint, methods=["GET"])
-
-    def post(path: str, answer: _Answer) -> Route:
-        async def endpoint(request: Request) -> Response:
+def _endpoint(desk: _Desk, name: str, contract: schemas.Route) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        values: Any = dict(request.query_params)
+        if contract.method == "POST":
             try:
-                body = await request.json()
+                values = await request.json()
             except (ValueError, RecursionError):
-                body = None
-            if not isinstance(body, dict):
-                return _Json({"error": "the request's body is no JSON object"}, 400)
-            return await run_in_threadpool(_answer, desk, request, _Asked(body), answer)
+                values = None
+            if not isinstance(values, dict):
+                return _problem("the request's body is no JSON object", 400)
+        return await run_in_threadpool(_answer, desk, name, contract, request.path_params, values)
 
-        return Route(path, endpoint, methods=["POST"])
-
-    here = "/api/s/{place}/{session}"
-    routes = [
-        Route("/", _index),
-        get("/api/places", _places),
-        post("/api/opened", _opened),
-        get(here + "/overview", lambda desk, request, asked: desk.bench(request).overview()),
-        get(here + "/counts", lambda desk, request, asked: desk.bench(request).counts(asked.movie())),
-        get(here + "/pulse", _pulse),
-        get(here + "/view", _view),
-        get(here + "/tracklet", _tracklet),
-        get(here + "/sheet", _sheet),
-        post(here + "/export", _export),
-        post(here + "/undo", lambda desk, request, asked: desk.bench(request).undo(asked.text("client"))),
-        get(here + "/trainset", lambda desk, request, asked: desk.bench(request).trainset()),
-        get(here + "/gallery", lambda desk, request, asked: desk.bench(request).gallery(asked.text("label"))),
-        get(here + "/gallery/sheet", _gallery_sheet),
-        post(here + "/move", _move),
-        get(here + "/labels", lambda desk, request, asked: desk.bench(request).label_rows()),
-        post(here + "/labels", _edit_labels),
-        post(here + "/mark", _mark),
-        get(here + "/rates", _rates),
-        post(here + "/train", _train),
-        post(here + "/classify", _classify),
-        post(here + "/job/stop", _stop),
-        Mount("/static", _Static(directory=STATIC)),
-    ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    return endpoint
 
 
 def _index(request: Request) -> Response:
@@ -229,25 +129,37 @@ class _Json(JSONResponse):
             return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _answer(desk: _Desk, request: Request, asked: _Asked, answer: _Answer) -> Response:
+def _answer(
+    desk: _Desk, name: str, contract: schemas.Route, where: Mapping[str, str], values: Mapping[str, Any]
+) -> Response:
     """What a question gives, or a sentence about why not. Nothing that goes wrong here ends the app."""
     try:
-        found = answer(desk, request, asked)
-        return found if isinstance(found, Response) else _Json(found)
+        asked = schemas.read_request(contract, values)
+        if contract.in_session:
+            found = _IN_SESSION[name](desk, desk.bench(where["place"], where["session"]), asked)
+        else:
+            found = _OUTSIDE[name](desk, asked)
+        return found if isinstance(found, Response) else _Json(schemas.plain_answer(contract, found))
     except ConflictError as error:
-        return _Json({"error": str(error)}, 409)
+        return _problem(str(error), 409, "conflict")
+    except NothingToUndoError as error:
+        return _problem(str(error), 400, "nothing-to-undo")
     except (AntraxError, OSError, MemoryError) as error:
-        return _Json({"error": str(error) or type(error).__name__}, 400)
+        return _problem(str(error) or type(error).__name__, 400)
     except Exception as error:
-        return _Json({"error": explain_mistake(error)}, 500)
+        return _problem(explain_mistake(error), 500)
+
+
+def _problem(error: str, status: int, code: Literal["conflict", "nothing-to-undo"] | None = None) -> Response:
+    return _Json(schemas.plain_problem(error, code), status)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _Json({"error": f"{request.url.path}: {error.detail}"}, error.status_code)
+    return _problem(f"{request.url.path}: {error.detail}", error.status_code)
 
 
-def _places(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
+def _places(desk: _Desk, asked: schemas.NoRequest) -> dict[str, Any]:
     place, session = desk.places.start
     return {
         "places": [
@@ -273,118 +185,119 @@ def _user() -> str:
         return ""
 
 
-def _opened(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    desk.places.opened(asked.text("place"), asked.text("session"))
+def _opened(desk: _Desk, asked: schemas.OpenedRequest) -> dict[str, Any]:
+    desk.places.opened(asked.place, asked.session)
     return {}
 
 
-def _pulse(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    bench = desk.bench(request)
+def _overview(desk: _Desk, bench: Workbench, asked: schemas.NoRequest) -> dict[str, Any]:
+    return bench.overview() | {"interrupted": desk.jobs.interrupted(bench.session)}
+
+
+def _pulse(desk: _Desk, bench: Workbench, asked: schemas.NoRequest) -> dict[str, Any]:
     return {"versions": bench.versions(), "job": desk.jobs.state(bench.session)}
 
 
-def _asked_view(bench: Workbench, asked: _Asked) -> Any:
-    wanted = Filter(asked.movie(), asked.text("label", ""), asked.text("colony", ""))
-    return bench.view(wanted, asked.choice("order", Order, "random"), asked.number("seed", 0))
+def _view_of(bench: Workbench, asked: schemas.ViewRequest) -> View:
+    return bench.view(Filter(asked.movie, asked.label, asked.colony), asked.order, asked.seed)
 
 
-def _view(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    view = _asked_view(desk.bench(request), asked)
-    at = view.position(asked.text("near", ""))
+def _view(desk: _Desk, bench: Workbench, asked: schemas.ViewRequest) -> dict[str, Any]:
+    view = _view_of(bench, asked)
+    at = view.position(asked.near)
     return {"count": len(view.tracklets), "at": at or 0, "found": at is not None}
 
 
-def _tracklet(desk: _Desk, request: Request, asked: _Asked) -> Any:
-    bench = desk.bench(request)
-    if name := asked.text("name", ""):
-        return bench.tracklet(name) | {"i": None, "count": None}
-    view = _asked_view(bench, asked)
-    index = asked.number("i")
-    if not 0 <= index < len(view.tracklets):
-        return _Json({"error": f"there is no tracklet {index + 1} among {len(view.tracklets)}"}, 404)
-    return bench.tracklet(view.tracklets[index]) | {"i": index, "count": len(view.tracklets)}
+def _tracklet(desk: _Desk, bench: Workbench, asked: schemas.TrackletRequest) -> Any:
+    if asked.name:
+        return bench.tracklet(asked.name) | {"i": None, "count": None}
+    if asked.i is None:
+        raise OptionError("name a tracklet, or give its place")
+    view = _view_of(bench, asked)
+    if not 0 <= asked.i < len(view.tracklets):
+        return _problem(f"there is no tracklet {asked.i + 1} among {len(view.tracklets)}", 404)
+    return bench.tracklet(view.tracklets[asked.i]) | {"i": asked.i, "count": len(view.tracklets)}
 
 
-def _start(asked: _Asked) -> int:
-    start = asked.number("start", 0)
+def _check_start(start: int) -> int:
     if start < 0 or start % IMAGES:
         raise OptionError(f"start must be a multiple of {IMAGES}")
     return start
 
 
-def _sheet(desk: _Desk, request: Request, asked: _Asked) -> Response:
-    bench = desk.bench(request)
-    sheet, stamp = bench.sheet(asked.text("tracklet"), _start(asked), asked.number("stop", 2**31))
+def _sheet(desk: _Desk, bench: Workbench, asked: schemas.SheetRequest) -> Response:
+    sheet, stamp = bench.sheet(asked.tracklet, _check_start(asked.start), asked.stop)
     # its address names the state of the file, which may have been replaced since
-    keep = asked.text("stamp", "") == stamp
-    return Response(sheet, media_type="image/png", headers={"Cache-Control": _ONE_DAY if keep else "no-store"})
+    caching = _ONE_DAY if asked.stamp == stamp else "no-store"
+    return Response(sheet, media_type="image/png", headers={"Cache-Control": caching})
 
 
-def _gallery_sheet(desk: _Desk, request: Request, asked: _Asked) -> Response:
-    cell = asked.number("cell")
-    if not 1 <= cell <= LARGEST_CELL:
-        raise OptionError(f"cell must be between 1 and {LARGEST_CELL}")
-    bench = desk.bench(request)
-    sheet = bench.gallery_sheet(asked.text("label"), _start(asked), cell, asked.number("version"))
+def _gallery_sheet(desk: _Desk, bench: Workbench, asked: schemas.GallerySheetRequest) -> Response:
+    sheet = bench.gallery_sheet(asked.label, _check_start(asked.start), asked.cell, asked.version)
     return Response(sheet, media_type="image/png")
 
 
-def _export(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    return desk.bench(request).export(
-        asked.text("tracklet"),
-        asked.numbers("frames"),
-        asked.text("label"),
-        asked.text("client"),
-        asked.optional_text("stamp"),
-    )
+def _export(desk: _Desk, bench: Workbench, asked: schemas.ExportRequest) -> dict[str, Any]:
+    return bench.export(asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp)
 
 
-def _move(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    return desk.bench(request).move(
-        asked.text("label"), asked.texts("names"), asked.optional_text("to"), asked.text("client")
-    )
+def _move(desk: _Desk, bench: Workbench, asked: schemas.MoveRequest) -> dict[str, Any]:
+    return bench.move(asked.label, asked.names, asked.to, asked.client)
 
 
-def _edit_labels(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    rows = [_Asked(row) for row in asked.rows("rows")]
-    wanted = [(row.text("label"), row.choice("category", Category)) for row in rows]
-    return desk.bench(request).edit_labels(wanted, asked.optional_text("digest"))
+def _edit_labels(desk: _Desk, bench: Workbench, asked: schemas.EditLabelsRequest) -> dict[str, Any]:
+    return bench.edit_labels([(row.label, row.category) for row in asked.rows], asked.digest)
 
 
-def _mark(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    verdict = None if asked.optional_text("verdict") is None else asked.choice("verdict", Verdict)
-    return desk.bench(request).mark(
-        asked.text("tracklet"),
-        asked.text("label"),
-        verdict,
-        asked.text("true_label", ""),
-        asked.text("met", ""),
-        asked.text("who", "").strip() or _user(),
-    )
+def _mark(desk: _Desk, bench: Workbench, asked: schemas.MarkRequest) -> dict[str, Any]:
+    who = asked.who.strip() or _user()
+    return bench.mark(asked.tracklet, asked.label, asked.verdict, asked.true_label, asked.met, who)
 
 
-def _rates(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    return desk.bench(request).rates(asked.text("met", "all") == "random", asked.text("seen", "all") == "unseen")
+def _rates(desk: _Desk, bench: Workbench, asked: schemas.RatesRequest) -> dict[str, Any]:
+    return bench.rates(asked.met == "random", asked.seen == "unseen")
 
 
-def _train(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    session = desk.bench(request).session
-    desk.jobs.start(session, "train", {"epochs": asked.number("epochs", 5), "scratch": asked.flag("scratch")})
-    return {"job": desk.jobs.state(session)}
+def _train(desk: _Desk, bench: Workbench, asked: schemas.TrainRequest) -> dict[str, Any]:
+    desk.jobs.start(bench.session, "train", schemas.given(asked))
+    return {"job": desk.jobs.state(bench.session)}
 
 
-def _classify(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    session = desk.bench(request).session
-    options = {
-        "movies": asked.numbers("movies"),
-        "missing": asked.flag("missing"),
-        "max_error": asked.fraction("max_error", 0.01),
-    }
-    desk.jobs.start(session, "classify", options)
-    return {"job": desk.jobs.state(session)}
+def _classify(desk: _Desk, bench: Workbench, asked: schemas.ClassifyRequest) -> dict[str, Any]:
+    desk.jobs.start(bench.session, "classify", schemas.given(asked))
+    return {"job": desk.jobs.state(bench.session)}
 
 
-def _stop(desk: _Desk, request: Request, asked: _Asked) -> dict[str, Any]:
-    session = desk.bench(request).session
-    desk.jobs.stop(session)
-    return {"job": desk.jobs.state(session)}
+def _stop(desk: _Desk, bench: Workbench, asked: schemas.NoRequest) -> dict[str, Any]:
+    desk.jobs.stop(bench.session)
+    return {"job": desk.jobs.state(bench.session)}
+
+
+def _forget(desk: _Desk, bench: Workbench, asked: schemas.NoRequest) -> dict[str, Any]:
+    desk.jobs.forget(bench.session)
+    return {}
+
+
+_OUTSIDE: dict[str, Callable[[_Desk, Any], Any]] = {"places": _places, "opened": _opened}
+_IN_SESSION: dict[str, _Handler] = {
+    "overview": _overview,
+    "counts": lambda desk, bench, asked: bench.counts(asked.movie),
+    "pulse": _pulse,
+    "view": _view,
+    "tracklet": _tracklet,
+    "sheet": _sheet,
+    "export": _export,
+    "undo": lambda desk, bench, asked: bench.undo(asked.client),
+    "trainset": lambda desk, bench, asked: bench.trainset(),
+    "gallery": lambda desk, bench, asked: bench.gallery(asked.label),
+    "gallery/sheet": _gallery_sheet,
+    "move": _move,
+    "labels": lambda desk, bench, asked: bench.label_rows(),
+    "labels/edit": _edit_labels,
+    "mark": _mark,
+    "rates": _rates,
+    "train": _train,
+    "classify": _classify,
+    "job/stop": _stop,
+    "job/forget": _forget,
+}

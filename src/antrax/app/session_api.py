@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.app.session_classifier import SessionClassifier
 from antrax.app.sheets import IMAGES, LARGEST_CELL, centred, make_sheet
 from antrax.app.validation_api import Checking
 from antrax.errors import AntraxError, ConflictError, ExperimentError, LabelsError, OptionError, StackError
@@ -38,6 +39,20 @@ _VIEWED = 1_000_000
 _DIGESTED = 32
 
 
+_NOT_CLASSIFIED: Mapping[str, Any] = {
+    "label": None,
+    "category": None,
+    "score": None,
+    "best_frame": None,
+    "confidence": None,
+    "best_label": None,
+    "runner_up": None,
+    "runner_up_confidence": None,
+    "conflicts": [],
+    "strip": None,
+}
+
+
 class Workbench:
     """A session with everything that a person does at it. Safe to use from several threads.
 
@@ -54,6 +69,7 @@ class Workbench:
         self.assignments = Assignments(session)
         self.examples = Examples(session)
         self.checking = Checking(session, self.assignments, self.examples)
+        self.classifier = SessionClassifier(session.layout.classifier.classifier())
         self._colonies: Colonies | None = None
         self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
         self._digests: OrderedDict[tuple[str, str, str], list[bytes]] = OrderedDict()
@@ -85,7 +101,7 @@ class Workbench:
             "labels_problem": problem,
             "has_labels_file": self._labels_version() != "",
             "classified": bool(classified),
-            "classifier": self.session.layout.classifier.classifier().is_file(),
+            "classifier": self.classifier.state(),
             "inverted": self.session.inverted,
             "warnings": [*self.assignments.problems, *self.checking.problems],
             "versions": self.versions(),
@@ -103,7 +119,16 @@ class Workbench:
             "assignments": self.assignments.version,
             "labels": self._labels_version(),
             "marks": self.checking.version,
+            "catalog": self._catalog_version(),
+            "classifier": self.classifier.stamp(),
         }
+
+    def _catalog_version(self) -> str:
+        """Another whenever stacks are; a session that cannot be read is told where it matters."""
+        try:
+            return self.catalog.version
+        except ExperimentError:
+            return "unreadable"
 
     def counts(self, movie: int | None) -> dict[str, Any]:
         """Tracklets by their current label, of a movie or of all classified ones."""
@@ -187,6 +212,7 @@ class Workbench:
             "last": tracklet.last,
             "absolute_first": self.session.absolute_frame(tracklet.movie, tracklet.first),
             "absolute_last": self.session.absolute_frame(tracklet.movie, tracklet.last),
+            "seconds": self._seconds(tracklet),
             "colony": self.colonies.of(name),
             "examples": {},
             "frame_labels": {},
@@ -205,16 +231,21 @@ class Workbench:
             info["problem"] = str(error)
         info["frames_known"] = info["images"] == tracklet.span
         info |= self._assignment(tracklet, labels)
-        return info | self.checking.of(tracklet, info["label"], info.get("category"))
+        return info | self.checking.of(tracklet, info["label"], info["category"])
+
+    def _seconds(self, tracklet: TrackletName) -> float | None:
+        """How long a tracklet is, where the table of movies tells the frames per second."""
+        entry = self.session.movies.get(tracklet.movie)
+        return tracklet.span / entry.fps if entry and entry.fps > 0 else None
 
     def _assignment(self, tracklet: TrackletName, labels: Labels) -> dict[str, Any]:
         """What classification says of a tracklet."""
         try:
             found = self.assignments.of(tracklet.name)
         except ExperimentError as error:
-            return {"label": None, "conflicts": [], "strip": None, "problem": str(error)}
+            return {**_NOT_CLASSIFIED, "problem": str(error)}
         if found is None:
-            return {"label": None, "category": None, "confidence": None, "conflicts": [], "strip": None}
+            return dict(_NOT_CLASSIFIED)
         ants = frozenset(labels.ants)
         conflicts = find_conflicts(self.assignments, tracklet.movie, ants, self.colonies).get(tracklet.name, ())
         return {

@@ -16,12 +16,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from antrax.app.jobs.process import GRACE_S
 from antrax.app.jobs.progress import JobProgress
+from antrax.app.jobs.record import JobRecord
 from antrax.errors import JobError
 from antrax.io.session import Session
 
@@ -33,9 +34,16 @@ _COMPLAINTS = 4096
 
 
 class Jobs:
-    """The jobs of this app, at most one a session at a time. For use by several threads."""
+    """The jobs of this app, at most one a session at a time. For use by several threads.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    memory : Path, optional
+        Folder in which it is remembered what runs, so that the next start can tell what the end of the app interrupted.
+    """
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self._record = JobRecord(memory / "jobs.json" if memory else None)
         self._lock = threading.Lock()
         self._jobs: dict[Path, _Job] = {}
         self._started = 0
@@ -66,7 +74,31 @@ class Jobs:
             if running and not running.ended.is_set():
                 raise JobError(f"antrax is already {TITLES[running.kind]} here; wait until that is done, or stop it")
             self._started += 1
-            self._jobs[session.path] = _Job(self._started, kind, session, checked)
+            self._record.add(session.path, kind, checked)
+            self._jobs[session.path] = _Job(self._started, kind, session, checked, lambda: self._ended(session.path))
+
+    def _ended(self, path: Path) -> None:
+        """A job is over; one that the end of the app ended is remembered."""
+        if not self._closed:
+            self._record.remove(path)
+
+    def interrupted(self, session: Session) -> dict[str, Any] | None:
+        """The job that the end of the app, this one or an earlier one, interrupted in a session.
+
+        Returns
+        -------
+        dict or None
+            `kind`, `options` and `time` (of its start, ISO 8601); None where there is none, or another job runs.
+        """
+        with self._lock:
+            job = self._jobs.get(session.path)
+        return None if job else self._record.interrupted(session.path)
+
+    def forget(self, session: Session) -> None:
+        """Speak no more of the job that was interrupted."""
+        with self._lock:
+            if session.path not in self._jobs:
+                self._record.remove(session.path)
 
     def state(self, session: Session) -> dict[str, Any] | None:
         """How far the last job of a session is.
@@ -114,8 +146,11 @@ class Jobs:
 class _Job:
     """A process at work, and what it has told."""
 
-    def __init__(self, number: int, kind: Kind, session: Session, options: Mapping[str, object]) -> None:
+    def __init__(
+        self, number: int, kind: Kind, session: Session, options: Mapping[str, object], on_end: Callable[[], None]
+    ) -> None:
         self.kind = kind
+        self._on_end = on_end
         self.ended = threading.Event()
         self._number = number
         self._lock = threading.Lock()
@@ -193,6 +228,7 @@ class _Job:
         with contextlib.suppress(OSError):
             self._input.close()
         self._process.stdout.close()
+        self._on_end()
         with self._lock:
             # only now: whoever reads that it is over may start the next one
             self._outcome = self._told or ("stopped" if self._stopping else "failed")

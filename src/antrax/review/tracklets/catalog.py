@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,7 @@ class Catalog:
         self._lock = threading.RLock()
         self._folder_state: int | None = None
         self._stacks: dict[int, tuple[Path, ...]] = {}
+        self._version = ""
         self._listings: dict[int, _Listing] = {}
         self._pruned = False
 
@@ -134,7 +136,21 @@ class Catalog:
             self._folder_state = state if time.time_ns() - state > _CLOCK_STEP_NS else None
             for movie in self._listings.keys() - self._stacks.keys():
                 del self._listings[movie]
+            self._version = _version_of(self._stacks)
         return self._stacks
+
+    @property
+    def version(self) -> str:
+        """Another whenever a stack came, went or was replaced; what only changes inside a file is not looked for.
+
+        Raises
+        ------
+        ExperimentError
+            As `movies`.
+        """
+        with self._lock:
+            self._look_up()
+            return self._version
 
     def _listing(self, movie: int) -> _Listing:
         stacks = self._look_up().get(movie)
@@ -209,6 +225,17 @@ class Catalog:
             files.sort(key=lambda path: path.stat().st_mtime_ns)
             for path in files[: len(files) - _MOST_REMEMBERED]:
                 path.unlink(missing_ok=True)
+
+
+def _version_of(stacks: Mapping[int, tuple[Path, ...]]) -> str:
+    """What tells stacks, as they are now, from others."""
+    states: list[tuple[str, _State | None]] = []
+    for path in (path for _, paths in sorted(stacks.items()) for path in paths):
+        try:
+            states.append((path.name, _state(path)))
+        except StackError:
+            states.append((path.name, None))
+    return hashlib.blake2b(repr(states).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _state(path: Path) -> _State:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.errors import ExperimentError, TrainsetError
+from antrax.errors import ExperimentError, NothingToUndoError, TrainsetError
 from antrax.images import Background, Preparation, prepare
 from antrax.io.atomic import make_folder
 from antrax.io.examples import ExampleFile, pixel_digest
@@ -318,12 +318,12 @@ class Examples:
 
         Raises
         ------
-        TrainsetError
+        NothingToUndoError
             There is nothing to undo.
         OutputError, ExperimentError
             As `export`; it can be tried again.
         """
-        nothing = TrainsetError("there is nothing to undo")
+        nothing = NothingToUndoError("there is nothing to undo")
         if not self.can_undo(client):
             raise nothing
         with self._change() as plan:

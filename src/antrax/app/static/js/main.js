@@ -1,7 +1,7 @@
 /** Where the page begins: sets its parts up and opens the session. */
 
 import { api } from './core/api.js';
-import { emit, on } from './core/bus.js';
+import { on } from './core/bus.js';
 import { initChooser } from './panels/chooser.js';
 import { byId, fill, h, icon, plural } from './core/dom.js';
 import { pendingExports } from './core/exporting.js';
@@ -65,7 +65,9 @@ function initTheme() {
 }
 
 function initPanelKeys() {
-  for (const [key, name, title] of [['Shift+K', 'label', 'Label'], ['Shift+P', 'trainset', 'Training set'], ['Shift+V', 'check', 'Check']]) {
+  /** @type {[string, import('./panels/side.js').Panel, string][]} */
+  const panels = [['Shift+K', 'label', 'Label'], ['Shift+P', 'trainset', 'Training set'], ['Shift+V', 'check', 'Check']];
+  for (const [key, name, title] of panels) {
     registerKey({ key, title: `Panel ${title}`, group: 'Panels and menus', run: () => showPanel(name) });
   }
   registerKey({ key: '?', title: 'All keys', group: 'Panels and menus', run: showKeys });
@@ -101,4 +103,3 @@ initSide();
 initToasts();
 await open();
 initPulse();
-emit('ready');

@@ -8,12 +8,13 @@ export class ApiError extends Error {
   /**
    * @param {string} message
    * @param {number} status
-   * @param {object} [body]  what the server said
+   * @param {Partial<import('messages').Problem>} [body]  what the server said
    */
   constructor(message, status, body = {}) {
     super(message);
     this.status = status;
-    this.body = body;
+    /** Tells errors that the page deals with itself. */
+    this.code = body.code ?? null;
   }
 }
 
@@ -27,6 +28,9 @@ const GET_LIMIT = 20_000;
 const POST_LIMIT = 120_000;
 const GONE = new Set([502, 503, 504]); // what a proxy in between says where the server is away
 
+/** @typedef {{place: string, session: string}} Session  which of the sessions that the server offers */
+
+/** @type {Session|null} */
 let opened = null;
 let connection = 'ok';
 
@@ -40,6 +44,15 @@ function query(path, params) {
   const given = Object.entries(params ?? {}).filter(([, value]) => value !== null && value !== undefined);
   if (!given.length) return path;
   return `${path}?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}`;
+}
+
+/** What is asked without a session. */
+const OUTSIDE = new Set(['places', 'opened']);
+
+function address(name, session) {
+  if (OUTSIDE.has(name)) return `/api/${name}`;
+  if (!session) throw new ApiError('No session is open.', 0);
+  return `/api/s/${encodeURIComponent(session.place)}/${encodeURIComponent(session.session)}/${name}`;
 }
 
 async function send(url, options, limit) {
@@ -80,23 +93,29 @@ async function read(response, how, signal) {
 
 export const api = {
   /**
-   * @param {string} path
-   * @param {Record<string, any>} [params]  null and undefined are left out
-   * @param {{limit?: number, signal?: AbortSignal}} [options]  limit: milliseconds; signal: ends it, with an error of status UNWANTED
-   * @returns {Promise<any>}
+   * Asks something; see `antrax/app/schemas.py` for what can be asked.
+   * @template {keyof import('messages').Questions} K
+   * @param {K} name
+   * @param {import('messages').Questions[K]['request']} [params]  null and undefined are left out
+   * @param {{limit?: number, signal?: AbortSignal, within?: Session|null}} [options]  limit: milliseconds; signal: ends it, with an error
+   *   of status UNWANTED; within: another session than the open one
+   * @returns {Promise<import('messages').Questions[K]['answer']>}
    */
-  async get(path, params, { limit = GET_LIMIT, signal } = {}) {
-    return read(await send(query(path, params), { signal }, limit), 'json', signal);
+  async ask(name, params, { limit = GET_LIMIT, signal, within = opened } = {}) {
+    return read(await send(query(address(name, within), params), { signal }, limit), 'json', signal);
   },
 
   /**
-   * @param {string} path
-   * @param {object} [body]
-   * @returns {Promise<any>}
+   * Has something done.
+   * @template {keyof import('messages').Commands} K
+   * @param {K} name
+   * @param {import('messages').Commands[K]['request']} body
+   * @param {Session|null} [within]  another session than the open one
+   * @returns {Promise<import('messages').Commands[K]['answer']>}
    */
-  async post(path, body = {}) {
+  async tell(name, body, within = opened) {
     const headers = { 'Content-Type': 'application/json', 'X-Antrax': '1' };
-    return read(await send(path, { method: 'POST', headers, body: JSON.stringify(body) }, POST_LIMIT), 'json');
+    return read(await send(address(name, within), { method: 'POST', headers, body: JSON.stringify(body) }, POST_LIMIT), 'json');
   },
 
   /**
@@ -113,18 +132,7 @@ export const api = {
    * @returns {string}
    */
   session(path) {
-    if (!opened) throw new ApiError('No session is open.', 0);
-    return this.pathIn(opened, path);
-  },
-
-  /**
-   * The full path of something of any session.
-   * @param {{place: string, session: string}} where
-   * @param {string} path
-   * @returns {string}
-   */
-  pathIn({ place, session }, path) {
-    return `/api/s/${encodeURIComponent(place)}/${encodeURIComponent(session)}/${path}`;
+    return address(path, opened);
   },
 
   /**

@@ -8,12 +8,18 @@ import { toastError } from './toast.js';
 const { browse } = browsing;
 
 export const app = {
-  /** What the server says of the session (S/overview), or null before one is open. */
+  /**
+   * What the server says of the session, or null before one is open.
+   * @type {import('messages').Overview|null}
+   */
   overview: null,
   /** The label that an export would use, or null. Changed by `chooseLabel`. */
   selectedLabel: null,
 
-  /** The tracklet on the screen (S/tracklet), or null while another one is being fetched. */
+  /**
+   * The tracklet on the screen, or null while another one is being fetched.
+   * @returns {import('messages').Tracklet|null}
+   */
   get tracklet() {
     return browse.current;
   },
@@ -76,7 +82,7 @@ export const app = {
    */
   async refreshOverview() {
     const opened = api.opened;
-    const overview = await api.get(api.session('overview'));
+    const overview = await api.ask('overview');
     if (opened !== api.opened) return;
     this.overview = overview;
     if (this.selectedLabel !== null && !this.categoryOf(this.selectedLabel)) this.chooseLabel(null);
@@ -94,6 +100,7 @@ export function movieTitle(movie) {
   return name ? `Movie ${movie} (${name})` : `Movie ${movie}`;
 }
 
+/** @type {Partial<import('messages').Versions>} */
 let known = {};
 
 /** Forgets the versions of the last session. */
@@ -103,19 +110,19 @@ export function forgetVersions() {
 
 /**
  * Tells who wants to know what changed, from the versions in an answer.
- * @param {Record<string, number|string>|undefined} versions
+ * @param {import('messages').Versions} [versions]
  */
 export function noteVersions(versions) {
   if (!versions) return;
   const changed = Object.keys(versions).filter((name) => name in known && known[name] !== versions[name]);
   Object.assign(known, versions);
-  if (changed.length) emit('versions', { changed, versions: { ...known } });
+  if (changed.length) emit('versions', { changed, versions });
 }
 
 on('versions', async ({ changed }) => {
   browsing.markStale();
   try {
-    if (changed.includes('labels') || changed.includes('assignments')) await app.refreshOverview();
+    if (['labels', 'assignments', 'catalog', 'classifier'].some((name) => changed.includes(name))) await app.refreshOverview();
     if (changed.includes('assignments') || changed.includes('catalog')) await browsing.reopenView();
     else await browsing.refresh();
   } catch (error) {

@@ -10,6 +10,7 @@ import { emit, on } from './bus.js';
 import { PER_SHEET, prefetch } from './sheets.js';
 
 /** The orders of the Order menu. */
+/** @type {{order: import('messages').Order, title: string, explain: string}[]} */
 export const ORDERS = [
   { order: 'random', title: 'Random', explain: 'fair for measuring errors' },
   { order: 'useful', title: 'Most useful first', explain: 'uncertain, in conflict, rare labels' },
@@ -21,9 +22,11 @@ const KEPT = 40; // answers; one of 600 images with its probabilities is some 10
 const AHEAD = [1, 2, -1];
 const NEAR = 3; // questions about tracklets farther off than this are given up when the person is somewhere else
 
+/** @type {{movie: number|null, label: string, colony: string, order: import('messages').Order, seed: number}} */
 let view = { movie: null, label: '', colony: '', order: 'random', seed: 1 };
 let total = 0;
 let index = 0; // where the person wants to be; `current` follows as answers come
+/** @type {import('messages').Tracklet|null} */
 let current = null;
 let infos = new Map(); // index → {info, stale} and, while it is being asked for, {promise, asking}
 let epoch = 0; // another view, another epoch: answers of an earlier one are thrown away
@@ -57,7 +60,7 @@ export const browse = {
 
 /**
  * Tells how many images of a tracklet the screen shows, so that no more are fetched ahead.
- * @param {(info: object) => number} wanted
+ * @param {(info: import('messages').Tracklet) => number} wanted
  */
 export function setSheetsWanted(wanted) {
   sheetsWanted = wanted;
@@ -65,7 +68,7 @@ export function setSheetsWanted(wanted) {
 
 /**
  * The address of the sheet of images `start`… of a tracklet.
- * @param {object} info
+ * @param {import('messages').Tracklet} info
  * @param {number} start  a multiple of PER_SHEET
  * @param {number} [images]  how many of its images are wanted at all
  * @returns {string}
@@ -76,7 +79,7 @@ export function sheetUrl(info, start, images = info.images) {
 }
 
 function viewParams(of = view) {
-  return { ...of, movie: of.movie ?? '' };
+  return { ...of };
 }
 
 /**
@@ -108,7 +111,7 @@ export function randomSeed() {
 export async function openView(change, near = null, at = 0) {
   const wanted = { ...view, ...change };
   const mine = ++viewWish;
-  const answer = await api.get(api.session('view'), { ...viewParams(wanted), near });
+  const answer = await api.ask('view', { ...viewParams(wanted), near });
   if (mine !== viewWish) return true; // something newer was wished meanwhile
   if (!answer.count) {
     emit('place');
@@ -126,7 +129,7 @@ export async function reopenView() {
   if (!total) return;
   const mine = ++viewWish;
   const name = current?.tracklet ?? null;
-  const answer = await api.get(api.session('view'), { ...viewParams(), near: name });
+  const answer = await api.ask('view', { ...viewParams(), near: name });
   if (mine !== viewWish || name !== (current?.tracklet ?? null)) return;
   forget();
   if (!answer.count) return; // what is on the screen stays there; Next says that there is nothing
@@ -140,6 +143,7 @@ function forget() {
   infos = new Map();
 }
 
+/** @param {import('messages').Tracklet|null} info */
 function show(info) {
   current = info;
   emit('tracklet', info);
@@ -205,7 +209,7 @@ function load(i) {
   const known = infos.get(i);
   if (known?.promise) return known.promise;
   const asking = new AbortController();
-  const promise = api.get(api.session('tracklet'), { ...viewParams(), i }, { signal: asking.signal }).then(
+  const promise = api.ask('tracklet', { ...viewParams(), i }, { signal: asking.signal }).then(
     (info) => {
       if (mine === epoch) keep(i, { info, stale: before !== changes });
       return info;
@@ -241,6 +245,7 @@ function look(i) {
   }
 }
 
+/** @param {import('messages').Tracklet} info */
 function prefetchImages(info) {
   const wanted = sheetsWanted(info);
   for (let start = 0; start < wanted; start += PER_SHEET) prefetch(sheetUrl(info, start, wanted === 1 ? 1 : info.images));
@@ -258,8 +263,8 @@ export async function goToTracklet(name) {
     return;
   }
   const mine = ++wish;
-  const info = await api.get(api.session('tracklet'), { name });
-  const { at, found } = await api.get(api.session('view'), { ...viewParams(), near: name });
+  const info = await api.ask('tracklet', { name });
+  const { at, found } = await api.ask('view', { ...viewParams(), near: name });
   const there = found && mine === wish ? await load(at).catch(() => null) : null;
   if (mine !== wish) return;
   if (there?.tracklet === name) {
@@ -280,11 +285,11 @@ export async function refresh() {
     return;
   }
   const isBeside = current.i === null;
-  const info = isBeside ? { ...(await api.get(api.session('tracklet'), { name })), i: null } : await load(i);
+  const info = isBeside ? { ...(await api.ask('tracklet', { name })), i: null } : await load(i);
   if (mine !== wish || current?.tracklet !== name) return;
   // The list may be another one since (most useful first): the tracklet on the screen is then asked for by name.
   if (info.tracklet === name) show(info);
-  else show({ ...(await api.get(api.session('tracklet'), { name })), i });
+  else show({ ...(await api.ask('tracklet', { name })), i });
   look(index);
 }
 
@@ -297,7 +302,7 @@ export function markStale() {
 /**
  * Puts what an answer says of the tracklet on the screen into what is known of it.
  * @param {string} tracklet
- * @param {object} change
+ * @param {Partial<import('messages').Tracklet>} change
  */
 export function patch(tracklet, change) {
   for (const entry of infos.values()) if (entry.info?.tracklet === tracklet) Object.assign(entry.info, change);

@@ -4,12 +4,13 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 /**
  * Makes an element.
- * @param {string} tag  may carry classes: 'div.menu.wide'
+ * @template {string} T
+ * @param {T} tag  may carry classes: 'div.menu.wide'
  * @param {Record<string, any>} [props]  `on…` functions become listeners, `data` and `style` objects are spread, `class` adds
  *   classes, names that the element has are set as properties, and everything else as attributes; null and undefined are left out, and
  *   false but where it is the value of such a property
  * @param {...(Node|string|number|null|undefined|false|Array)} children
- * @returns {HTMLElement}
+ * @returns {Made<T>}
  */
 export function h(tag, props = {}, ...children) {
   const [name, ...classes] = tag.split('.');
@@ -25,7 +26,7 @@ export function h(tag, props = {}, ...children) {
     else element.setAttribute(key, value === true ? '' : String(value));
   }
   append(element, children);
-  return element;
+  return /** @type {any} */ (element);
 }
 
 function append(element, children) {
@@ -66,7 +67,7 @@ export function icon(path) {
 /**
  * An element of the page that must be there.
  * @param {string} id
- * @returns {HTMLElement}
+ * @returns {any}
  */
 export function byId(id) {
   const element = document.getElementById(id);

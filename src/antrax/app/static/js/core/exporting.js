@@ -11,9 +11,9 @@ import { patch } from './browse.js';
 import { emit, on } from './bus.js';
 
 const AGAIN = 500; // milliseconds
-const NOTHING = 'There is nothing to undo';
 const KEPT = 'antrax.undoable';
 
+/** @type {Promise<any>} */
 let last = Promise.resolve();
 let pending = 0;
 
@@ -44,6 +44,11 @@ export function pendingExports() {
   return pending;
 }
 
+/**
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
 function queue(work) {
   pending += 1;
   emit('exports');
@@ -65,10 +70,17 @@ function connected() {
   });
 }
 
-async function insist(path, body) {
+/**
+ * @template {keyof import('messages').Commands} K
+ * @param {K} name
+ * @param {import('messages').Commands[K]['request']} body
+ * @param {import('./api.js').Session} within
+ * @returns {Promise<import('messages').Commands[K]['answer']>}
+ */
+async function insist(name, body, within) {
   for (;;) {
     try {
-      return await api.post(path, body);
+      return await api.tell(name, body, within);
     } catch (error) {
       if (error.status !== 0 && error.status !== 403) throw error;
       if (api.connection !== 'ok') await connected();
@@ -83,14 +95,13 @@ async function insist(path, body) {
  * @param {number[]|null} frames  from 0; null: all
  * @param {string} label
  * @param {string|undefined} stamp  of the images that the person saw: others that took their place since are refused
- * @returns {Promise<object>} the server's answer
+ * @returns {Promise<import('messages').Exported>} the server's answer
  */
 export function exportImages(tracklet, frames, label, stamp) {
-  const path = api.session('export'); // of the session that is open now, not when its turn comes
   const undo = api.session('undo');
-  const opened = api.opened;
+  const { opened } = api; // now, not when its turn comes
   return queue(async () => {
-    const answer = await insist(path, { tracklet, frames, label, stamp, client: clientId });
+    const answer = await insist('export', { tracklet, frames, label, stamp, client: clientId }, opened);
     if (answer.added + answer.moved > 0) noteChange(undo, 1);
     if (opened === api.opened) {
       patch(tracklet, { examples: answer.examples, frame_labels: answer.frame_labels });
@@ -102,17 +113,17 @@ export function exportImages(tracklet, frames, label, stamp) {
 
 /**
  * Takes this tab's last change of the training set back.
- * @returns {Promise<object>} the server's answer
+ * @returns {Promise<import('messages').Changed>} the server's answer
  */
 export function undoLast() {
   const path = api.session('undo');
-  const opened = api.opened;
+  const { opened } = api;
   return queue(async () => {
     let answer;
     try {
-      answer = await api.post(path, { client: clientId }); // not twice: the second would take back another one
+      answer = await api.tell('undo', { client: clientId }, opened); // not twice: the second would take back another one
     } catch (error) {
-      if (error.message === NOTHING) noteChange(path, 0); // the app was started anew since, and knows of no earlier change
+      if (error.code === 'nothing-to-undo') noteChange(path, 0); // the app was started anew since, and knows of no earlier change
       throw error;
     }
     noteChange(path, -1);

@@ -7,6 +7,7 @@ const TYPING = 'textarea, select, [contenteditable=""], [contenteditable="true"]
 const PRESSABLE = 'button, a[href], summary, input, [role="tab"], [role^="menuitem"], [role="option"]';
 
 const registered = [];
+/** @type {(key: string, event: KeyboardEvent) => boolean} */
 let typeahead = () => false;
 let byPointer = false; // whether the last thing pressed was the mouse
 

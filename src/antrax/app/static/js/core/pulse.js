@@ -9,6 +9,7 @@ const EVERY_WITH_JOB = 1000;
 const LIMIT = 8000; // a tunnel that dropped is noticed after so long
 
 let timer = 0;
+/** @type {import('messages').JobState|null} */
 let job = null;
 
 /** Asks now, and from now on. */
@@ -17,7 +18,7 @@ export async function pulse() {
   const opened = api.opened;
   if (opened && !document.hidden) {
     try {
-      const answer = await api.get(api.session('pulse'), {}, { limit: LIMIT });
+      const answer = await api.ask('pulse', {}, { limit: LIMIT });
       if (opened === api.opened) {
         const hadJob = job !== null;
         job = answer.job;

@@ -20,7 +20,7 @@ let writing = 0;
  * @returns {Promise<void>}
  */
 export async function openSession(place, session, start = {}) {
-  const overview = await api.get(api.pathIn({ place, session }, 'overview'));
+  const overview = await api.ask('overview', {}, { within: { place, session } });
   const { near = null, at = 0, ...view } = start;
   if (api.opened) clearToasts(); // they are about the other session
   api.open(place, session);
@@ -33,7 +33,7 @@ export async function openSession(place, session, start = {}) {
   emit('session', { overview });
   emit('overview', { overview });
   for (const warning of overview.warnings) toast(warning, { kind: 'warn' });
-  api.post('/api/opened', { place, session }).catch(() => {}); // the list of recent ones is a comfort only
+  api.tell('opened', { place, session }).catch(() => {}); // the list of recent ones is a comfort only
   if (!overview.movies.length) {
     nothingToShow(`No blob images: ${overview.path}/images has no images_*.mat. Run the tracking step of this session first.`);
     return;
@@ -96,10 +96,10 @@ function remembered(where) {
 export async function openFirst() {
   const asked = location.hash.slice(1);
   const kept = sessionStorage.getItem(KEPT) ?? '';
-  const { places, start, user } = await api.get('/api/places');
+  const { places, start, user } = await api.ask('places');
   who.fallback = user ?? '';
   // On a reload the tab knows better: the address may be a moment old.
-  const isReload = performance.getEntriesByType('navigation')[0]?.type === 'reload' && !api.opened;
+  const isReload = /** @type {PerformanceNavigationTiming} */ (performance.getEntriesByType('navigation')[0])?.type === 'reload' && !api.opened;
   const last = remembered(isReload ? kept || asked : asked || kept);
   const isIssued = last && places.some(({ id, sessions }) => id === last.place && sessions.includes(last.session));
   if (isIssued) {

@@ -24,17 +24,21 @@ export function initToasts() {
 /**
  * Shows a message for some seconds.
  * @param {string} message
- * @param {{kind?: 'info'|'ok'|'warn'|'error', action?: {title: string, run: () => void}, sticky?: boolean}} [options]
- *   sticky: stays until it is closed
+ * @param {{kind?: 'info'|'ok'|'warn'|'error', action?: {title: string, run: () => void}, sticky?: boolean, onDismiss?: () => void}} [options]
+ *   sticky: stays until it is closed; onDismiss: the person closed it
  * @returns {{close: () => void}}
  */
-export function toast(message, { kind = 'info', action, sticky = false } = {}) {
+export function toast(message, { kind = 'info', action, sticky = false, onDismiss } = {}) {
   const list = byId('toasts');
   // The same thing said again (a key held down) replaces what stands there.
-  for (const other of list.children) if (other.dataset.message === message) other.remove();
+  for (const other of list.querySelectorAll('.toast')) if (other.dataset.message === message) other.remove();
   const close = () => {
     clearTimeout(timer);
     item.remove();
+  };
+  const dismiss = () => {
+    close();
+    onDismiss?.();
   };
   const run = action && (() => {
     close();
@@ -43,7 +47,7 @@ export function toast(message, { kind = 'info', action, sticky = false } = {}) {
   const item = h('div.toast', { class: kind, data: { message }, role: kind === 'error' ? 'alert' : null },
     h('span.toast-text', {}, message),
     action && h('button.link', { type: 'button', title: 'Shift+Enter', onclick: run }, action.title),
-    h('button.close', { type: 'button', 'aria-label': 'Close this message', onclick: close }, '×'));
+    h('button.close', { type: 'button', 'aria-label': 'Close this message', onclick: dismiss }, '×'));
   list.append(item);
   while (list.children.length > MOST) list.firstElementChild.remove();
   const timer = sticky ? 0 : setTimeout(close, LIFE[kind]);

@@ -48,8 +48,9 @@ export function colorTable({ letters, state, onSwitch }) {
   }
 
   function draw() {
-    const colors = [...colorLetters(field.value)];
-    const rows = colorCodes(colors);
+    const letters = colorLetters(field.value);
+    const colors = [...letters];
+    const rows = colorCodes(letters);
     const focused = document.activeElement?.closest('.codes-table') ? [...table.children].indexOf(document.activeElement) : -1;
     table.style.gridTemplateColumns = `repeat(${colors.length + 1}, minmax(0, 1fr))`;
     fill(
@@ -58,7 +59,7 @@ export function colorTable({ letters, state, onSwitch }) {
       colors.map((color, i) => heading(color, `All with ${color} as second colour`, rows.map((row) => row[i]))),
       rows.map((row, i) => [heading(colors[i], `All with ${colors[i]} as first colour`, row), row.map(cell)]),
     );
-    table.children[focused]?.focus();
+    /** @type {HTMLElement|undefined} */ (table.children[focused])?.focus();
   }
 
   draw();

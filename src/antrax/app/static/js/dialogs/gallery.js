@@ -16,6 +16,7 @@ import { toastError } from '../core/toast.js';
 import { background } from '../views/tracklet.js';
 import { labelField } from '../core/typeahead.js';
 
+/** @type {('fit'|number)[]} */
 const SCALES = ['fit', 1, 2, 3, 4, 6];
 const KEYS = [
   { key: 'm', title: 'Move the chosen images to another label', run: (gallery) => gallery.askWhere() },
@@ -117,7 +118,7 @@ class Gallery {
     const turn = ++this.asked;
     const { label } = this;
     try {
-      const [answer, set] = await Promise.all([api.get(api.session('gallery'), { label }), api.get(api.session('trainset'))]);
+      const [answer, set] = await Promise.all([api.ask('gallery', { label }), api.ask('trainset')]);
       if (turn !== this.asked) return;
       this.labels = set.labels.filter((row) => row.examples > 0 || row.label === label);
       this.draw(answer);
@@ -311,7 +312,7 @@ class Gallery {
   async tellServer(path, body, changes) {
     const undo = api.session('undo');
     try {
-      const answer = await api.post(api.session(path), body);
+      const answer = await api.tell(path, body);
       this.changes += changes;
       noteChange(undo, changes);
       this.say(sentence(answer.message));

@@ -23,11 +23,11 @@ const ERRORS = [
 
 /**
  * Ask how to train.
- * @param {(kind: 'train', options: {epochs: number, scratch: boolean}) => Promise<void>} start throws where it cannot begin
+ * @param {(kind: 'train', options: import('messages').TrainRequest) => Promise<void>} start throws where it cannot begin
  * @returns {Promise<void>}
  */
 export async function trainForm(start) {
-  const set = await api.get(api.session('trainset'));
+  const set = await api.ask('trainset');
   const hasClassifier = app.overview.classifier;
   const labels = set.labels.filter((row) => row.examples > 0).length;
   const kind = choice('How', 'scratch', [
@@ -74,7 +74,7 @@ export async function trainForm(start) {
 
 /**
  * Ask what to classify.
- * @param {(kind: 'classify', options: {movies: number[]|null, missing: boolean, max_error: number}) => Promise<void>} start
+ * @param {(kind: 'classify', options: import('messages').ClassifyRequest) => Promise<void>} start
  *   throws where it cannot begin
  * @param {() => void} train opens the other dialog, where there is no classifier yet
  */
@@ -107,13 +107,14 @@ export function classifyForm(start, train) {
       explain: 'A quick look at how good the classifier is.',
     },
   ].filter(Boolean));
-  const error = errorField();
+  const { calibrated, why } = app.overview.classifier;
+  const error = calibrated ? errorField() : null;
   const trouble = h('p.problem', { role: 'alert' });
   const body = h(
     'div.job-form',
     {},
     which.node,
-    error.node,
+    error ? error.node : cautious(why),
     h(
       'p.hint',
       {},
@@ -133,11 +134,17 @@ export function classifyForm(start, train) {
         key: 'Enter',
         run: () => {
           const movies = which.value() === 'one' ? [current] : null;
-          return begin(trouble, start('classify', { movies, missing: which.value() === 'missing', max_error: error.share() }));
+          const options = { movies, missing: which.value() === 'missing' };
+          return begin(trouble, start('classify', error ? { ...options, max_error: error.share() } : options));
         },
       },
     ],
   });
+}
+
+/** Why nobody can choose how many errors are accepted. */
+function cautious(why) {
+  return h('p.callout', {}, 'A fixed cautious rule decides: how many of the IDs would be wrong is not known for this classifier. ', why);
 }
 
 /** Wait for the start; where it fails the dialog stays open and says why. */

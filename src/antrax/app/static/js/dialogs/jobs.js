@@ -28,6 +28,7 @@ const STOP = {
   },
 };
 
+/** @type {import('messages').JobState|null} */
 let job = null;
 // A job that was over before this page was opened is no news.
 let watched = null;
@@ -44,12 +45,24 @@ export function init() {
   registerKey({ key: 'Shift+C', title: 'Classify', group: 'Workflow', run: openClassify });
   registerKey({ key: 'Shift+J', title: 'What is being trained or classified', group: 'Workflow', when: () => job !== null, run: openJob });
   on('job', hear);
-  on('session', () => {
+  on('session', ({ overview }) => {
     job = null;
     watched = null;
     isDismissed = true;
     view?.close();
     draw();
+    if (overview.interrupted) offerToGoOn(overview.interrupted);
+  });
+}
+
+/** The app was ended while a job ran: says so when it is started the next time. */
+function offerToGoOn({ kind, options, time }) {
+  const began = new Date(time).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+  toast(`${NAMES[kind].running} of ${began} was interrupted when the app ended. ${STOP[kind].ask}`, {
+    kind: 'warn',
+    sticky: true,
+    action: { title: 'Go on', run: () => start(kind, options).catch(toastError) },
+    onDismiss: () => api.tell('job/forget', {}).catch(toastError),
   });
 }
 
@@ -68,7 +81,7 @@ function isRunning() {
 }
 
 async function start(kind, options) {
-  const answer = await api.post(api.session(kind), options);
+  const answer = await api.tell(kind, options);
   emit('job', answer.job);
   // From now on the page asks more often.
   pulse();
@@ -181,7 +194,7 @@ async function stop() {
   if (!(await askWhether({ title, text: STOP[kind].ask, action: 'Stop' }))) return false;
   if (!isRunning() || job.id !== id) return false; // over meanwhile
   try {
-    const answer = await api.post(api.session('job/stop'));
+    const answer = await api.tell('job/stop', {});
     emit('job', answer.job);
   } catch (error) {
     toastError(error);

@@ -13,11 +13,17 @@ export const CATEGORIES = [
 export const UNKNOWN = 'Unknown';
 const MULTI_NAMES = ['Multi', 'MultiAnt', 'multi'];
 const LONGEST = 64;
+const MOST_BYTES = 200; // names of folders hold 255 bytes, and examples are named after labels
 const FORBIDDEN = /[/\\:*?"<>|]/;
 // MATLAB makes variables of the IDs in anTraX's later steps.
 const MATLAB_NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 // Names that Windows keeps for devices cannot be folders there.
-const DEVICE_NAME = /^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$/i;
+const DEVICE_NAME = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$/i;
+// All that cannot be seen, and every blank but the plain one.
+const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
+
+/** A label as folders of it are told apart on systems that take capital and small letters for the same. */
+const fold = (label) => label.toUpperCase().toLowerCase();
 
 /**
  * What is wrong with a label, as a sentence for the person who typed it.
@@ -28,16 +34,17 @@ const DEVICE_NAME = /^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$/i;
  */
 export function labelProblem(label, category, others = []) {
   if (!label) return 'Give the label a name.';
-  if (label.length > LONGEST) return `At most ${LONGEST} characters.`;
+  if ([...label].length > LONGEST) return `At most ${LONGEST} characters.`;
+  if (new TextEncoder().encode(label).length > MOST_BYTES) return `At most ${MOST_BYTES} bytes: fewer letters other than a–z.`;
   if (label !== label.trim() || label.endsWith('.')) return 'No space at either end, and no dot at the end.';
   if (label.startsWith('.') || label.startsWith('=')) return `A label cannot begin with “${label[0]}”.`;
   if (FORBIDDEN.test(label)) return 'Without / \\ : * ? " < > |, for each label becomes a folder.';
-  if (/\p{C}/u.test(label)) return 'Without tabs and characters that cannot be seen.';
+  if (UNSEEN.test(label)) return 'Without tabs and characters that cannot be seen.';
   if (DEVICE_NAME.test(label)) return `“${label}” is reserved by Windows and cannot become a folder there.`;
   for (const other of others) {
     if (other === label) return `“${label}” is in the list already.`;
     // Folders of labels that differ in case only are one folder on macOS and Windows.
-    if (other.toLowerCase() === label.toLowerCase()) return `“${other}” is in the list: labels must differ in more than case.`;
+    if (fold(other) === fold(label)) return `“${other}” is in the list: labels must differ in more than case.`;
   }
   if (category === 'ant' && !MATLAB_NAME.test(label)) return 'An ID begins with a letter and holds only letters a–z, digits and _.';
   if (category === 'multi' && !MULTI_NAMES.includes(label)) return `The label of several ants is spelt ${MULTI_NAMES.join(', ')}.`;

@@ -14,6 +14,7 @@ import { CATEGORIES, labelProblem, STARTING_LABELS } from './labelrules.js';
 import { toast, toastError } from '../core/toast.js';
 
 const CONFLICT = 409;
+/** @type {[string|string[], string][]} */
 const EDITOR_KEYS = [
   [['ArrowUp', 'ArrowDown'], 'Go through the list'],
   ['Alt+ArrowUp', 'Move the label up'],
@@ -38,7 +39,7 @@ export function init() {
  */
 export async function openLabels() {
   try {
-    const answer = await api.get(api.session('labels'));
+    const answer = await api.ask('labels');
     edit(answer, draftOf(answer));
   } catch (error) {
     toastError(error);
@@ -86,7 +87,7 @@ function edit(answer, draft, message = '') {
       { title: 'Cancel' },
       { title: 'Save', primary: true, key: 'Ctrl+S', run: save },
     ],
-    onKey: (name, event) => list.key(name, event.target),
+    onKey: (name, event) => list.key(name, /** @type {Element} */ (event.target)),
     onClose: () => {
       if (!isDone && draft.isChanged) guard(answer, draft);
     },
@@ -105,7 +106,7 @@ function edit(answer, draft, message = '') {
 
   async function save() {
     try {
-      await api.post(api.session('labels'), { rows: draft.body, digest: answer.digest });
+      await api.tell('labels/edit', { rows: draft.body, digest: answer.digest });
       isDone = true;
       toast(answer.exists ? 'Labels saved.' : `Labels written to ${answer.path}.`, { kind: 'ok' });
       app.refreshOverview().catch(toastError);
@@ -120,7 +121,7 @@ function edit(answer, draft, message = '') {
 
 /** Somebody else saved meanwhile: show what there is now, with the labels added here put in again. */
 async function reload(draft) {
-  const answer = await api.get(api.session('labels')).catch(() => null);
+  const answer = await api.ask('labels').catch(() => null);
   if (!answer) return false;
   const fresh = draftOf(answer);
   const names = () => fresh.rows.map((row) => row.label);

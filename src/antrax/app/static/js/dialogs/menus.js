@@ -21,6 +21,7 @@ const NONE_OF = {
 
 /** Sets them up. Called once. */
 export function initMenus() {
+  /** @type {[string, () => void, string, string][]} */
   const menus = [
     ['open-experiment', openExperiments, 'Shift+E', 'Experiment and session'],
     ['open-tracklets', openTracklets, 'Shift+T', 'Which tracklets'],
@@ -90,7 +91,7 @@ function openTracklets() {
     if (counted === movie) return;
     counted = movie;
     try {
-      const answer = await api.get(api.session('counts'), { movie });
+      const answer = await api.ask('counts', { movie });
       if (counted !== movie) return;
       counts = answer;
       if (menu.element.isConnected) menu.rebuild();
@@ -121,8 +122,8 @@ function movieColumn(pick) {
   const { movies, without_stack: without } = app.overview;
   return column('Movie',
     menuItem({ title: 'All movies', checked: view.movie === null, run: () => pick({ movie: null }) }),
-    movies.map(({ movie, name, tracklets, classified }) => menuItem({
-      title: `Movie ${movie}`, small: name, hint: name, note: tracklets ? count(tracklets) : '', checked: view.movie === movie,
+    movies.map(({ movie, name, classified }) => menuItem({
+      title: `Movie ${movie}`, small: name, hint: name, checked: view.movie === movie,
       faint: app.overview.classified && !classified, run: () => pick({ movie }),
     })),
     without > 0 && h('p.menu-note', {}, `${plural(without, 'movie')} without images`));
@@ -181,7 +182,7 @@ async function openExperiments() {
   const menu = openMenu(byId('open-experiment'), build, { key: 'Shift+E' });
   if (!menu) return;
   try {
-    answer = await api.get('/api/places');
+    answer = await api.ask('places');
   } catch (error) {
     problem = error.message;
   }

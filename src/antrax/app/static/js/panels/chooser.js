@@ -300,6 +300,11 @@ function exportByKey() {
   }
 }
 
+/**
+ * @param {import('messages').Tracklet} info
+ * @param {number[]|null} chosen
+ * @param {string} label
+ */
 async function send(info, chosen, label) {
   const { tracklet, stamp } = info;
   clearTyped();
@@ -387,6 +392,6 @@ function registerKeys() {
   registerKey({ key: 'Escape', title: 'Forget what was typed; close', group, run: () => {
     if (buffer) forgetTyped();
     else if (frames.isOpen) closeFrames();
-    else document.activeElement?.blur?.();
+    else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
   } });
 }

@@ -24,6 +24,7 @@ const UNITS = {
 };
 const INTERVAL = '95 % interval: in nineteen of twenty such sets of checks, the true rate lies within. More checks make it narrower.';
 
+/** @type {Required<import('messages').RatesRequest>} */
 const filter = { met: 'all', seen: 'all' };
 let status = null;
 let figures = null;
@@ -70,7 +71,7 @@ export async function refreshRates() {
   const turn = ++asked;
   if (!figures.hasChildNodes()) status.textContent = 'Counting …';
   try {
-    const rates = await api.get(api.session('rates'), filter);
+    const rates = await api.ask('rates', filter);
     // An answer that was overtaken by a later question says nothing any more.
     if (turn === asked) draw(rates);
     return true;
@@ -94,6 +95,7 @@ function filterBox({ key, value, press, title, explain }) {
   return h('label.check', { title: `${explain} (${press})` }, box, title);
 }
 
+/** @param {import('messages').RatesInfo} rates */
 function draw(rates) {
   status.textContent = summary(rates);
   const isMissed = ({ key }) => key.startsWith('missed');

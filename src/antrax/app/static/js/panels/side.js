@@ -3,6 +3,9 @@
 import { emit } from '../core/bus.js';
 import { byId } from '../core/dom.js';
 
+/** @typedef {'label'|'trainset'|'check'} Panel */
+
+/** @type {Panel[]} */
 const PANELS = ['label', 'trainset', 'check'];
 
 /**
@@ -40,6 +43,6 @@ export function initSide() {
       byId(`tab-${next}`).focus();
     });
   });
-  const last = sessionStorage.getItem('antrax.panel');
+  const last = /** @type {Panel} */ (sessionStorage.getItem('antrax.panel'));
   showPanel(PANELS.includes(last) ? last : 'label');
 }

@@ -24,6 +24,7 @@ const SORTS = [
 const WORTH_SAYING = 5;
 
 let panel;
+/** @type {import('messages').TrainingSet} */
 let set = null;
 let sort = 'order';
 let isStale = true;
@@ -33,7 +34,7 @@ let asked = 0;
 export function init() {
   panel = byId('panel-trainset');
   panel.addEventListener('keydown', stepThroughRows);
-  panel.addEventListener('focusin', (event) => reach(event.target.closest('.set-row')));
+  panel.addEventListener('focusin', (event) => reach(/** @type {Element} */ (event.target).closest('.set-row')));
   on('session', () => {
     fill(panel);
     outdated();
@@ -79,7 +80,7 @@ async function refresh() {
   isStale = false;
   const turn = ++asked;
   try {
-    const answer = await api.get(api.session('trainset'));
+    const answer = await api.ask('trainset');
     if (turn !== asked) return;
     set = answer;
     draw();

@@ -121,6 +121,7 @@ function draw() {
   drawHistory(info.history);
 }
 
+/** @param {import('messages').Tracklet} info */
 function describe(info) {
   if (info.label === null) {
     return h('p.hint', {}, 'This tracklet is not classified yet, so there is nothing to check. Train a classifier, then classify.');
@@ -169,6 +170,10 @@ function mark(verdict) {
   actOnTracklet((info) => markShown(info, verdict));
 }
 
+/**
+ * @param {import('messages').Tracklet} info
+ * @param {import('messages').Verdict|null} verdict
+ */
 function markShown(info, verdict) {
   closePrompt();
   made = made.filter((one) => one.tracklet !== info.tracklet);
@@ -179,13 +184,14 @@ function markShown(info, verdict) {
 }
 
 function write({ tracklet, label, mark: before }, verdict, trueLabel) {
-  const path = api.session('mark');
+  const within = api.opened;
   // The label that was judged goes along: results that changed meanwhile must not get a mark meant for the old ones.
   const body = { tracklet, label, verdict, true_label: trueLabel, met: app.met, who: who.name };
-  patch(tracklet, { mark: verdict && { verdict, true_label: trueLabel, who: who.name, time: new Date().toISOString() } });
+  const time = new Date().toISOString();
+  patch(tracklet, { mark: verdict && { verdict, title: '', label, true_label: trueLabel, who: who.name, time, current: true } });
   sending = sending.then(async () => {
     try {
-      const answer = await api.post(path, body);
+      const answer = await api.tell('mark', body, within);
       patch(tracklet, { mark: answer.mark, history: answer.history });
       noteVersions(answer.versions);
       // What is not on the screen any more is told, and can be taken back from here.

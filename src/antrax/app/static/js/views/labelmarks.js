@@ -4,7 +4,7 @@ import { app } from '../core/app.js';
 
 /**
  * The labels under which each image is in the training set.
- * @param {object} info  of a tracklet
+ * @param {import('messages').Tracklet} info
  * @returns {Map<number, string[]>} only images that are in it
  */
 export function labelsOfImages(info) {
@@ -17,7 +17,7 @@ export function labelsOfImages(info) {
 
 /**
  * Marks for a montage of all images of a tracklet.
- * @param {object} info
+ * @param {import('messages').Tracklet} info
  * @returns {Map<number, {color: string, title: string}>}
  */
 export function marksOf(info) {

@@ -24,13 +24,18 @@ export class Montage {
     this.options = { selectable, onSelect, onActivate, onCursor, onHover, onProblem };
     this.selection = new Set();
     this.cursor = 0;
+    /** @type {{count: number, size: number, url: any, marks: Map<number, any>, scale: 'fit'|number, before?: any}} */
     this.content = { count: 0, size: 1, url: null, marks: new Map(), scale: 'fit' };
+    /** @type {'white'|'black'} */
     this.background = 'white';
     this.failed = new Set();
     this.highlight = null;
     this.frame = 0;
     this.drag = null;
-    /** Since when all visible images are on the screen, of `performance.now()`; null: they are not. */
+    /**
+     * Since when all visible images are on the screen, of `performance.now()`; null: they are not.
+     * @type {number|null}
+     */
     this.paintedSince = null;
 
     this.canvas = h('canvas.montage-canvas', { 'aria-hidden': 'true' });
@@ -235,6 +240,7 @@ export class Montage {
     const context = this.canvas.getContext('2d');
     const colours = getComputedStyle(this.container);
     const colour = (name) => colours.getPropertyValue(name).trim();
+    /** @type {[string, string]} */
     const accents = [colour('--accent'), colour('--on-accent')];
     const scroll = Math.round(this.container.scrollTop * grid.ratio);
     const firstRow = Math.max(0, Math.floor((scroll - grid.top) / grid.pitch));

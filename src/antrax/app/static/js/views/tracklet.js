@@ -59,6 +59,7 @@ export function initTracklet() {
 
 // ---- facts -----------------------------------------------------------------------------------------------------------------
 
+/** @param {import('messages').Tracklet|null} info */
 function render(info) {
   clearTimeout(waiting);
   const facts = info ? JSON.stringify([info.tracklet, info.stamp, info.label]) : '';
@@ -85,6 +86,7 @@ function render(info) {
   renderBar();
 }
 
+/** @param {import('messages').Tracklet} info */
 function headLine(info) {
   // The confidence is that of the most probable label, which for Unknown is another one.
   const isItsOwn = info.best_label === info.label;
@@ -101,12 +103,16 @@ function headLine(info) {
 /** Results of other programs have labels without confidences. */
 const chance = (p) => (Number.isFinite(p) ? ` ${percent(p)}` : '');
 
+/** @param {import('messages').Tracklet} info */
 function scoreTitle(info) {
   const score = info.score ? `, score ${Number(info.score).toFixed(1)}` : '';
   return info.confidence ? `Current label${score}; confidence of the whole tracklet, calibrated` : `Current label${score}`;
 }
 
-/** What else it could be: for one without an ID the most probable label, for others the second most probable. */
+/**
+ * What else it could be: for one without an ID the most probable label, for others the second most probable.
+ * @param {import('messages').Tracklet} info
+ */
 function alternatives(info) {
   const { best_label: best, runner_up: next, label } = info;
   const parts = [];
@@ -115,6 +121,7 @@ function alternatives(info) {
   return parts.join(', ');
 }
 
+/** @param {import('messages').Tracklet} info */
 function conflict(info) {
   const [other] = info.conflicts;
   const more = info.conflicts.length > 1 ? ` and ${info.conflicts.length - 1} more` : '';
@@ -125,6 +132,7 @@ function conflict(info) {
   }, `Also ${info.label}: ${other}${more}`);
 }
 
+/** @param {import('messages').Tracklet} info */
 function factsLine(info) {
   const range = (first, last) => (first === last ? count(first) : `${count(first)}–${count(last)}`);
   const span = info.last - info.first + 1;
@@ -136,7 +144,7 @@ function factsLine(info) {
     h('span', { title: info.movie_name ?? '' }, `Movie ${info.movie}`),
     h('span', { title: absolute }, `${span === 1 ? 'Frame' : 'Frames'} ${range(info.first, info.last)}`),
     h('span', {}, plural(info.images, 'image'), left),
-    info.fps ? h('span', {}, `${(span / info.fps).toFixed(span / info.fps < 10 ? 2 : 1)} s`) : null,
+    info.seconds !== null && h('span', {}, `${info.seconds.toFixed(info.seconds < 10 ? 2 : 1)} s`),
     info.colony && h('span', {}, `Colony ${info.colony}`),
     examples.length
       ? h('span.head-examples', {}, 'In the training set: ', examples.map(([label, n]) =>
@@ -155,6 +163,7 @@ async function copy(text) {
 
 // ---- images ----------------------------------------------------------------------------------------------------------------
 
+/** @param {import('messages').Tracklet} info */
 function showImages(info) {
   const images = visible(info);
   const which = `${info.tracklet} ${info.stamp} ${images}`;
@@ -171,6 +180,10 @@ function showImages(info) {
   byId('montage').dataset.tracklet = info.tracklet; // whose images are painted, or are being fetched while it is busy
 }
 
+/**
+ * @param {string} text
+ * @param {{busy?: boolean, action?: {title: string, run: () => void}}} [options]
+ */
 function showEmpty(text, { busy = false, action } = {}) {
   const empty = byId('empty');
   fill(empty, busy && h('div.spinner'), h('p', {}, text), action && h('button', { type: 'button', onclick: action.run }, action.title));
@@ -223,7 +236,7 @@ function shownSince() {
 
 /**
  * Does something to the tracklet on the screen, if the person can have seen it. All that exports or marks goes through here.
- * @param {(info: object) => void} act
+ * @param {(info: import('messages').Tracklet) => void} act
  */
 export function actOnTracklet(act) {
   const since = shownSince();
