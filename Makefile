@@ -18,7 +18,7 @@ DEMO ?= demo
 .PHONY: demo test test-fast lint types docs clean
 
 demo: $(STAMP)
-	$(BIN)/antrax demo $(DEMO) --run
+	$(BIN)/antrax demo $(DEMO) --colony --run
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

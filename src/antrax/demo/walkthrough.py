@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from pathlib import Path
 
 from antrax.classification.run import ClassifyOptions, Report, classify
 from antrax.demo.experiment import DemoExperiment
 from antrax.demo.planning import movies_with_examples
+from antrax.demo.truth import TRUTH_FILE, PositionAccuracy, read_truth, score_positions
+from antrax.io.positions_table import read_positions
 from antrax.io.results import read_results
 from antrax.io.session import Session, open_session
 from antrax.labels import Category
@@ -42,20 +45,53 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class SolvedColony:
+    """Result of solving a colony.
+
+    Attributes
+    ----------
+    accuracy
+        Placements against the truth.
+    expected_error
+        Share of the placements that are wrong as solving itself estimates it.
+    figures
+        Folder of the figures.
+    """
+
+    accuracy: PositionAccuracy
+    expected_error: float
+    figures: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Walk:
-    """Result of each step."""
+    """Result of each step; `solved` only of a colony."""
 
     training: TrainingResult
     report: Report
     accuracy: Accuracy
+    solved: SolvedColony | None = None
 
 
 def walk_through(made: DemoExperiment, reporter: Reporter, epochs: int = 5) -> Walk:
-    """Train on the demo's examples, classify all its movies, and compare with the truth."""
+    """Train on the demo's examples, classify, of a colony also solve and plot, and compare with the truth."""
     training = train(made.directory, TrainOptions(epochs=epochs, scratch=True), reporter=reporter)
     report = classify(made.directory, ClassifyOptions(), reporter=reporter)
     session = open_session(made.directory)
-    return Walk(training, report, compare_with_truth(session))
+    solved = solve_colony(session, reporter) if (made.directory / TRUTH_FILE).exists() else None
+    return Walk(training, report, compare_with_truth(session), solved)
+
+
+def solve_colony(session: Session, reporter: Reporter) -> SolvedColony:
+    """Solve a colony that is classified, draw its figures, and compare its positions with the truth."""
+    from antrax.plots.run import plot_positions
+    from antrax.solving.run import solve
+
+    (experiment,) = solve(session.experiment, reporter=reporter).experiments
+    table = read_positions(session)
+    accuracy = score_positions(read_truth(session.experiment), table[table["kind"] != "undecided"])
+    figures = plot_positions(session, reporter=reporter)
+    return SolvedColony(accuracy, experiment.expected_error, figures[0].parent)
 
 
 def compare_with_truth(session: Session) -> Accuracy:

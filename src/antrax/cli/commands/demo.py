@@ -12,7 +12,7 @@ from antrax.cli.streams import output
 
 if TYPE_CHECKING:
     from antrax.demo.experiment import DemoExperiment
-    from antrax.demo.walkthrough import Accuracy
+    from antrax.demo.walkthrough import Accuracy, SolvedColony
 
 
 @click.command("demo", context_settings=CONTEXT)
@@ -56,7 +56,8 @@ def demo(directory: Path, colony: bool, seed: int, movies: int, no_images: bool,
     )
     if not run:
         if not no_images:
-            reporter.say(f"now type: antrax train {directory}, then antrax classify {directory}")
+            more = f", then antrax solve {directory}" if colony else ""
+            reporter.say(f"now type: antrax train {directory}, then antrax classify {directory}{more}")
         return
     from antrax.cli.console import show_evaluation, show_report
     from antrax.demo.walkthrough import walk_through
@@ -67,6 +68,8 @@ def demo(directory: Path, colony: bool, seed: int, movies: int, no_images: bool,
         show_evaluation(console, walk.training.evaluation)
     show_report(console, walk.report)
     _show_accuracy(walk.accuracy)
+    if walk.solved:
+        _show_positions(walk.solved)
     reporter.say(f"training record, with pictures: {walk.training.record}")
 
 
@@ -100,4 +103,14 @@ def _show_accuracy(accuracy: Accuracy) -> None:
         f"  animals with a recognisable ID: {accuracy.assigned} of {accuracy.identifiable} got an ID, "
         f"{accuracy.wrong} of these a wrong one\n"
         f"  everything else (dirt, several animals, hidden tags): {accuracy.false_ids} of {accuracy.others} got an ID"
+    )
+
+
+def _show_positions(solved: SolvedColony) -> None:
+    found = solved.accuracy
+    click.echo(
+        f"Positions against the truth, of {found.cells:,} pairs of an animal and a frame:\n"
+        f"  placed: {found.placed:,} ({found.placed / max(1, found.cells):.1%}), {found.wrong:,} of these wrong "
+        f"({found.wrong / max(1, found.placed):.2%}; expected: {solved.expected_error:.2%})\n"
+        f"  figures: {solved.figures}"
     )
