@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import antrax
-from antrax.classification.antrax_classifier import distinct, match_labels
+from antrax.classification.antrax_classifier import distinct, match_cut_labels
 from antrax.classification.classifier_file import read_classifier, write_classifier
 from antrax.classification.engine import make_model, make_predictor
 from antrax.classification.run import ClassifyOptions, classify
@@ -200,13 +200,13 @@ def test_a_file_of_weights_alone_is_refused(file):
     ],
 )
 def test_cut_labels_are_made_whole_where_there_is_no_doubt(classes, labels, matched):
-    assert match_labels(classes, labels) == matched
+    assert match_cut_labels(classes, labels) == matched
 
 
 def test_labels_that_became_the_same_stand_for_none():
     classes = distinct(("long_label", "A", "long_label"))
     assert classes == ("long_label#1", "A", "long_label#2")
-    assert match_labels(classes, ("long_label_1", "A")) == classes
+    assert match_cut_labels(classes, ("long_label_1", "A")) == classes
 
 
 def test_an_experiment_is_classified_under_its_own_labels(small_demo, tmp_path):

@@ -155,6 +155,28 @@ def test_the_copy_of_a_labels_folder_adds_what_the_label_lacks_and_nothing_else(
     assert (result.added, result.present) == ({"AB - Copy": 1}, 2)
 
 
+@pytest.mark.parametrize("theirs", ["bb", "BB "])
+def test_a_label_of_another_case_or_with_blanks_goes_into_the_folder_that_is_there(
+    make_examples, source: Path, dest: Path, theirs: str
+) -> None:
+    make_examples(source, {example(theirs, 1): 1})
+    make_examples(dest, {example("BB", 2): 2})
+    result = merge_trainsets([source], dest)
+    assert result.added == {"BB": 1}
+    assert [folder.name for folder in (dest / "examples").iterdir()] == ["BB"]
+
+
+def test_a_folder_of_another_case_than_the_sessions_label_is_filled_and_not_doubled(
+    make_examples, make_session, source: Path
+) -> None:
+    session: Path = make_session(labels="BB\tant_labels\n")
+    make_examples(source, {example("BB", 1): 1})
+    make_examples(session / "classifier", {example("bb", 2): 2})
+    merge_trainsets([source], session.parent)
+    (folder,) = (session / "classifier" / "examples").iterdir()
+    assert len(list(folder.iterdir())) == 2
+
+
 def test_a_folder_written_with_other_code_points_is_the_same_label(make_examples, source: Path, dest: Path) -> None:
     composed, decomposed = unicodedata.normalize("NFC", "Müll"), unicodedata.normalize("NFD", "Müll")
     make_examples(dest, {f"{decomposed}/a.png": 1})

@@ -1,7 +1,9 @@
 """The classifier's file: written for Keras and for us, read without executing anything."""
 
+import dataclasses
 import json
 import shutil
+import unicodedata
 from pathlib import Path
 
 import h5py
@@ -329,3 +331,17 @@ def test_a_classifier_that_somebody_changed_on_purpose_is_not_called_damaged(fil
     with h5py.File(file, "r+") as opened:
         opened["note"] = "of nest 7"
     assert read_classifier(file).labels == LABELS
+
+
+def test_labels_are_spelt_as_the_session_spells_them_where_that_leaves_no_doubt() -> None:
+    decomposed = unicodedata.normalize("NFD", "Müll")
+    classifier = dataclasses.replace(
+        made(),
+        labels=("bb", decomposed, "Unknown"),
+        categories={"bb": Category.ANT, decomposed: Category.NONANT, "Unknown": Category.UNKNOWN},
+    )
+    spelt = classifier.with_labels_of(("BB", "Müll", "Unknown"))
+    assert spelt.labels == ("BB", "Müll", "Unknown")
+    assert spelt.categories == {"BB": Category.ANT, "Müll": Category.NONANT, "Unknown": Category.UNKNOWN}
+    twice = dataclasses.replace(classifier, labels=("bb", "bB", "Unknown"))
+    assert twice.with_labels_of(("BB",)).labels == twice.labels

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,22 @@ def test_a_label_that_the_session_lists_wins_over_a_folder_that_it_does_not(
     make_examples(session / "classifier", files)
     trainset = load_trainset(open_classdir(tmp_path / "exp"))
     assert dict(zip(trainset.labels, np.bincount(trainset.label_index), strict=True)) == {"AB": 2, "CD": 1, "old": 1}
+
+
+def test_folders_stand_for_the_labels_of_the_session_whichever_way_they_are_spelt(
+    make_examples, make_session, tmp_path: Path
+) -> None:
+    session = open_session(make_session(labels="BB\tant_labels\nMüll\tnoant_labels\nUnknown\tother_labels\n"))
+    decomposed = unicodedata.normalize("NFD", "Müll")
+    make_examples(session.classifier_dir, [example("bb"), example(decomposed), example("Unknown"), example("new")])
+    trainset = load_trainset(open_classdir(session.path))
+    assert trainset.labels == ("BB", "Müll", "Unknown", "new")
+    assert label_categories(trainset.labels, session)["Müll"] is Category.NONANT
+    assert "labels spelt in another way are taken as one: 'bb' as 'BB'" in trainset.problems
+
+
+def test_folders_that_differ_in_case_stay_two_labels_where_no_session_tells(make_examples, tmp_path: Path) -> None:
+    assert load(make_examples(tmp_path, [example("BB"), example("bb")])).labels == ("BB", "bb")
 
 
 def test_a_copy_is_known_by_its_pixels_however_it_was_saved(make_examples, blob_image, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def distinct(classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def match_labels(classes: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+def match_cut_labels(classes: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
     """The labels that a classifier's classes stand for, which anTraX cut at ten bytes.
 
     Parameters

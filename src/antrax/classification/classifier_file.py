@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.classification.antrax_classifier import check_preparation, distinct, match_labels, read_parameters
+from antrax.classification.antrax_classifier import check_preparation, distinct, match_cut_labels, read_parameters
 from antrax.classification.calibration import Calibration
 from antrax.errors import ClassifierError
 from antrax.images import Background, Preparation
@@ -33,7 +34,7 @@ from antrax.io.untrusted_hdf5 import (
     text_dataset,
     texts,
 )
-from antrax.labels import Category
+from antrax.labels import Category, match_labels
 from antrax.networks.graph import Graph, Weights
 from antrax.networks.keras.common import common_graph
 from antrax.networks.keras.config import Description, describe, to_common_config, to_keras_config
@@ -88,7 +89,7 @@ class Classifier:
         How it was trained: options, versions, figures. For people; nothing depends on it.
     labels_cut : bool
         Whether labels may lack all after their tenth byte, as in files that anTraX wrote; see
-        `antrax_file.match_labels`.
+        `antrax_classifier.match_cut_labels`.
     turning : bool
         Whether the network was trained with animals turned head for tail, as ours are and anTraX's are not; see
         `antrax.decision.views`.
@@ -118,8 +119,20 @@ class Classifier:
         return self.preparation.background
 
     def with_labels_of(self, labels: Sequence[str]) -> Classifier:
-        """The same classifier with labels that were cut made whole, where `labels` leave no doubt."""
-        return replace(self, labels=match_labels(self.labels, labels)) if self.labels_cut else self
+        """The same classifier with its labels spelt as in `labels`, where these leave no doubt.
+
+        Labels that were cut are made whole; for the rest see `antrax.labels.match_labels`. Where two labels of the
+        classifier would become one, both stay as they are.
+        """
+        whole = match_cut_labels(self.labels, labels) if self.labels_cut else self.labels
+        matched = match_labels(whole, labels)
+        uses = Counter(matched.values())
+        new = tuple(matched[label] if uses[matched[label]] == 1 else label for label in whole)
+        if new == self.labels:
+            return self
+        old_of = dict(zip(new, self.labels, strict=True))
+        categories = {label: self.categories[old] for label, old in old_of.items() if old in self.categories}
+        return replace(self, labels=new, categories=categories)
 
     def predict_proba(self, images: NDArray[np.uint8], *, device: str = "auto") -> NDArray[np.float32]:
         """Probability of each label for each image.

@@ -23,7 +23,7 @@ from antrax.io.results import Classified, autoids_file, confidence_file, framepr
 from antrax.io.results_writer import MovieWriter
 from antrax.io.session import Session, choose_movies, open_session
 from antrax.io.sources import MoviePart, check_parts, source_of
-from antrax.labels import Category, Labels
+from antrax.labels import Category, Labels, label_warnings, spelling_notice
 from antrax.networks.devices import choose_device, processors
 from antrax.progress import Reporter, Update
 
@@ -224,6 +224,10 @@ def _plan(
         classifiers[path] = read_classifier(path)
     labels = session.labels
     classifier = classifiers[path].with_labels_of(labels.all)
+    if spelt := spelling_notice(dict(zip(classifiers[path].labels, classifier.labels, strict=True))):
+        reporter.say(f"{session.experiment.name}: {path.name}: {spelt}")
+    for warning in label_warnings(labels):
+        reporter.warn(f"{session.layout.labels_file}: {warning}")
     _compare_labels(session, labels, classifier, reporter)
     if session.inverted != (classifier.background == "black"):
         animals = "light animals on dark ground" if session.inverted else "dark animals on light ground"

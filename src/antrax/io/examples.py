@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from antrax.errors import ExperimentError, TrainsetError
 from antrax.io.experiments import is_experiment
 from antrax.io.layout import EXAMPLES, ClassifierLayout, is_session
 from antrax.io.session import Session, open_session
+from antrax.labels import clean_label
 
 # What anTraX writes, and what people's programs save instead.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -229,7 +229,7 @@ def list_examples(examples_dir: Path) -> list[ExampleFile]:
 
 def _survey_label(folder: Path, found: list[ExampleFile], passed: list[str]) -> None:
     """Add what lies in a label's folder."""
-    label = unicodedata.normalize("NFC", folder.name)
+    label = clean_label(folder.name) or folder.name
     others: dict[str, list[str]] = defaultdict(list)
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if _is_clutter(entry.name):

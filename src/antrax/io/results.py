@@ -38,7 +38,7 @@ from antrax.io.layout import MovieFile, movie_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.regular_files import open_regular
 from antrax.io.session import Session
-from antrax.labels import UNKNOWN
+from antrax.labels import UNKNOWN, clean_label
 
 if TYPE_CHECKING:
     import h5py
@@ -351,7 +351,9 @@ def _parse_autoids(path: Path, content: bytes) -> dict[str, Assignment]:
             if tracklet in table:
                 raise ValueError("it is listed twice")
             # no label is what nobody can tell
-            table[tracklet] = Assignment(labels.setdefault(label, label or UNKNOWN), number, int(float(best_frame)))
+            table[tracklet] = Assignment(
+                labels.setdefault(label, clean_label(label) or UNKNOWN), number, int(float(best_frame))
+            )
     except (ValueError, OverflowError) as error:
         raise ExperimentError(f"{path}, {tracklet}: {error}; classify this movie again") from None
     return table
@@ -374,7 +376,7 @@ def _parse_confidences(
         carried.add(row[-1])
     # files of earlier versions carry no digest: these belong together where every label is the same
     same = carried <= {""} and {name: it.label for name, it in labels.items()} == {
-        name: row[1] or UNKNOWN for name, row in rows.items()
+        name: clean_label(row[1]) or UNKNOWN for name, row in rows.items()
     }
     if not same and (len(carried) != 1 or not carried <= digests or rows.keys() != labels.keys()):
         raise ExperimentError(
@@ -392,8 +394,8 @@ def _parse_confidences(
                 known.score,
                 known.best_frame,
                 _probability(confidence),
-                texts.setdefault(best, best),
-                texts.setdefault(second, second) or None,
+                texts.setdefault(best, clean_label(best)),
+                texts.setdefault(second, clean_label(second)) or None,
                 _probability(second_confidence) if second else None,
                 _count(images),
                 _count(passed) if passed else None,

@@ -20,7 +20,8 @@ from antrax.errors import ExperimentError
 from antrax.io.graphs import TrackletGraph
 from antrax.io.results import Assignment, classified_movies, read_movie
 from antrax.io.session import Movie, Session
-from antrax.labels import Category, Labels
+from antrax.io.text import read_text
+from antrax.labels import Category, Labels, match_labels
 
 _TIME = re.compile(r"start|end|m(\d+)(?:f(\d+))?|f(\d+)")
 
@@ -223,17 +224,17 @@ def _probabilities(given: Assignment, number: dict[str, int]) -> NDArray[np.floa
 def _add_manualids(session: Session, graph: TrackletGraph, labels: Labels, found: Evidence) -> list[str]:
     path = session.layout.manual_ids_file
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(read_text(path).split("\n")))
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, csv.Error) as error:
         return [f"{path} cannot be read ({error}); the IDs in it are not used"]
     if rows and not {"tracklet", "label"} <= set(rows[0]):
         return [f"{path} has no columns tracklet and label; the IDs in it are not used"]
     problems, nowhere, strange = [], [], []
+    spelt = match_labels({entry["label"] or "" for entry in rows}, labels.all)
     for entry in rows:
-        name, label = (entry["tracklet"] or "").strip(), (entry["label"] or "").strip()
+        name, label = (entry["tracklet"] or "").strip(), spelt[entry["label"] or ""]
         row, category = graph.row.get(name), labels.category(label)
         if row is None:
             nowhere.append(name)
@@ -273,8 +274,7 @@ def _twice(path: Path, graph: TrackletGraph, found: Evidence) -> list[str]:
 
 def _lines(path: Path) -> Iterable[tuple[int, list[str]]]:
     """Numbered lines of a configuration file, as words; comments and blank lines left out."""
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         words = re.split(r"[\s,]+", line.split("#")[0].split("%")[0].strip())
         if words != [""]:
             yield number, words

@@ -17,7 +17,7 @@ from antrax.errors import TrainsetError
 from antrax.images import Background, BadImageError, Preparation, detect_background, prepare, read_example
 from antrax.io.examples import ClassDir, ExampleFile, original_name, pixel_digest, survey_examples
 from antrax.io.session import Session
-from antrax.labels import Category, guess_category
+from antrax.labels import Category, guess_category, match_labels, spelling_notice
 from antrax.training.tracklets import Origin, find_units
 
 # Of a long tracklet, neighbouring images teach nothing new: so many, evenly spread, are kept in memory.
@@ -118,6 +118,11 @@ def load_trainset(
         raise TrainsetError(
             f"{classdir.examples_dir} holds no examples; it needs one folder a label with PNG images in it{why}"
         )
+    listed = frozenset(classdir.session.labels.all) if classdir.session else frozenset[str]()
+    matched = match_labels({file.label for file in found}, listed)
+    if notice := spelling_notice(matched):
+        problems.append(notice)
+    found = [replace(file, label=matched[file.label]) for file in found]
     files = _thin(found)
     if capped := len(found) - len(files):
         problems.append(
@@ -160,7 +165,6 @@ def load_trainset(
     if other_ground:
         problems.append(mixed_grounds(len(other_ground), len(files), background, min(other_ground)))
     digests = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, bytes)}
-    listed = frozenset(classdir.session.labels.all) if classdir.session else frozenset[str]()
     copies = _unambiguous(files, digests, listed, problems)
     if not copies:
         raise TrainsetError(f"{classdir.examples_dir} holds no usable example: {problems[0]}")

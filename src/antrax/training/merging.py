@@ -28,6 +28,7 @@ from antrax.io.experiments import is_experiment
 from antrax.io.layout import EXAMPLES, ClassifierLayout
 from antrax.io.locks import only_writer
 from antrax.io.session import open_session
+from antrax.labels import match_labels, spelling_notice
 from antrax.progress import Reporter
 from antrax.training.dataset import ground_of
 
@@ -125,12 +126,23 @@ def merge_trainsets(
     )
     if not files:
         raise TrainsetError(f"{', '.join(str(source.examples_dir) for source in opened)}: no examples to add")
+    # folders of the destination are to be filled, not doubled, whichever way a label is spelt
+    listed = target.session.labels.all if target.session else ()
+    names = match_labels({file.label for file in there}, listed)
+    there = [replace(file, label=names[file.label]) for file in there]
+    matched = match_labels(dict.fromkeys(file.label for file in files), dict.fromkeys((*names.values(), *listed)))
+    files = [replace(file, label=matched[file.label]) for file in files]
+    spelt = spelling_notice(matched)
     old_labels, new_labels = {file.label for file in there}, {file.label for file in files}
     return replace(
         _copy(files, there, target.examples_dir, dry_run, reporter),
         only_source=tuple(sorted(new_labels - old_labels)) if old_labels else (),
         only_destination=tuple(sorted(old_labels - new_labels)),
-        notes=(*(note for listing in listings for note in listing.passed_over), *_grounds_differ(files, there)),
+        notes=(
+            *([spelt] if spelt else ()),
+            *(note for listing in listings for note in listing.passed_over),
+            *_grounds_differ(files, there),
+        ),
     )
 
 

@@ -72,8 +72,8 @@ class Plan:
     def settle(self, copies: Sequence[ExampleFile], label: str, folder: Path) -> None:
         """Have an image, whose files are `copies`, under `label` only: move the first one, the others are too many."""
         copies = [file for file in copies if file.path not in self._leaving]
-        inside = [file for file in copies if file.label == label]
-        outside = [file for file in copies if file.label != label]
+        inside = [file for file in copies if file.path.parent == folder]
+        outside = [file for file in copies if file.path.parent != folder]
         if inside:
             self.present += 1
             self.kept.add(inside[0].path)

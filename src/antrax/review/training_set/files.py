@@ -16,6 +16,7 @@ from pathlib import Path
 from antrax.errors import TrainsetError
 from antrax.images import Background, BadImageError, read_example
 from antrax.io.examples import ExampleFile, example_file, is_example_name, pixel_digest
+from antrax.labels import clean_label
 
 # Files read at a time, for each costs a wait on a network drive.
 _THREADS = 8
@@ -237,6 +238,8 @@ def folder_for(files: ExampleFiles, label: str) -> Path:
     """
     if label not in files.labels:
         for other in files.labels:
+            if clean_label(other) == clean_label(label):  # macOS spells it in another way
+                return files.folder / other
             if other.casefold() == label.casefold():
                 raise TrainsetError(
                     f"{files.folder / other} and the label {label} differ in capital letters only; rename the folder"

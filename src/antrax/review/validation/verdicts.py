@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from antrax.errors import ExperimentError, OptionError
 from antrax.io.names import parse_tracklet_name
-from antrax.labels import Category
+from antrax.labels import Category, clean_label
 
 COLUMNS = (
     "time",
@@ -235,12 +235,12 @@ def from_line(line: bytes, columns: Sequence[str]) -> Mark | None:
         classification=row["classification"].removeprefix("c-"),
         movie=_cell(row, "movie", int),
         tracklet=row["tracklet"],
-        label=_plain(row["label"]),
+        label=clean_label(_plain(row["label"])),
         category=_cell(row, "category", Category),
         confidence=_cell(row, "confidence", float) if row["confidence"] else None,
         images=_cell(row, "images", int),
         verdict=None if row["verdict"] == _TAKEN_BACK else _cell(row, "verdict", Verdict),
-        true_label=_plain(row["true_label"]),
+        true_label=clean_label(_plain(row["true_label"])),
         met=_plain(row["met"]),
         seen=_cell(row, "seen", {"yes": True, "no": False}.__getitem__),
     )
