@@ -138,6 +138,8 @@ def _labels_of(path: Path, pairs: list[tuple[int, str, str]]) -> Labels:
         kind = _SPELLINGS[category]
         if not label:
             raise LabelsError(f"{path}, line {number}: there is no label beside the category {category}")
+        if '"' in label:  # a quotation that is not closed, most likely
+            raise LabelsError(f"{path}, line {number}: label {_shown(label)} holds a quotation mark; take it out")
         if kind == "tagcolor":
             tagcolors.append(label)
         elif kinds.setdefault(label, kind) != kind:
