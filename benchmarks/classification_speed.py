@@ -13,12 +13,12 @@ GPU, PyTorch alone. Prints the rates, medians over the rounds, and the ratio to 
 from __future__ import annotations
 
 import argparse
+import functools
 import shutil
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +28,12 @@ from rich.table import Table
 
 import antrax
 from antrax.classification.classifier_file import Classifier, read_classifier, write_classifier
-from antrax.classification.engine import Predictor, batch_size, make_model, make_predictor
+from antrax.classification.engine import batch_size, make_model, make_predictor
 from antrax.demo import generate_experiment
 from antrax.images import Preparation
 from antrax.io.stacks import open_stack, write_stacks
 from antrax.labels import guess_category
-from antrax.networks.backends.onnx_network import build_onnx
-from antrax.networks.backends.torch_network import TorchPredictor
+from antrax.networks.backends.engines import ENGINES, Predictor
 from antrax.networks.devices import choose_device, processors
 from antrax.networks.graph import FILTERS, build, with_outputs
 from antrax.networks.initial import initial_weights
@@ -139,34 +138,18 @@ def ours(classifier: Classifier, device: str) -> Predictor:
     return make_predictor(make_model(classifier, device))
 
 
-def on_torch(classifier: Classifier, device: str) -> Predictor:
-    """PyTorch, also where it is not what we run."""
-    import torch
-
-    torch.set_num_threads(1)
-    return TorchPredictor(classifier.graph, classifier.weights, device)
-
-
-def on_openvino(classifier: Classifier, device: str) -> Predictor:
-    """OpenVINO, with the same model as ONNX Runtime gets, in full precision."""
-    import openvino
-
-    model = openvino.Core().read_model(build_onnx(classifier.graph, classifier.weights))
-    settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.compile_model(model, device.upper(), settings)
-    return lambda images: compiled(np.ascontiguousarray(images.transpose(0, 3, 2, 1)))[0]
+def on_engine(name: str, classifier: Classifier, device: str) -> Predictor:
+    """An engine by name, also where it is not what we run."""
+    return make_predictor(make_model(classifier, device, name))
 
 
 def engines_for(device: str) -> dict[str, tuple[MakePredictor, int | None]]:
     """By name, what makes a predictor, and the size of its batches (None: as we choose it)."""
-    if device != "cpu":
-        return {"PyTorch": (ours, None)}
     engines: dict[str, tuple[MakePredictor, int | None]] = {}
-    known: dict[str, MakePredictor] = {"ONNX Runtime": ours, "PyTorch": on_torch}
-    if find_spec("openvino"):
-        known["OpenVINO"] = on_openvino
-    for name, make in known.items():
-        engines |= {name: (make, None), f"{name}, 128": (make, 128)}
+    for name, engine in ENGINES.items():
+        if device in engine.devices and engine.is_installed():
+            make = functools.partial(on_engine, name)
+            engines |= {name: (make, None), f"{name}, 128": (make, 128)}
     return engines
 
 

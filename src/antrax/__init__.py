@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from antrax.classification.classifier_file import Classifier, read_classifier
-    from antrax.classification.run import ClassifyOptions, Report, classify
+    from antrax.classification.report import ClassifyResult
+    from antrax.classification.run import ClassifyOptions, classify
     from antrax.demo import generate_experiment
     from antrax.errors import AntraxError
     from antrax.io.experiments import find_experiments
@@ -37,9 +38,9 @@ _SOURCES = {
     "Category": "labels",
     "Classifier": "classification.classifier_file",
     "ClassifyOptions": "classification.run",
+    "ClassifyResult": "classification.report",
     "Labels": "labels",
     "MergeResult": "training.merging",
-    "Report": "classification.run",
     "Reporter": "progress",
     "ExperimentSolution": "solving.run",
     "Session": "io.session",
@@ -67,10 +68,10 @@ __all__ = [
     "Category",
     "Classifier",
     "ClassifyOptions",
+    "ClassifyResult",
     "ExperimentSolution",
     "Labels",
     "MergeResult",
-    "Report",
     "Reporter",
     "Session",
     "Solution",

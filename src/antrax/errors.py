@@ -11,7 +11,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from antrax.classification.run import Report
+    from antrax.classification.report import ClassifyResult
     from antrax.solving.run import SolveReport
 
 
@@ -51,6 +51,9 @@ class SolvingError(AntraxError):
     def __init__(self, message: str, report: SolveReport | None = None) -> None:
         super().__init__(message)
         self.report = report
+
+    def __reduce__(self) -> tuple[type[SolvingError], tuple[str, object]]:
+        return type(self), (str(self), self.report)
 
 
 class TrainsetError(AntraxError):
@@ -102,13 +105,16 @@ class ClassificationError(AntraxError):
 
     Attributes
     ----------
-    report : antrax.Report
+    report : antrax.ClassifyResult
         What was done all the same.
     """
 
-    def __init__(self, message: str, report: Report) -> None:
+    def __init__(self, message: str, report: ClassifyResult) -> None:
         super().__init__(message)
         self.report = report
+
+    def __reduce__(self) -> tuple[type[ClassificationError], tuple[str, ClassifyResult]]:
+        return type(self), (str(self), self.report)
 
 
 def explain_mistake(error: Exception) -> str:

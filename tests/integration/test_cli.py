@@ -221,16 +221,15 @@ def test_ctrl_c_during_classification_leaves_earlier_results_and_no_traceback(tr
     session = trained.copy(tmp_path)
     for movie in session.stacks:
         (session.labels_dir / f"autoids_{movie}.csv").write_text("earlier")
-    # some seconds of work however fast the machine is, so that the signal does not come when all is done
+    # the first movie is held back until the signal came, however fast or slow the machine is
     slowly = """
 import sys, time
-import antrax.classification.run, antrax.cli.main, antrax.classification.engine
+import antrax.classification.pool, antrax.cli.main
 
 def work(job):
-    time.sleep(1)
-    return antrax.classification.engine.work(job)
+    time.sleep(600)
 
-antrax.classification.run.work = work
+antrax.classification.pool.work = work
 antrax.cli.main.main(sys.argv[1:])
 """
     command = [sys.executable, "-c", slowly, "classify", str(session.experiment), "--nw", "2", "--device", "cpu"]

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from antrax.classification.calibration import CAUTIOUS
-from antrax.classification.decision import Rule, decide, merge_views, pool, views
+from antrax.classification.decision import Rule, decide, pool
 from antrax.classification.original_rule import original_label
+from antrax.classification.rotation import merge_views, views
 from antrax.labels import Category
 
 LABELS = ("BG", "GB", "NoAnt", "Larva", "Multi", "Unknown")
@@ -142,50 +143,3 @@ def test_views_of_an_image_are_averaged_as_probabilities():
     logs = np.log(np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.4, 0.6]], np.float32))
     assert merge_views(logs, 2) == pytest.approx(np.array([[0.7, 0.3], [0.3, 0.7]]))
     assert merge_views(logs, 4) == pytest.approx(np.exp(logs))
-
-
-# --- the rule for classifiers of which nothing is known ----------------------------------------------------------
-
-
-def original(rows):
-    index = original_label(np.array(rows, float), CATEGORIES)
-    return None if index is None else LABELS[index]
-
-
-@given(st.integers(1, 12), st.integers(0, 2**32 - 1), st.sampled_from([0.05, 0.3, 1.0, 5.0]))
-def test_the_cautious_rule_gives_no_id_that_the_original_does_not_give(count, seed, concentration):
-    probabilities = np.random.default_rng(seed).dirichlet([concentration] * len(LABELS), count)
-    given_label = decide(probabilities, LABELS, CATEGORIES, CAUTIOUS).label
-    if CATEGORIES[LABELS.index(given_label)] is Category.ANT:
-        assert given_label == original(probabilities)
-
-
-def row(best, probability):
-    """An image whose most probable label has a probability, the rest being shared."""
-    rest = (1 - probability) / (len(LABELS) - 1)
-    return [probability if label == best else rest for label in LABELS]
-
-
-@pytest.mark.parametrize(
-    ("rows", "label"),
-    [
-        ([row("NoAnt", 0.6), row("Larva", 0.9), row("Larva", 0.5)], "Larva"),
-        ([row("Multi", 0.6), row("Unknown", 0.9)], "Multi"),
-        ([row("Multi", 0.6), *[row("BG", 0.95)] * 2], "Multi"),
-        ([row("Multi", 0.6), *[row("BG", 0.995)] * 3], "BG"),
-        ([row("Unknown", 0.6), row("NoAnt", 0.9), row("Unknown", 0.5)], "Unknown"),
-        ([row("BG", 0.89)] * 5, None),
-        ([row("BG", 0.91), *[row("BG", 0.5)] * 4], "BG"),
-        ([row("BG", 0.98)] * 4, None),
-        ([row("BG", 0.992), *[row("GB", 0.6)] * 2], "GB"),
-        ([*[row("Unknown", 0.9)] * 20, *[row("BG", 0.95)] * 5], "BG"),
-    ],
-)
-def test_the_original_rule_is_as_it_was(rows, label):
-    assert original(rows) == label
-
-
-def test_the_cautious_rule_listens_to_what_the_original_throws_away():
-    rows = images(*[LOOKS_UNKNOWN] * 20, *[SURE_BG] * 5)
-    assert original(rows) == "BG"
-    assert decide(rows, LABELS, CATEGORIES, CAUTIOUS).label == "Unknown"

@@ -18,18 +18,53 @@ The rule, and where it comes from
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antrax.classification.original_rule import original_label
+from antrax.errors import OptionError
 from antrax.io.results import Decision
 from antrax.labels import UNKNOWN, Category
 
 # Keeps one certain image from ruling a label out for good.
 FLOOR = 1e-6
-# Each image of a tracklet shorter than this is looked at both ways; of longer ones, every other image is turned.
-BOTH_WAYS_BELOW = 8
+
+
+class DecisionRule(Protocol):
+    """What decides on a tracklet. It is sent to worker processes, and so must be picklable or a function."""
+
+    def __call__(
+        self,
+        probabilities: NDArray[np.floating],
+        labels: tuple[str, ...],
+        categories: tuple[Category | None, ...],
+        passed: NDArray[np.bool_] | None,
+    ) -> Decision:
+        """Decide on one tracklet; parameters as those of `decide`."""
+        ...
+
+
+def check_decision(decision: Decision, labels: tuple[str, ...], categories: tuple[Category | None, ...]) -> None:
+    """Refuse what a rule must not decide, for later steps would take it for true.
+
+    Parameters
+    ----------
+    decision : Decision
+    labels, categories
+        As those of `decide`.
+
+    Raises
+    ------
+    OptionError
+        The label is none of the experiment's, or an ID has no score, or something else than an ID has one.
+    """
+    kinds = dict(zip(labels, categories, strict=True))
+    if decision.label != UNKNOWN and kinds.get(decision.label) is None:
+        raise OptionError(f"the decision rule gave {decision.label!r}, which is no label of the experiment")
+    if (decision.score > 0) != (kinds.get(decision.label) is Category.ANT):
+        raise OptionError(f"the decision rule gave {decision.label!r} the score {decision.score}: IDs alone have one")
 
 
 @dataclass(frozen=True)
@@ -53,41 +88,15 @@ class Rule:
     threshold: float
     guarded: bool = False
 
-
-def views(
-    count: int, start: int = 0, total: int | None = None, *, turning: bool = True
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Which images to show the network, and which of them turned by half a turn.
-
-    Head and tail are mixed up now and then, and a network is surer where it has seen an image both ways; turning
-    every other image of a tracklet gives nearly all of that for nothing.
-
-    Parameters
-    ----------
-    count : int
-        Number of images at hand, a piece of a tracklet.
-    start, total : int
-        Where the piece starts in the tracklet, and how many images that has (default: the piece is all).
-    turning : bool
-        False for a network that has never seen animals upside down: each image is shown once, as it is.
-
-    Returns
-    -------
-    (NDArray[np.intp], NDArray[np.bool_])
-        Index of the image and whether to turn it, for each view.
-    """
-    indices = np.arange(count)
-    if not turning:
-        return indices, np.zeros(count, bool)
-    if (count if total is None else total) < BOTH_WAYS_BELOW:
-        return np.repeat(indices, 2), np.tile([False, True], count)
-    return indices, (indices + start) % 2 == 1
-
-
-def merge_views(log_probabilities: NDArray[np.float32], images: int) -> NDArray[np.float32]:
-    """Probabilities (images, labels) from the log-probabilities (views, labels) of `views`."""
-    probabilities = np.exp(log_probabilities)
-    return probabilities.reshape(images, -1, probabilities.shape[-1]).mean(1) if images else probabilities
+    def __call__(
+        self,
+        probabilities: NDArray[np.floating],
+        labels: tuple[str, ...],
+        categories: tuple[Category | None, ...],
+        passed: NDArray[np.bool_] | None = None,
+    ) -> Decision:
+        """Decide on one tracklet; see `decide`."""
+        return decide(probabilities, labels, categories, self, passed)
 
 
 def pool(probabilities: NDArray[np.floating], rule: Rule) -> NDArray[np.float64]:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antrax.classification.classifier_file import Classifier
-from antrax.classification.decision import Rule, decide, merge_views, views
+from antrax.classification.decision import DecisionRule, check_decision
+from antrax.classification.failures import describe_failure, is_drive_failure
+from antrax.classification.rotation import merge_views, views
+from antrax.errors import ClassifierError
 from antrax.images import Preparation, prepare
-from antrax.io.results import Classified
+from antrax.io.results import Classified, Decision
 from antrax.io.sources import MoviePart, TrackletImages
-from antrax.labels import Category
-from antrax.networks.graph import Graph, Weights
+from antrax.labels import UNKNOWN, Category
+from antrax.networks.backends.engines import Engine, Predictor, choose_engine
+from antrax.networks.graph import Graph
 
 # Images of a batch at most, and floats of all maps of a batch that are needed at a time. On processors these are to
 # stay in the cache (MobileNetV2 is 1.5 times as fast with batches of 4 as of 128; of our networks any batch is within
 # 12 % of the best); on GPUs, which want large batches, they are 2 GB.
 _MOST_IMAGES = {"cpu": 128, "gpu": 1024}
 _MOST_FLOATS = {"cpu": 2**21, "gpu": 2**29}
-
-
-class Predictor(Protocol):
-    """Anything that gives log-probabilities (N, labels) for uint8 images (N, S, S, 3)."""
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Log-probabilities of one batch."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -43,8 +40,10 @@ class Model:
     labels : tuple of str
     device : str
         As torch names it.
-    network : bytes or (Graph, Weights)
-        For processors, an ONNX model; it is built once, not in every worker.
+    engine : Engine
+        What runs the network.
+    prepared : object
+        What the engine prepared of it.
     batch : int
         Number of images that it is given at a time.
     turning : bool
@@ -54,7 +53,8 @@ class Model:
     preparation: Preparation
     labels: tuple[str, ...]
     device: str
-    network: bytes | tuple[Graph, Weights]
+    engine: Engine
+    prepared: Any
     batch: int
     turning: bool = True
 
@@ -65,15 +65,20 @@ def batch_size(graph: Graph, device: str) -> int:
     return max(1, min(_MOST_IMAGES[kind], _MOST_FLOATS[kind] // graph.floats_at_once()))
 
 
-def make_model(classifier: Classifier, device: str) -> Model:
-    """What workers on a device need of a classifier."""
-    network: bytes | tuple[Graph, Weights] = (classifier.graph, classifier.weights)
-    if device == "cpu":
-        from antrax.networks.backends.onnx_network import build_onnx
+def make_model(classifier: Classifier, device: str, engine: str = "auto") -> Model:
+    """What workers on a device need of a classifier.
 
-        network = build_onnx(classifier.graph, classifier.weights)
+    Parameters
+    ----------
+    classifier : Classifier
+    device : str
+        As torch names it.
+    engine : str
+        As for `antrax.networks.backends.engines.choose_engine`.
+    """
     batch = batch_size(classifier.graph, device)
-    return Model(classifier.preparation, classifier.labels, device, network, batch, classifier.turning)
+    chosen, prepared = choose_engine(engine, device, classifier.graph, classifier.weights, batch)
+    return Model(classifier.preparation, classifier.labels, device, chosen, prepared, batch, classifier.turning)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Job:
         Which of the models that the worker was given.
     categories : tuple of Category or None
         Kind of each of the model's labels in the experiment.
-    rule : Rule
+    rule : DecisionRule
     labels : tuple of str, optional
         What the experiment calls the model's labels; as the model does by default.
     """
@@ -98,12 +103,16 @@ class Job:
     tracklets: tuple[str, ...]
     model: str
     categories: tuple[Category | None, ...]
-    rule: Rule
+    rule: DecisionRule
     labels: tuple[str, ...] | None = None
+
+    def with_tracklets(self, tracklets: tuple[str, ...]) -> Job:
+        """The same job with some of its tracklets."""
+        return replace(self, tracklets=tracklets)
 
 
 def make_predictor(model: Model, threads: int = 1) -> Predictor:
-    """The fastest that there is for the model's device: ONNX Runtime on processors, PyTorch on GPUs.
+    """The network of a model, in this process.
 
     Parameters
     ----------
@@ -111,30 +120,11 @@ def make_predictor(model: Model, threads: int = 1) -> Predictor:
     threads : int
         Processor threads to use.
     """
-    if isinstance(model.network, bytes):
-        return _OnnxPredictor(model.network, threads)
-    import torch
-
-    from antrax.networks.backends.torch_network import TorchPredictor
-
-    torch.set_num_threads(threads)
-    return TorchPredictor(*model.network, model.device)
+    return model.engine.load(model.prepared, model.device, threads)
 
 
-class _OnnxPredictor:
-    def __init__(self, network: bytes, threads: int) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        # the model takes images as stacks hold them; those that come from there are not copied here
-        stored = np.ascontiguousarray(images.transpose(0, 3, 2, 1))
-        (result,) = self._session.run(None, {"images": stored})
-        return np.asarray(result, np.float32)
+class NetworkError(Exception):
+    """The network could not be run; why is its cause. No fault of the tracklet that is read at that moment."""
 
 
 class Batcher:
@@ -147,6 +137,11 @@ class Batcher:
         Number of images in a batch.
     size : int
         Side length of the images, in pixels.
+
+    Attributes
+    ----------
+    added : int
+        Number of views queued so far, those computed included.
     """
 
     def __init__(self, predictor: Predictor, batch: int, size: int) -> None:
@@ -154,9 +149,10 @@ class Batcher:
         self._batch = np.empty((batch, 3, size, size), np.uint8).transpose(0, 3, 2, 1)
         self._filled = 0
         self._answers: list[NDArray[np.float32]] = []
+        self.added = 0
 
     def add(self, images: NDArray[np.uint8], index: NDArray[np.intp], turned: NDArray[np.bool_]) -> None:
-        """Queue views (see `antrax.decision.views`) of images (N, size, size, 3); full batches are computed."""
+        """Queue views (see `rotation.views`) of images (N, size, size, 3); full batches are computed."""
         while len(index):
             count = min(len(index), len(self._batch) - self._filled)
             free = self._batch[self._filled : self._filled + count]
@@ -164,20 +160,55 @@ class Batcher:
             for place, chosen, over in zip(free, index[:count].tolist(), turned[:count].tolist(), strict=True):
                 place[:] = images[chosen][::-1, ::-1] if over else images[chosen]
             self._filled += count
+            self.added += count
             if self._filled == len(self._batch):
                 self._compute()
             index, turned = index[count:], turned[count:]
 
     def _compute(self) -> None:
-        self._answers.append(self._predictor(self._batch[: self._filled]))
+        try:
+            self._answers.append(self._predictor(self._batch[: self._filled]))
+        except Exception as error:
+            raise NetworkError from error
         self._filled = 0
 
     def finish(self) -> NDArray[np.float32]:
         """Log-probabilities of everything added so far; shape (views, labels)."""
         if self._filled:
             self._compute()
-        answers, self._answers = self._answers, []
-        return np.concatenate(answers)
+        answers, self._answers, self.added = self._answers, [], 0
+        return np.concatenate(answers) if answers else np.zeros((0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A tracklet that could not be classified; the others of its movie are.
+
+    Parameters
+    ----------
+    tracklet : str
+    reason : str
+        A sentence.
+    drive : bool
+        Whether the drive failed: then nothing of the movie counts.
+    """
+
+    tracklet: str
+    reason: str
+    drive: bool = False
+
+
+def undecided(tracklet: str, labels: int) -> Classified:
+    """The row of a tracklet without images, or that could not be read: every dataset of a movie must have one.
+
+    Parameters
+    ----------
+    tracklet : str
+    labels : int
+        Number of the classifier's labels.
+    """
+    nothing = Decision(UNKNOWN, 0.0, UNKNOWN, "", 0.0, 0.0, 0, 0)
+    return Classified(tracklet, nothing, np.zeros((0, labels), np.float32), -1)
 
 
 class Worker:
@@ -194,35 +225,64 @@ class Worker:
         self._models, self._threads = models, threads
         self._predictors: dict[str, Predictor] = {}
 
-    def classify(self, job: Job) -> list[Classified]:
-        """Classify a job's tracklets; those without images are left out. Raises `StackError`."""
+    def classify(self, job: Job) -> list[Classified | Unread]:
+        """Classify a job's tracklets, in their order. Raises `StackError` where the stack cannot be opened."""
         model = self._models[job.model]
         if job.model not in self._predictors:
             self._predictors[job.model] = make_predictor(model, self._threads)
         batcher = Batcher(self._predictors[job.model], model.batch, model.preparation.size)
-        with job.part.open() as stack:
-            counts = {name: count for name in job.tracklets if (count := stack.count(name))}
-            if not counts:
-                return []
-            shown = [_show(stack, name, count, model, batcher) for name, count in counts.items()]
-        logs = np.split(batcher.finish(), np.cumsum(shown)[:-1])
-        passed = job.part.passed(counts)
-        return [
-            _classified(name, merge_views(log, count), model, job, passed.get(name))
-            for (name, count), log in zip(counts.items(), logs, strict=True)
-        ]
+        found: dict[str, Classified | Unread] = {}
+        shown: list[tuple[str, int, int]] = []
+        with _faults_of_network(), job.part.open() as stack:
+            for name in job.tracklets:
+                before = batcher.added
+                try:
+                    count = stack.count(name)
+                    if count:
+                        _show(stack, name, count, model, batcher)
+                    else:
+                        found[name] = undecided(name, len(model.labels))
+                except NetworkError:
+                    raise
+                except Exception as error:
+                    count = 0
+                    found[name] = _unread(name, error, job)
+                shown.append((name, count, batcher.added - before))
+            logs = batcher.finish()
+        passed = job.part.passed([name for name, count, _ in shown if count])
+        start = 0
+        for name, count, views_ in shown:
+            if count:
+                try:
+                    probabilities = merge_views(logs[start : start + views_], count)
+                    found[name] = _classified(name, probabilities, model, job, passed.get(name))
+                except Exception as error:
+                    found[name] = _unread(name, error, job)
+            start += views_
+        return [found[name] for name in job.tracklets]
 
 
-def _show(stack: TrackletImages, name: str, count: int, model: Model, batcher: Batcher) -> int:
-    """Queue a tracklet's images as the network is to see them; returns how many views these are."""
-    start = shown = 0
+@contextlib.contextmanager
+def _faults_of_network() -> Iterator[None]:
+    """What the network raises, as itself."""
+    try:
+        yield
+    except NetworkError as error:
+        raise error.__cause__ or error from None
+
+
+def _unread(name: str, error: Exception, job: Job) -> Unread:
+    return Unread(name, describe_failure(error, f"{job.part.path}, {name}"), is_drive_failure(error))
+
+
+def _show(stack: TrackletImages, name: str, count: int, model: Model, batcher: Batcher) -> None:
+    """Queue a tracklet's images as the network is to see them."""
+    start = 0
     for piece in stack.pieces(name):
         images = prepare(piece, model.preparation)
         index, turned = views(len(images), start, count, turning=model.turning)
         start += len(images)
-        shown += len(index)
         batcher.add(images, index, turned)
-    return shown
 
 
 def _classified(
@@ -232,27 +292,10 @@ def _classified(
     job: Job,
     passed: NDArray[np.bool_] | None,
 ) -> Classified:
-    decision = decide(probabilities, job.labels or model.labels, job.categories, job.rule, passed)
+    if not np.isfinite(probabilities).all():
+        raise ClassifierError(f"{job.model} gives no probabilities for {name}; train it anew")
+    labels = job.labels or model.labels
+    decision = job.rule(probabilities, labels, job.categories, passed)
+    check_decision(decision, labels, job.categories)
     known = passed is not None and len(passed) == len(probabilities)
     return Classified(name, decision, probabilities, int(passed.sum()) if known and passed is not None else -1)
-
-
-# --- in a worker process
-# -------------------------------------------------------------------------------------------------
-
-_worker: Worker | None = None
-
-
-def start_worker(models: Mapping[str, Model]) -> None:
-    """Set up this process to work; Ctrl-C is left to the process that gives the work."""
-    import signal
-
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = Worker(models)
-
-
-def work(job: Job) -> list[Classified]:
-    """Classify a job in a process that `start_worker` has set up."""
-    assert _worker is not None
-    return _worker.classify(job)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.classification.decision import merge_views, views
 from antrax.classification.engine import Batcher, batch_size, make_model, make_predictor
+from antrax.classification.rotation import merge_views, views
 from antrax.images import prepare
 from antrax.networks.devices import choose_device, processors
 

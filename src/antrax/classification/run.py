@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import time
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from antrax.classification.calibration import ENOUGH_TRACKLETS, rule_for
 from antrax.classification.classifier_file import Classifier, find_classifier, read_classifier
-from antrax.classification.decision import Rule
-from antrax.classification.engine import Job, Model, Worker, make_model, start_worker, work
-from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError, OptionError, StackError
+from antrax.classification.decision import DecisionRule, Rule
+from antrax.classification.engine import Job, make_model
+from antrax.classification.failures import describe_failure
+from antrax.classification.movie import MovieRun, folder_identity, ranges, tracklets_of
+from antrax.classification.pool import WorkerPool
+from antrax.classification.report import ClassifyResult, ExperimentReport
+from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError, OptionError
+from antrax.interrupts import heeded_interrupts
+from antrax.io.atomic import make_folder, remove_dead_parts
 from antrax.io.experiments import find_experiments
-from antrax.io.results import Classified, autoids_file, confidence_file, frameprobs_file
-from antrax.io.results_writer import MovieWriter
-from antrax.io.session import Session, choose_movies, open_session
-from antrax.io.sources import MoviePart, check_parts, source_of
-from antrax.labels import Category, Labels, label_warnings, spelling_notice
+from antrax.io.locks import claim
+from antrax.io.results import ResultState, autoids_file, read_movie, result_state
+from antrax.io.results_writer import finish_pending, keep_copy
+from antrax.io.session import Session, choose_movies, open_session, session_dirs
+from antrax.io.sources import MoviePart, source_of
+from antrax.io.stamps import InputStamps
+from antrax.labels import UNKNOWN, Labels, label_warnings, spelling_notice
 from antrax.networks.devices import choose_device, processors
 from antrax.progress import Reporter, Update
 
-# A job is long enough to fill batches with the shortest tracklets and short enough to spread one movie over all
-# workers.
-_TRACKLETS_PER_JOB = 48
 _MOST_GPU_WORKERS = 4
 
 
@@ -53,6 +57,8 @@ class ClassifyOptions:
         Processes that share the work; one a processor by default. 1 works in this process.
     device : str
         auto, cpu, cuda or mps.
+    engine : str
+        What runs the network: auto for the fastest, or one of `antrax.networks.backends.engines.ENGINES`.
     """
 
     classifier: str | None = None
@@ -62,76 +68,16 @@ class ClassifyOptions:
     max_error: float = 0.01
     workers: int | None = None
     device: str = "auto"
-
-
-@dataclass
-class ExperimentReport:
-    """Result of classifying one experiment.
-
-    Parameters
-    ----------
-    path : Path
-        The experiment.
-    session : Session or None
-        None where it could not be opened.
-    tracklets, images : Counter
-        By outcome: ID, multi, non-ant, unknown.
-    movies : list of int
-        Classified.
-    skipped : list of int
-        Already classified (`missing`), or without any tracklet with images.
-    failures : list of str
-        What went wrong, a sentence a movie.
-    seconds : float
-        From the first to the last of its work, some of which is done at the same time as other experiments'.
-    started : float or None
-        When its first work was handed out, on the monotonic clock.
-    """
-
-    path: Path
-    session: Session | None = None
-    tracklets: Counter[str] = field(default_factory=Counter)
-    images: Counter[str] = field(default_factory=Counter)
-    movies: list[int] = field(default_factory=list)
-    skipped: list[int] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    started: float | None = None
-
-
-@dataclass(frozen=True)
-class Report:
-    """Result of classifying one or more experiments.
-
-    Parameters
-    ----------
-    experiments : list of ExperimentReport
-        In the order in which they were found.
-    seconds : float
-        Time that it took, all in all.
-    device : str
-        cpu, cuda or mps: what computed.
-    """
-
-    experiments: list[ExperimentReport]
-    seconds: float
-    device: str
-
-    @property
-    def failures(self) -> list[str]:
-        """Everything that went wrong, a sentence each."""
-        return [failure for experiment in self.experiments for failure in experiment.failures]
-
-
-OUTCOMES = {Category.ANT: "ID", Category.MULTI: "multi", Category.NONANT: "non-ant", Category.UNKNOWN: "unknown"}
+    engine: str = "auto"
 
 
 def classify(
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     options: ClassifyOptions | None = None,
     *,
+    rule: DecisionRule | None = None,
     reporter: Reporter | None = None,
-) -> Report:
+) -> ClassifyResult:
     """Classify the tracklets of one or more experiments and write the results into their sessions.
 
     Parameters
@@ -140,12 +86,15 @@ def classify(
         Each an experiment, a folder that contains some, or a text file that lists some.
     options : ClassifyOptions, optional
         How to classify; the defaults of `ClassifyOptions` without.
+    rule : DecisionRule, optional
+        Decides on a tracklet instead of the package's rule (`antrax.classification.decision.Rule`); `max_error` then
+        has no effect.
     reporter : Reporter, optional
         Told of progress and warnings; silent by default.
 
     Returns
     -------
-    Report
+    ClassifyResult
         Tracklets and images by outcome, of each experiment.
 
     Raises
@@ -153,13 +102,13 @@ def classify(
     AntraxError
         Nothing could be started.
     ClassificationError
-        Some movies or experiments failed; the others are done, see its `report`.
+        Some tracklets, movies or experiments failed; the others are done, see its `report`.
 
     Examples
     --------
-    >>> report = antrax.classify("colony1", antrax.ClassifyOptions(max_error=0.005))  # doctest: +SKIP
-    >>> report.experiments[0].tracklets  # doctest: +SKIP
-    Counter({'ID': 154, 'unknown': 42, 'non-ant': 24, 'multi': 20})
+    >>> result = antrax.classify("colony1", antrax.ClassifyOptions(movies=[1, 2]))  # doctest: +SKIP
+    >>> result.experiments[0].tracklets  # doctest: +SKIP
+    Counter({'ID': 151, 'unknown': 32, 'non-ant': 17})
     """
     options = options or ClassifyOptions()
     reporter = reporter or Reporter()
@@ -170,56 +119,54 @@ def classify(
     started = time.monotonic()
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     experiments = list(dict.fromkeys(found for given in paths for found in find_experiments(given, reporter.say)))
-    device = choose_device(options.device)
+    device = choose_device(options.device, reporter.warn)
     classifiers: dict[Path, Classifier] = {}
-    reports, movies = [], []
-    for experiment in experiments:
-        report = ExperimentReport(experiment)
-        reports.append(report)
-        try:
-            movies += _plan(report, options, classifiers, reporter)
-        except AntraxError as error:
-            report.failures.append(str(error))
-    if movies:
-        _run(movies, classifiers, options, device, reporter)
-    result = Report(reports, time.monotonic() - started, device)
+    inputs = InputStamps()
+    reports: list[ExperimentReport] = []
+    movies: list[MovieRun] = []
+    engine = ""
+    # Claims of movies are given back when all is done. Locks come before a look at what is there.
+    with heeded_interrupts() as check, contextlib.ExitStack() as claims:
+        for experiment in experiments:
+            report = ExperimentReport(experiment)
+            reports.append(report)
+            try:
+                movies += _plan(report, options, rule, classifiers, inputs, claims, reporter)
+            except Exception as error:
+                report.failures.append(describe_failure(error, experiment))
+            check()
+        if movies:
+            engine = _run(movies, classifiers, options, device, reporter, check)
+        for report in reports:
+            _conclude(report, movies, reporter)
+    result = ClassifyResult(reports, time.monotonic() - started, device, engine)
     if result.failures:
         raise ClassificationError(_failure_line(result), result)
     return result
 
 
-def _failure_line(report: Report) -> str:
+def _failure_line(report: ClassifyResult) -> str:
     first, *more = report.failures
     return first + (f" (and {len(more)} more failed)" if more else "")
 
 
-@dataclass
-class _Movie:
-    """A movie to classify, and what is known of it while that goes on."""
-
-    number: int
-    report: ExperimentReport
-    session: Session
-    classifier: Path
-    stacks: tuple[Path, ...]
-    labels: tuple[str, ...]
-    categories: tuple[Category | None, ...]
-    rule: Rule
-    attributes: dict[str, Any]
-    writer: MovieWriter | None = None
-    tracklets: Counter[str] = field(default_factory=Counter)
-    images: Counter[str] = field(default_factory=Counter)
-    failed: bool = False
-
-
 def _plan(
-    report: ExperimentReport, options: ClassifyOptions, classifiers: dict[Path, Classifier], reporter: Reporter
-) -> list[_Movie]:
-    """The movies of an experiment that are to be classified. Raises AntraxError where none can be."""
+    report: ExperimentReport,
+    options: ClassifyOptions,
+    rule: DecisionRule | None,
+    classifiers: dict[Path, Classifier],
+    inputs: InputStamps,
+    claims: contextlib.ExitStack,
+    reporter: Reporter,
+) -> list[MovieRun]:
+    """The movies of an experiment that are to be classified, claimed. Raises AntraxError where none can be."""
     session = report.session = open_session(report.path, options.session)
     report.path = session.experiment
-    movies = _movies_to_classify(report, session, options, reporter)
+    if options.session is None and (others := len(session_dirs(session.experiment)) - 1) and others > 0:
+        reporter.say(f"{session.experiment.name}: session {session.name}, the latest of {others + 1} (by Trck.mat)")
+    stacks = _stacks_to_classify(report, session, options, reporter)
     path = find_classifier(session.classifier_dir, options.classifier)
+    inputs.note(path, session.layout.labels_file, session.layout.parameters_file)
     if is_new := path not in classifiers:
         classifiers[path] = read_classifier(path)
     labels = session.labels
@@ -236,43 +183,38 @@ def _plan(
             "choose another classifier"
         )
     calibration = classifier.calibration
-    if is_new and not (calibration and calibration.sufficient):
+    if is_new and rule is None and not (calibration and calibration.sufficient):
         reporter.warn(
             f"{path.name} carries no calibration on at least {ENOUGH_TRACKLETS} held-out tracklets: a fixed cautious "
             "rule is used, and --max-error has no effect"
         )
-    rule = rule_for(calibration, options.max_error)
+    decides = rule or rule_for(calibration, options.max_error)
     attributes = {
         "classifier": str(path),
         "classifier_digest": classifiers[path].digest(),
-        "max_error": options.max_error if calibration and calibration.sufficient else None,
-        "temperature": rule.temperature,
-        "exponent": rule.exponent,
-        "threshold": rule.threshold,
+        "max_error": options.max_error if rule is None and calibration and calibration.sufficient else None,
+        "rule": "antrax" if rule is None else getattr(rule, "__qualname__", type(rule).__qualname__),
+        **(dataclasses.asdict(decides) if isinstance(decides, Rule) else {}),
         "antrax": version("antrax"),
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
+    _claim(session, list(stacks), claims)
+    if options.missing:
+        stacks = _without_result(report, session, stacks, reporter)
+    folder = folder_identity(session.labels_dir)
     categories = tuple(labels.category(label) for label in classifier.labels)
     return [
-        _Movie(
-            number,
-            report,
-            session,
-            path,
-            stacks,
-            classifier.labels,
-            categories,
-            rule,
-            attributes,
+        MovieRun(
+            number, report, session, path, stack, classifier.labels, categories, decides, attributes, inputs, folder
         )
-        for number, stacks in movies.items()
+        for number, stack in stacks.items()
     ]
 
 
-def _movies_to_classify(
+def _stacks_to_classify(
     report: ExperimentReport, session: Session, options: ClassifyOptions, reporter: Reporter
 ) -> dict[int, tuple[Path, ...]]:
-    """The stacks of the movies to classify."""
+    """The stacks of the movies asked for."""
     stacks = source_of(session).files(session)
     if not stacks:
         raise ExperimentError(
@@ -284,17 +226,71 @@ def _movies_to_classify(
         there, (numbers, absent) = numbers, choose_movies(options.movies, stacks)
         if absent:
             report.failures.append(
-                f"{session.path} has no image stack of movie {_ranges(absent)}; it has {_ranges(there)}"
+                f"{session.path} has no image stack of movie {ranges(absent)}; it has {ranges(there)}"
             )
     elif without := session.movies_without_stack:
         reporter.say(
             f"{session.experiment.name}: {len(without)} of {len(session.movies)} movies have no image stack "
             "(not tracked, or nothing single in them)"
         )
-    if options.missing:
-        report.skipped += [number for number in numbers if autoids_file(session, number).exists()]
-        numbers = [number for number in numbers if number not in report.skipped]
     return {number: stacks[number] for number in numbers}
+
+
+def _claim(session: Session, numbers: list[int], claims: contextlib.ExitStack) -> None:
+    """Keep others from classifying the same movies meanwhile, and tidy up after runs that were killed."""
+    folder = session.labels_dir
+    if not folder.is_dir():
+        make_folder(folder, within=session.layout.parameters)
+        claims.callback(_remove_if_empty, folder)
+    claims.enter_context(claim(folder, "classify", numbers))
+    remove_dead_parts(folder)
+    for number in numbers:
+        finish_pending(session, number)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _without_result(
+    report: ExperimentReport, session: Session, stacks: dict[int, tuple[Path, ...]], reporter: Reporter
+) -> dict[int, tuple[Path, ...]]:
+    """The movies that have no result, or none that counts any more."""
+    chosen = {}
+    name = session.experiment.name
+    for number, paths in stacks.items():
+        state = result_state(session, number)
+        if state is ResultState.WHOLE and _tracked_again(session, number, paths):
+            reporter.warn(f"{name}: movie {number} was tracked again since it was classified; it is classified again")
+        elif state is ResultState.MIXED:
+            kept = keep_copy(session, number)
+            reporter.warn(
+                f"{name}: the files of the result of movie {number} do not belong together, or are damaged; it is "
+                f"classified again{f', and its labels as they were are kept in {kept}' if kept else ''}"
+            )
+        elif state is ResultState.LEFTOVER:
+            reporter.warn(
+                f"{name}: of movie {number} there are confidences without labels, of an earlier tracking; it is "
+                "classified again"
+            )
+        elif state is not ResultState.NONE:
+            report.skipped.append(number)
+            continue
+        chosen[number] = paths
+    if report.skipped:
+        reporter.say(f"{name}: movies {ranges(report.skipped)} have a result already")
+    return chosen
+
+
+def _tracked_again(session: Session, movie: int, stacks: tuple[Path, ...]) -> bool:
+    """Whether the tracklets of a movie are others than those of its result; False where that cannot be told."""
+    try:
+        source = source_of(session)
+        names = {name for path in stacks for name in tracklets_of(MoviePart(source, session, path))}
+        return names != set(read_movie(session, movie).assignments)
+    except (AntraxError, OSError):
+        return False
 
 
 def _compare_labels(session: Session, labels: Labels, classifier: Classifier, reporter: Reporter) -> None:
@@ -315,196 +311,60 @@ def _compare_labels(session: Session, labels: Labels, classifier: Classifier, re
 
 
 def _run(
-    movies: list[_Movie],
+    movies: list[MovieRun],
     classifiers: dict[Path, Classifier],
     options: ClassifyOptions,
     device: str,
     reporter: Reporter,
-) -> None:
-    """Classify all movies, in order, spread over the workers."""
-    models = {str(path): make_model(classifier, device) for path, classifier in classifiers.items()}
+    check: Callable[[], None],
+) -> str:
+    """Classify all movies, in order, spread over the workers. Returns what ran the network."""
+    models = {str(path): make_model(classifier, device, options.engine) for path, classifier in classifiers.items()}
     most = processors() if device == "cpu" else min(_MOST_GPU_WORKERS, processors())
     workers = options.workers or most
     started = time.monotonic()
     images = 0
     done = 0.0
-    with reporter.bar("classifying", sum(_size(path) for movie in movies for path in movie.stacks), "B") as update:
-        with _Pool(models, workers) as pool:
-            for movie, share, outcome in pool.map_ordered(_jobs(movies)):
+    with reporter.bar("classifying", sum(movie.size for movie in movies), "B") as update:
+        with WorkerPool(models, workers, reporter) as pool:
+            for (movie, share), outcome in pool.map_ordered(_steps(movies)):
+                check()
                 if isinstance(outcome, list):
-                    images += sum(len(result.probabilities) for result in outcome)
-                    _take(movie, outcome)
+                    images += movie.take(outcome)
                 elif isinstance(outcome, BaseException):
-                    _fail(movie, outcome)
+                    movie.fail(outcome)
                 else:
-                    _finish(movie)
+                    movie.finish(reporter)
                 done += share
                 _tell(update, done, images, time.monotonic() - started)
+                check()
+    return ", ".join(sorted({model.engine.name for model in models.values()}))
 
 
 def _tell(update: Update, done: float, images: int, seconds: float) -> None:
     update(round(done), f"{images:,} images, {images / max(seconds, 1e-9):,.0f}/s")
 
 
-# One step of the plan: a job, an error met while planning it, or None at the end of a movie; and the movie's bytes
-# it stands for.
-_Step = tuple[_Movie, float, "Job | BaseException | None"]
-
-
-def _jobs(movies: list[_Movie]) -> Iterator[_Step]:
+def _steps(movies: list[MovieRun]) -> Iterator[tuple[tuple[MovieRun, float], Job | BaseException | None]]:
     """The jobs of all movies, made as they are needed: a movie's tracklets are listed when its turn comes."""
     for movie in movies:
         movie.report.started = movie.report.started or time.monotonic()
-        names: dict[str, Path] = {}
-        source = source_of(movie.session)
-        parts = [MoviePart(source, movie.session, path) for path in movie.stacks]
-        for part in parts:
-            path, size = part.path, _size(part.path)
-            try:
-                check_parts(parts)
-                with part.open() as stack:
-                    tracklets = [tracklet.name for tracklet in stack.tracklets()]
-                if twice := names.keys() & set(tracklets):
-                    raise StackError(
-                        f"{path}: tracklet {min(twice)} is in another part of the movie too ({names[min(twice)].name})"
-                    )
-            except StackError as error:
-                yield movie, float(size), error
-                break
-            names |= dict.fromkeys(tracklets, path)
-            for start in range(0, len(tracklets), _TRACKLETS_PER_JOB):
-                if movie.failed:
-                    break
-                chosen = tuple(tracklets[start : start + _TRACKLETS_PER_JOB])
-                job = Job(part, chosen, str(movie.classifier), movie.categories, movie.rule, movie.labels)
-                yield movie, size * len(chosen) / len(tracklets), job
-        yield movie, 0.0, None
+        for share, step in movie.steps():
+            yield (movie, share), step
 
 
-class _Pool:
-    """Worker processes; with one worker, this process."""
-
-    def __init__(self, models: dict[str, Model], workers: int) -> None:
-        self._models, self._workers = models, workers
-        self._executor: Any = None
-        self._here: Worker | None = None
-
-    def __enter__(self) -> _Pool:
-        if self._workers == 1:
-            self._here = Worker(self._models, threads=processors())
-        else:
-            # unlike the standard library's, these workers do not run the user's script again, which need then not be
-            # guarded by `if __name__ == "__main__"`
-            from loky.process_executor import ProcessPoolExecutor
-
-            self._executor = ProcessPoolExecutor(self._workers, initializer=start_worker, initargs=(self._models,))
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if self._executor:
-            self._executor.shutdown(wait=True, kill_workers=kind is not None)
-
-    def map_ordered(
-        self, steps: Iterator[_Step]
-    ) -> Iterator[tuple[_Movie, float, list[Classified] | BaseException | None]]:
-        """Answers in the order of the steps, with only so many under way that memory stays bounded."""
-        waiting: deque[tuple[_Movie, float, Future[list[Classified]] | BaseException | None]] = deque()
-        for movie, share, step in steps:
-            waiting.append((movie, share, self._submit(step) if isinstance(step, Job) else step))
-            while len(waiting) > 2 * self._workers + 1:
-                yield _answer(*waiting.popleft())
-        while waiting:
-            yield _answer(*waiting.popleft())
-
-    def _submit(self, job: Job) -> Future[list[Classified]]:
-        if self._executor:
-            future: Future[list[Classified]] = self._executor.submit(work, job)
-            return future
-        assert self._here is not None
-        future = Future()
-        try:
-            future.set_result(self._here.classify(job))
-        except StackError as error:
-            future.set_exception(error)
-        return future
-
-
-def _answer(
-    movie: _Movie, share: float, step: Future[list[Classified]] | BaseException | None
-) -> tuple[_Movie, float, list[Classified] | BaseException | None]:
-    if not isinstance(step, Future):
-        return movie, share, step
-    try:
-        return movie, share, step.result()
-    except StackError as error:
-        return movie, share, error
-
-
-def _take(movie: _Movie, results: list[Classified]) -> None:
-    """Write some results of a movie and count them."""
-    if movie.failed:
-        return
-    try:
-        if movie.writer is None:
-            movie.writer = MovieWriter(movie.session, movie.number, movie.labels, movie.attributes)
-        for result in results:
-            movie.writer.add(result)
-    except AntraxError as error:
-        _fail(movie, error)
-        return
-    known = dict(zip(movie.labels, movie.categories, strict=True))
-    for result in results:
-        category = known.get(result.decision.label) or Category.UNKNOWN
-        movie.tracklets[OUTCOMES[category]] += 1
-        movie.images[OUTCOMES[category]] += len(result.probabilities)
-
-
-def _fail(movie: _Movie, error: BaseException) -> None:
-    """Note that a movie failed; what it had so far is dropped, an earlier result stays."""
-    if movie.failed:
-        return
-    movie.failed = True
-    earlier = autoids_file(movie.session, movie.number)
-    kept = f" ({earlier.name} of an earlier run was left as it was)" if earlier.exists() else ""
-    movie.report.failures.append(f"{error}{kept}")
-    if movie.writer:
-        movie.writer.discard()
-
-
-def _finish(movie: _Movie) -> None:
-    """Put a movie's results in place."""
-    movie.report.seconds = time.monotonic() - (movie.report.started or 0.0)
-    if movie.failed:
-        return
-    if movie.writer is None or not movie.writer.tracklets:
-        movie.report.skipped.append(movie.number)
-        # a result of earlier tracking would be taken for this one's
-        for file in (autoids_file, confidence_file, frameprobs_file):
-            file(movie.session, movie.number).unlink(missing_ok=True)
-        return
-    try:
-        movie.writer.commit()
-    except AntraxError as error:
-        _fail(movie, error)
-        return
-    movie.report.movies.append(movie.number)
-    movie.report.tracklets += movie.tracklets
-    movie.report.images += movie.images
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """`1-5, 7` for the numbers 1 2 3 4 5 7."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+def _conclude(report: ExperimentReport, movies: list[MovieRun], reporter: Reporter) -> None:
+    """Look whether what was written is still there, and name what was passed over."""
+    name = report.path.name
+    if gone := [
+        movie.number
+        for movie in movies
+        if movie.report is report
+        and movie.number in report.movies
+        and not autoids_file(movie.session, movie.number).exists()
+    ]:
+        report.movies = [number for number in report.movies if number not in gone]
+        folder = report.session.labels_dir if report.session else report.path
+        report.failures.append(f"{folder}: results of movies {ranges(gone)} were removed while others were classified")
+    if report.unread:
+        reporter.warn(f"{name}: {len(report.unread)} tracklets could not be read and are labelled {UNKNOWN}")

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table
 from rich.text import Text
 
-from antrax.classification.run import OUTCOMES, Report
+from antrax.classification.report import OUTCOMES, ClassifyResult
 from antrax.progress import Reporter, Update, printable
 from antrax.solving.run import SolveReport
 from antrax.solving.solution import common_label
@@ -143,7 +143,7 @@ def show_evaluation(console: Console, evaluation: Evaluation) -> None:
     console.print(table)
 
 
-def show_report(console: Console, report: Report) -> None:
+def show_report(console: Console, report: ClassifyResult) -> None:
     """Tracklets and images of every experiment by outcome, time and rate; fits 80 columns."""
     columns = [*OUTCOMES.values(), "all"]
     console.print("[bold]" + " " * 11 + "".join(f"{column:>13}" for column in columns), soft_wrap=True)

@@ -6,7 +6,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from antrax.classification.run import ClassifyOptions, Report, classify
+from antrax.classification.report import ClassifyResult
+from antrax.classification.run import ClassifyOptions, classify
 from antrax.demo.experiment import DemoExperiment
 from antrax.demo.planning import movies_with_examples
 from antrax.demo.truth import TRUTH_FILE, PositionAccuracy, read_truth, score_positions
@@ -68,7 +69,7 @@ class Walk:
     """Result of each step; `solved` only of a colony."""
 
     training: TrainingResult
-    report: Report
+    report: ClassifyResult
     accuracy: Accuracy
     solved: SolvedColony | None = None
 

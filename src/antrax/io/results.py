@@ -37,7 +37,7 @@ from antrax.io import untrusted_hdf5
 from antrax.io.layout import MovieFile, movie_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.regular_files import open_regular
-from antrax.io.session import Session
+from antrax.io.session import Movie, Session
 from antrax.labels import UNKNOWN, clean_label
 
 if TYPE_CHECKING:
@@ -611,7 +611,8 @@ def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.Da
         "best_frame": pd.array([it.best_frame for it in every], dtype="int64"),
     }
     if not found or any(results.has_confidences for results in found):
-        frames = [_absolute_frames(session, name) for name in names]
+        table_of_movies = session.movies
+        frames = [absolute_frames(table_of_movies, name) for name in names]
         columns |= {
             "confidence": pd.Series([it.confidence for it in every], dtype="float64"),
             "best_label": pd.Series([it.best_label for it in every], dtype=object),
@@ -628,11 +629,13 @@ def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.Da
     return table
 
 
-def _absolute_frames(session: Session, tracklet: str) -> tuple[int | None, int | None]:
+def absolute_frames(movies: Mapping[int, Movie], tracklet: str) -> tuple[int | None, int | None]:
+    """First and last absolute frame of a tracklet (from 1); None where the movie table does not tell."""
     name = parse_tracklet_name(tracklet)
-    if name is None:
+    movie = movies.get(name.movie) if name else None
+    if name is None or movie is None or not movie.fi:
         return None, None
-    return session.absolute_frame(name.movie, name.first), session.absolute_frame(name.movie, name.last)
+    return movie.fi + name.first - 1, movie.fi + name.last - 1
 
 
 # --- whether a result is whole

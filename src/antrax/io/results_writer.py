@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +17,11 @@ from numpy.typing import NDArray
 
 from antrax.errors import OutputError
 from antrax.io.atomic import fsync_folder, make_folder, replacing, write_atomically
-from antrax.io.names import parse_tracklet_name
 from antrax.io.results import (
     CONFIDENCE,
     Assignment,
     Classified,
+    absolute_frames,
     autoids_file,
     confidence_file,
     content_digest,
@@ -49,6 +50,7 @@ class MovieWriter:
 
     def __init__(self, session: Session, movie: int, labels: tuple[str, ...], attributes: Mapping[str, Any]) -> None:
         self._session, self._movie = session, movie
+        self._movies = session.movies
         self._assignments: dict[str, Assignment] = {}
         self._confidences: list[list[object]] = []
         self._frames = _FrameWriter(labels, attributes)
@@ -61,11 +63,8 @@ class MovieWriter:
     def add(self, result: Classified) -> None:
         """Append one tracklet."""
         decision = result.decision
-        name = parse_tracklet_name(result.tracklet)
+        frames = absolute_frames(self._movies, result.tracklet)
         self._assignments[result.tracklet] = Assignment(decision.label, decision.score, decision.best_frame)
-        frames: list[int | None] = [None, None]
-        if name:
-            frames = [self._session.absolute_frame(name.movie, frame) for frame in (name.first, name.last)]
         self._confidences.append(
             [
                 result.tracklet,
@@ -234,6 +233,34 @@ def _digest_of(path: Path) -> str | None:
         return None
 
 
+def keep_copy(session: Session, movie: int) -> Path | None:
+    """Copy a movie's labels to where `set_aside` would move them, for they may be of a person.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+
+    Returns
+    -------
+    Path or None
+        The folder; None where there are no labels.
+
+    Raises
+    ------
+    OutputError
+    """
+    path = autoids_file(session, movie)
+    if not path.is_file():
+        return None
+    folder = _folder_aside(session, movie)
+    try:
+        shutil.copy2(path, folder / path.name)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be copied to {folder}: {error.strerror or error}") from error
+    return folder
+
+
 def set_aside(session: Session, movie: int) -> Path | None:
     """Move the files of a movie's result out of the way, where neither anTraX nor this package takes them for one.
 
@@ -257,15 +284,20 @@ def set_aside(session: Session, movie: int) -> Path | None:
     there = [path for path in files if os.path.lexists(path)]
     if not there:
         return None
-    folder = session.labels_dir / "set_aside" / f"{datetime.now():%Y-%m-%d_%H%M%S}_movie_{movie}"
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = folder.with_name(f"{folder.name.partition('~')[0]}~{number}")
-    make_folder(folder, within=session.labels_dir)
+    folder = _folder_aside(session, movie)
     try:
         for path in there:  # the labels first: without them, nobody takes the rest for a result
             path.rename(folder / path.name)
     except OSError as error:
         raise OutputError(f"{error.filename} cannot be moved to {folder}: {error.strerror or error}") from error
     return folder
+
+
+def _folder_aside(session: Session, movie: int) -> Path:
+    """A new folder for results of a movie that do not count any more."""
+    folder = session.labels_dir / "set_aside" / f"{datetime.now():%Y-%m-%d_%H%M%S}_movie_{movie}"
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = folder.with_name(f"{folder.name.partition('~')[0]}~{number}")
+    return make_folder(folder, within=session.labels_dir)

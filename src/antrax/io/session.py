@@ -16,6 +16,9 @@ from antrax.io.parameters import Parameters, from_parameters_file
 from antrax.io.text import read_text
 from antrax.labels import Labels
 
+# Times of files closer than this are the same: some drives keep them to two seconds.
+_SAME_TIME_NS = 2 * 10**9
+
 
 @dataclass(frozen=True)
 class Movie:
@@ -146,7 +149,8 @@ def open_session(experiment: str | os.PathLike[str], session: str | None = None)
     Raises
     ------
     ExperimentError
-        There is no such folder, it holds no session, or no session of that name.
+        There is no such folder, it holds no session, or no session of that name; or several are the latest, as they
+        may be after copying.
 
     Examples
     --------
@@ -168,11 +172,25 @@ def open_session(experiment: str | os.PathLike[str], session: str | None = None)
             "run the tracking step first"
         )
     if session is None:
+        _check_latest(folder, found)
         return Session(folder, found[-1])
     for path in found:
         if path.name == session:
             return Session(folder, path)
     raise ExperimentError(f"{folder} has no session {session!r}; it has {', '.join(p.name for p in reversed(found))}")
+
+
+def _check_latest(folder: Path, sessions: list[Path]) -> None:
+    """Raise ExperimentError where it is not certain which session is the latest; they come in order of age."""
+    if len(sessions) < 2:
+        return
+    latest = (sessions[-1] / SESSION_MARK).stat().st_mtime_ns
+    equal = [path.name for path in sessions if latest - (path / SESSION_MARK).stat().st_mtime_ns < _SAME_TIME_NS]
+    if len(equal) > 1:
+        raise ExperimentError(
+            f"{folder} has {len(equal)} sessions of the same time ({', '.join(sorted(equal))}), as after copying: "
+            "which is the latest cannot be told. Name one with --session (session=… in Python)"
+        )
 
 
 def session_dirs(experiment: Path) -> list[Path]:

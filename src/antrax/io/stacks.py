@@ -51,6 +51,14 @@ class Stack:
             raise StackError(f"{self.path} is damaged ({error}); run the tracking step of this movie again") from None
         return [name for name in names if name]
 
+    def unrecognised(self) -> list[str]:
+        """Names in this file that are no tracklets' (those of MATLAB's own begin with #)."""
+        try:
+            names = [name if isinstance(name, str) else repr(name) for name in self._file]
+        except Exception as error:  # of a damaged file, h5py raises almost anything
+            raise StackError(f"{self.path} is damaged ({error}); run the tracking step of this movie again") from None
+        return [name for name in names if not name.startswith("#") and not parse_tracklet_name(name)]
+
     def count(self, tracklet: str) -> int:
         """Number of images of `tracklet`."""
         return self._open(tracklet).count

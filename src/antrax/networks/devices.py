@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from importlib.metadata import version
 
 from antrax.errors import DeviceError
@@ -10,13 +10,24 @@ from antrax.errors import DeviceError
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-def choose_device(wanted: str) -> str:
-    """The device to use, as torch names it: a GPU where there is one, unless told otherwise.
+def choose_device(wanted: str, warn: Callable[[str], None] = lambda message: None) -> str:
+    """The device to use, as torch names it: a GPU where there is one that works, unless told otherwise.
+
+    Parameters
+    ----------
+    wanted : str
+        One of `DEVICES`.
+    warn : callable, optional
+        Told where there is a GPU that cannot be used, and the processor is taken instead.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
     DeviceError
-        The device asked for is not there.
+        The device asked for is not there, or cannot be used.
     """
     if wanted == "cpu":
         return "cpu"
@@ -26,16 +37,52 @@ def choose_device(wanted: str) -> str:
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
-        return next((device for device, is_there in there.items() if is_there), "cpu")
+        for device in (device for device, is_there in there.items() if is_there):
+            problem = try_device(device)
+            if problem is None:
+                return device
+            warn(f"torch sees a GPU ({device}) and cannot use it ({problem}): the processor computes instead")
+        return "cpu"
     if not there.get(wanted):
         known = ", ".join([device for device, is_there in there.items() if is_there] + ["cpu"])
         raise DeviceError(f"--device {wanted}: torch {torch.__version__} finds none on this machine; it has {known}")
+    if problem := try_device(wanted):
+        raise DeviceError(f"--device {wanted}: torch sees it and cannot use it ({problem}); take --device cpu")
     return wanted
 
 
-def processors() -> int:
-    """Number of processors that this process may use (a cluster's job gets fewer than the machine has)."""
+def try_device(device: str) -> str | None:
+    """Compute something tiny on a device: drivers may be too old for it, or others may have taken its memory.
+
+    Parameters
+    ----------
+    device : str
+        As torch names it.
+
+    Returns
+    -------
+    str or None
+        Why it cannot be used; None where it can.
+    """
+    import torch
+
     try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # Windows and macOS
-        return max(1, os.cpu_count() or 1)
+        with torch.inference_mode():
+            images = torch.ones((1, 3, 8, 8), device=device)
+            found = torch.nn.functional.conv2d(images, torch.ones((1, 3, 3, 3), device=device)).cpu()
+    except Exception as error:  # CUDA, drivers and torch raise several kinds
+        return " ".join(str(error).split())[:200] or type(error).__name__
+    return None if bool((found == 27).all()) else "its results are wrong"
+
+
+def processors() -> int:
+    """Number of processors that this process may use (a cluster's job or a container gets fewer than there are).
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    import loky
+
+    return max(1, int(loky.cpu_count()))

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from antrax.classification.calibration import ENOUGH_TRACKLETS, Calibration, calibrate
 from antrax.classification.classifier_file import Classifier, read_classifier, write_classifier
-from antrax.classification.decision import merge_views, views
 from antrax.classification.engine import Batcher, batch_size
+from antrax.classification.rotation import merge_views, views
 from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.images import Preparation
 from antrax.io.atomic import check_writable

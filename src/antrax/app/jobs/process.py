@@ -22,7 +22,7 @@ from antrax.errors import AntraxError, ClassificationError, OptionError, explain
 from antrax.progress import Reporter, Update
 
 if TYPE_CHECKING:
-    from antrax.classification.run import Report
+    from antrax.classification.report import ClassifyResult
     from antrax.io.session import Session
     from antrax.training.run import TrainingResult
 
@@ -99,7 +99,7 @@ def main() -> int:
             reporter.tell("stopped")
             return 0
     except ClassificationError as error:
-        failed: Report = error.report
+        failed = error.report
         _tell_report(failed, reporter)
         for failure in failed.failures[1:]:
             reporter.warn(failure)
@@ -162,8 +162,8 @@ def _classify(session: Session, options: dict[str, Any], reporter: _Lines) -> No
     _tell_report(report, reporter)
 
 
-def _tell_report(report: Report, reporter: Reporter) -> None:
-    from antrax.classification.run import OUTCOMES
+def _tell_report(report: ClassifyResult, reporter: Reporter) -> None:
+    from antrax.classification.report import OUTCOMES
 
     for experiment in report.experiments:
         movies = _counted(len(experiment.movies), "movie")

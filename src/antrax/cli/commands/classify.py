@@ -13,7 +13,7 @@ from antrax.cli.streams import output, print_error
 from antrax.errors import AntraxError, ClassificationError
 
 if TYPE_CHECKING:
-    from antrax.classification.run import Report
+    pass
 
 
 @click.command("classify", context_settings=CONTEXT)
@@ -71,7 +71,7 @@ def classify(
     try:
         report = run(experiments, options, reporter=reporter)
     except ClassificationError as error:
-        failed: Report = error.report
+        failed = error.report
         if any(experiment.movies for experiment in failed.experiments):
             show_report(output(), failed)
         for failure in failed.failures[:-1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from antrax.errors import DeviceError
 from antrax.images import GREY
 from antrax.networks.backends.torch_layers import Step, make_step
 from antrax.networks.graph import Graph, Weights
@@ -134,9 +136,37 @@ class TorchPredictor:
         set_weights(network, weights)
         self._network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
+        self._most = sys.maxsize  # images at a time
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Log-probabilities (N, labels) of one batch (N, S, S, 3)."""
+        """Log-probabilities (N, labels) of one batch (N, S, S, 3).
+
+        Raises
+        ------
+        DeviceError
+            The graphics card has not enough memory for a single image.
+        """
+        parts = []
+        start = 0
+        while start < len(images):
+            count = min(len(images) - start, self._most)
+            try:
+                parts.append(self._run(images[start : start + count]))
+            except torch.OutOfMemoryError:
+                if count == 1:
+                    raise DeviceError(
+                        f"{self._device} has not enough memory for this network; end other programs that use it, or "
+                        "take --device cpu"
+                    ) from None
+                # somebody else may be using the card: smaller batches from now on
+                self._most = count // 2
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                continue
+            start += count
+        return np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+    def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         # a GPU's shorter multiplication would move confidences by more than rounding
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()

@@ -1,0 +1,243 @@
+"""One movie on its way from stacks to a result."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from antrax.classification.decision import DecisionRule
+from antrax.classification.engine import Job, Unread, undecided
+from antrax.classification.failures import describe_failure
+from antrax.classification.report import OUTCOMES, ExperimentReport
+from antrax.errors import ExperimentError, StackError
+from antrax.io.results import Classified, autoids_file
+from antrax.io.results_writer import MovieWriter, set_aside
+from antrax.io.session import Session
+from antrax.io.sources import MoviePart, check_parts, source_of
+from antrax.io.stacks import Stack
+from antrax.io.stamps import InputStamps
+from antrax.labels import Category
+from antrax.progress import Reporter
+
+# A job is long enough to fill batches with the shortest tracklets and short enough to spread one movie over all
+# workers.
+_TRACKLETS_PER_JOB = 48
+# Where more than this share of a movie cannot be read, its earlier result is worth more than what is left.
+_MOST_UNREAD = 0.5
+_NAMED = 3
+
+
+@dataclass
+class MovieRun:
+    """A movie that is being classified.
+
+    Parameters
+    ----------
+    number : int
+    report : ExperimentReport
+        Told what came of it.
+    session : Session
+    classifier : Path
+    stacks : tuple of Path
+    labels : tuple of str
+        The classifier's, as the experiment calls them.
+    categories : tuple of Category or None
+        Kind of each in the experiment.
+    rule : DecisionRule
+    attributes : dict
+        What the result is made with.
+    shared : InputStamps
+        Files that several movies are made from: classifier, labels.
+    folder : tuple of int
+        What tells the folder of results from a later one of the same name.
+    """
+
+    number: int
+    report: ExperimentReport
+    session: Session
+    classifier: Path
+    stacks: tuple[Path, ...]
+    labels: tuple[str, ...]
+    categories: tuple[Category | None, ...]
+    rule: DecisionRule
+    attributes: dict[str, Any]
+    shared: InputStamps
+    folder: tuple[int, int]
+    inputs: InputStamps = field(default_factory=InputStamps)
+    writer: MovieWriter | None = None
+    unread: list[Unread] = field(default_factory=list)
+    tracklets: Counter[str] = field(default_factory=Counter)
+    images: Counter[str] = field(default_factory=Counter)
+    failed: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of its stacks."""
+        return sum(_size(path) for path in self.stacks)
+
+    def steps(self) -> Iterator[tuple[float, Job | BaseException | None]]:
+        """Its jobs, or an error met while making them; None at the end. With each, the bytes that it stands for."""
+        names: dict[str, Path] = {}
+        source = source_of(self.session)
+        parts = [MoviePart(source, self.session, path) for path in self.stacks]
+        for part in parts:
+            path, size = part.path, _size(part.path)
+            passed = self.session.layout.companion(path, "frame_passed")
+            try:
+                self.inputs.note(path, passed)
+                check_parts(parts)
+                tracklets = tracklets_of(part)
+                if twice := names.keys() & set(tracklets):
+                    raise StackError(
+                        f"{path}: tracklet {min(twice)} is in another part of the movie too ({names[min(twice)].name})"
+                    )
+            except Exception as error:
+                yield float(size), error
+                break
+            names |= dict.fromkeys(tracklets, path)
+            for start in range(0, len(tracklets), _TRACKLETS_PER_JOB):
+                if self.failed:
+                    break
+                chosen = tracklets[start : start + _TRACKLETS_PER_JOB]
+                job = Job(part, chosen, str(self.classifier), self.categories, self.rule, self.labels)
+                yield size * len(chosen) / len(tracklets), job
+        yield 0.0, None
+
+    def take(self, results: list[Classified | Unread]) -> int:
+        """Add some results. Returns the number of their images."""
+        if self.failed:
+            return 0
+        known = dict(zip(self.labels, self.categories, strict=True))
+        count = 0
+        try:
+            if self.writer is None:
+                self.writer = MovieWriter(self.session, self.number, self.labels, self.attributes)
+            for found in results:
+                if isinstance(found, Unread):
+                    if found.drive:
+                        raise StackError(found.reason)
+                    self.unread.append(found)
+                    found = undecided(found.tracklet, len(self.labels))
+                self.writer.add(found)
+                outcome = OUTCOMES[known.get(found.decision.label) or Category.UNKNOWN]
+                self.tracklets[outcome] += 1
+                self.images[outcome] += len(found.probabilities)
+                count += len(found.probabilities)
+        except Exception as error:
+            self.fail(error)
+        return count
+
+    def fail(self, error: BaseException) -> None:
+        """Note that the movie failed; what it had so far is dropped, an earlier result stays."""
+        if self.failed:
+            return
+        self.failed = True
+        earlier = autoids_file(self.session, self.number)
+        kept = f" ({earlier.name} of an earlier run was left as it was)" if earlier.exists() else ""
+        self.report.failures.append(f"{describe_failure(error, self.stacks[0])}{kept}")
+        if self.writer:
+            self.writer.discard()
+
+    def finish(self, reporter: Reporter) -> None:
+        """Put the movie's result in place."""
+        self.report.seconds = time.monotonic() - (self.report.started or 0.0)
+        if self.failed:
+            return
+        try:
+            if self.writer is None or not self.writer.tracklets:
+                self._pass_over(reporter)
+                return
+            if len(self.unread) > _MOST_UNREAD * self.writer.tracklets:
+                raise StackError(
+                    f"{self.stacks[0]}: {len(self.unread)} of {self.writer.tracklets} tracklets cannot be read, so "
+                    f"none is labelled: {_named(self.unread)}"
+                )
+            if problem := self.writer.commit(self._check):
+                reporter.warn(f"movie {self.number}: its result is whole, but {problem}")
+        except Exception as error:
+            self.fail(error)
+            return
+        self.report.movies.append(self.number)
+        self.report.tracklets += self.tracklets
+        self.report.images += self.images
+        if self.unread:
+            self.report.unread += [found.tracklet for found in self.unread]
+            self.report.failures.append(
+                f"movie {self.number}: {len(self.unread)} of {self.writer.tracklets} tracklets could not be read and "
+                f"are labelled Unknown, the others are classified: {_named(self.unread)}"
+            )
+
+    def _check(self) -> None:
+        """Raise where what the result was made from, or where it goes, is not what it was."""
+        advice = f"movie {self.number} keeps its earlier result, if it had one; classify it again"
+        self.inputs.check(advice)
+        self.shared.check(advice)
+        if folder_identity(self.session.labels_dir) != self.folder:
+            raise ExperimentError(f"{self.session.labels_dir} was removed while movies were classified; start again")
+
+    def _pass_over(self, reporter: Reporter) -> None:
+        """A movie without tracklets: what lies there is of an earlier tracking, and would be taken for its result."""
+        self._check()
+        self.report.skipped.append(self.number)
+        place = set_aside(self.session, self.number)
+        moved = f"; its earlier results were moved to {place}" if place else ""
+        reporter.warn(f"{self.session.experiment.name}: movie {self.number} holds no tracklet, and is skipped{moved}")
+
+
+def tracklets_of(part: MoviePart) -> tuple[str, ...]:
+    """Names of the tracklets of a file; in an image stack of anTraX in the order of their bytes, as anTraX lists them.
+
+    Raises
+    ------
+    StackError
+        The stack cannot be read, or holds something but no tracklet.
+    """
+    with part.open() as opened:
+        names = [tracklet.name for tracklet in opened.tracklets()]
+        if not isinstance(opened, Stack):
+            return tuple(names)
+        names.sort(key=str.encode)
+        if not names and (others := opened.unrecognised()):
+            raise StackError(
+                f"{part.path}: none of its {len(others)} datasets has the name of a tracklet (the first is "
+                f"{others[0][:80]!r}; trj_id<k>_ti<m>_<first>_tf<m>_<last> is expected); run the tracking step of this "
+                "movie again"
+            )
+    return tuple(names)
+
+
+def folder_identity(folder: Path) -> tuple[int, int]:
+    """What tells a folder from a later one of the same name; zeros where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return (0, 0)
+    return found.st_dev, found.st_ino
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """`1-5, 7` for the numbers 1 2 3 4 5 7."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+def _named(unread: list[Unread]) -> str:
+    more = len(unread) - _NAMED
+    reasons = "; ".join(found.reason for found in unread[:_NAMED])
+    return reasons + (f"; and {more} more" if more > 0 else "")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,210 @@
+"""Worker processes that classify, and what happens when one of them dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import BrokenExecutor, Future
+from typing import Any, TypeVar
+
+from antrax.classification.engine import Job, Model, Unread, Worker
+from antrax.classification.failures import describe_dead_worker
+from antrax.errors import DeviceError
+from antrax.io.results import Classified
+from antrax.networks.devices import processors
+from antrax.progress import Reporter
+
+Results = list[Classified | Unread]
+Key = TypeVar("Key")
+
+# So many workers may die one after the other, none of which did anything: then none can be had.
+_MOST_DEATHS = 6
+
+
+class WorkerPool:
+    """Worker processes; with one worker, this process.
+
+    A worker that dies takes those beside it along. The jobs that were under way are then done again, one at a time and
+    alone, and divided until the tracklet is found that no worker survives.
+
+    Parameters
+    ----------
+    models : mapping of str to Model
+    workers : int
+    reporter : Reporter
+        Told when a worker dies.
+    """
+
+    def __init__(self, models: Mapping[str, Model], workers: int, reporter: Reporter) -> None:
+        self._models, self._workers, self._reporter = dict(models), workers, reporter
+        self._here: Worker | None = None
+        self._many: Any = None
+        self._one: Any = None
+        self._deaths = 0
+        self._told = False
+        self._hopeless: Exception | None = None
+
+    def __enter__(self) -> WorkerPool:
+        if self._workers == 1:
+            self._here = Worker(self._models, threads=processors())
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        for executor in (self._many, self._one):
+            if executor:
+                executor.shutdown(wait=True, kill_workers=kind is not None)
+
+    def map_ordered(
+        self, steps: Iterator[tuple[Key, Job | BaseException | None]]
+    ) -> Iterator[tuple[Key, Results | BaseException | None]]:
+        """Results in the order of the steps, with only so many under way that memory stays bounded.
+
+        Parameters
+        ----------
+        steps : iterator of (key, step)
+            A step is a job, or something else that is handed through at its place.
+
+        Yields
+        ------
+        (key, Results or BaseException or None)
+            The exception where a job failed as a whole.
+        """
+        # with each job the executor that does it, for another one takes its place where it breaks
+        waiting: deque[tuple[Key, Job | BaseException | None, Future[Results] | None, Any]] = deque()
+        for key, step in steps:
+            future = self._submit(step) if isinstance(step, Job) else None
+            waiting.append((key, step, future, self._many))
+            while len(waiting) > 2 * self._workers + 1:
+                yield self._outcome(*waiting.popleft())
+        while waiting:
+            yield self._outcome(*waiting.popleft())
+
+    def _submit(self, job: Job) -> Future[Results]:
+        if self._here is None:
+            try:
+                return self._executor(self._workers).submit(work, job)  # type: ignore[no-any-return]
+            except BrokenExecutor as error:  # it broke since the last job was handed in
+                self._drop(self._many, error)
+                future: Future[Results] = Future()
+                future.set_exception(error)
+                return future
+        future = Future()
+        try:
+            future.set_result(self._here.classify(job))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def _executor(self, workers: int) -> Any:
+        # unlike the standard library's, these workers do not run the user's script again, which need then not be
+        # guarded by `if __name__ == "__main__"`
+        from loky.process_executor import ProcessPoolExecutor
+
+        if self._many is None:
+            self._many = ProcessPoolExecutor(workers, initializer=start_worker, initargs=(self._models, os.getpid()))
+        return self._many
+
+    def _outcome(
+        self, key: Key, step: Job | BaseException | None, future: Future[Results] | None, executor: Any
+    ) -> tuple[Key, Results | BaseException | None]:
+        if future is None:
+            return key, step if isinstance(step, BaseException) else None
+        assert isinstance(step, Job)
+        try:
+            results = future.result()
+            self._deaths = 0
+            return key, results
+        except BrokenExecutor as error:
+            self._drop(executor, error)
+            return key, self._alone(step)
+        except Exception as error:
+            return key, error
+
+    def _drop(self, executor: Any, error: BaseException) -> None:
+        """Take a broken executor out of use, and tell why."""
+        what, memory = describe_dead_worker(error)
+        if executor is not None and executor is self._many:
+            executor.shutdown(wait=False, kill_workers=True)
+            self._many = None
+            if memory:
+                self._workers = max(1, self._workers // 2)
+        if not self._told:
+            self._told = True
+            advice = "; should it happen again, use --nw 1" if memory else ""
+            self._reporter.warn(f"{what}: what it was doing is done again{advice}")
+
+    def _alone(self, job: Job) -> Results | BaseException:
+        """Do a job with nothing beside it; parts of it where no worker survives it."""
+        if self._hopeless:
+            return self._hopeless
+        from loky.process_executor import ProcessPoolExecutor
+
+        try:
+            if self._one is None:
+                self._one = ProcessPoolExecutor(1, initializer=start_worker, initargs=(self._models, os.getpid()))
+            results: Results = self._one.submit(work, job).result()
+            self._deaths = 0
+            return results
+        except BrokenExecutor as error:
+            self._one.shutdown(wait=False, kill_workers=True)
+            self._one = None
+            self._deaths += 1
+            what, memory = describe_dead_worker(error)
+            if len(job.tracklets) == 1:
+                self._deaths = 0
+                advice = "; use --nw 1, or a machine with more memory" if memory else ": its data are damaged"
+                return [Unread(job.tracklets[0], f"{job.part.path}, {job.tracklets[0]}: {what}{advice}")]
+            if self._deaths > _MOST_DEATHS + len(job.tracklets).bit_length():
+                self._hopeless = DeviceError(f"{what}, one after the other; try again with --nw 1")
+                return self._hopeless
+        except Exception as error:
+            return error
+        found: Results = []
+        middle = len(job.tracklets) // 2
+        for part in (job.tracklets[:middle], job.tracklets[middle:]):
+            outcome = self._alone(job.with_tracklets(part))
+            if isinstance(outcome, BaseException):
+                return outcome
+            found += outcome
+        return found
+
+
+# --- in a worker process
+# -------------------------------------------------------------------------------------------------
+
+_worker: Worker | None = None
+
+
+def start_worker(models: Mapping[str, Model], parent: int) -> None:
+    """Set up this process to work; Ctrl-C is left to the process that gives the work.
+
+    Parameters
+    ----------
+    models : mapping of str to Model
+    parent : int
+        Number of that process; this one ends when it does, however it ends.
+    """
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _worker = Worker(models)
+
+
+def _end_with(parent: int) -> None:
+    import psutil
+
+    try:
+        if os.getppid() == parent:
+            psutil.Process(parent).wait()
+    except psutil.NoSuchProcess:
+        pass
+    os._exit(1)
+
+
+def work(job: Job) -> Results:
+    """Classify a job in a process that `start_worker` has set up."""
+    assert _worker is not None
+    return _worker.classify(job)
