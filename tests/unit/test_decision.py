@@ -6,9 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from antrax.classification.calibration import CAUTIOUS
 from antrax.classification.decision import Rule, decide, pool
-from antrax.classification.original_rule import original_label
 from antrax.classification.rotation import merge_views, views
 from antrax.labels import Category
 
