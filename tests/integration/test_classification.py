@@ -22,6 +22,7 @@ from antrax.demo.walkthrough import compare_with_truth
 from antrax.errors import ClassificationError, ExperimentError, OptionError
 from antrax.images import prepare
 from antrax.io.labels_file import to_labels_file
+from antrax.io.results import Classified
 from antrax.io.session import Session, open_session
 from antrax.io.sources import movie_parts
 from antrax.io.stacks import open_stack, write_stacks
@@ -147,6 +148,7 @@ def test_torch_and_onnx_classify_alike(trained):
 
     pairs = zip(Worker({"m": onnx}).classify(job), Worker({"m": on_torch}).classify(job), strict=True)
     for mine, theirs in pairs:
+        assert isinstance(mine, Classified) and isinstance(theirs, Classified)
         assert mine.decision.label == theirs.decision.label
         assert mine.probabilities == pytest.approx(theirs.probabilities, abs=1e-4)
 
