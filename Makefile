@@ -15,7 +15,7 @@ endif
 STAMP := $(VENV)/installed
 DEMO ?= demo
 
-.PHONY: demo test test-fast lint types docs clean
+.PHONY: demo test test-fast lint lint-page types docs clean
 
 demo: $(STAMP)
 	$(BIN)/antrax demo $(DEMO) --colony --run
@@ -32,6 +32,14 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python docs/check_docstrings.py
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory lint-page; \
+	else echo "lint-page is left out: there is no npm; only work on the app's page needs it"; fi
+
+# The app's page: types against the server's (app/schemas.py), and the layout of its code.
+lint-page: $(STAMP)
+	mkdir -p tests/page/build
+	$(BIN)/python tests/page/make_types.py tests/page/build/messages.d.ts
+	cd tests/page && npm ci --silent --no-audit --no-fund && npm run --silent types && npm run --silent format
 
 types: $(STAMP)
 	$(BIN)/mypy

@@ -21,8 +21,9 @@ import { initToasts } from './core/toast.js';
 import { init as initTrainset } from './panels/trainset.js';
 import { init as initValidation } from './panels/validation.js';
 
-const SUN = 'M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15'
-  + 'M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1';
+const SUN =
+  'M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15' +
+  'M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1';
 const MOON = 'M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8Z';
 const RETRY = 3000;
 
@@ -38,17 +39,28 @@ function initBanner() {
     banner.hidden = false;
     if (state === 'ok') {
       fill(banner, 'Connected again.');
-      timer = setTimeout(() => { banner.hidden = true; }, 2000);
+      timer = setTimeout(() => {
+        banner.hidden = true;
+      }, 2000);
     } else if (state === 'lost') {
       const waiting = pendingExports();
-      fill(banner, 'The server does not answer. Is the SSH tunnel open, and the app running? ',
-        waiting ? `Leave this tab open: ${stillWaits(waiting)} here and will be written then.` : 'This page goes on when it answers.',
-        h('button.link', { type: 'button', onclick: pulse }, 'Try now'));
+      fill(
+        banner,
+        'The server does not answer. Is the SSH tunnel open, and the app running? ',
+        waiting
+          ? `Leave this tab open: ${stillWaits(waiting)} here and will be written then.`
+          : 'This page goes on when it answers.',
+        h('button.link', { type: 'button', onclick: pulse }, 'Try now'),
+      );
     } else {
       const waiting = pendingExports();
-      fill(banner, 'The app was started anew. ', waiting
-        ? `Open its new address, which is in the terminal, in a NEW tab and leave this one open: ${stillWaits(waiting)} here.`
-        : 'Open its new address, which is in the terminal, in a new tab.');
+      fill(
+        banner,
+        'The app was started anew. ',
+        waiting
+          ? `Open its new address, which is in the terminal, in a NEW tab and leave this one open: ${stillWaits(waiting)} here.`
+          : 'Open its new address, which is in the terminal, in a new tab.',
+      );
     }
   };
   on('connection', tell);
@@ -66,7 +78,11 @@ function initTheme() {
 
 function initPanelKeys() {
   /** @type {[string, import('./panels/side.js').Panel, string][]} */
-  const panels = [['Shift+K', 'label', 'Label'], ['Shift+P', 'trainset', 'Training set'], ['Shift+V', 'check', 'Check']];
+  const panels = [
+    ['Shift+K', 'label', 'Label'],
+    ['Shift+P', 'trainset', 'Training set'],
+    ['Shift+V', 'check', 'Check'],
+  ];
   for (const [key, name, title] of panels) {
     registerKey({ key, title: `Panel ${title}`, group: 'Panels and menus', run: () => showPanel(name) });
   }

@@ -75,7 +75,8 @@ async function send(url, options, limit) {
   setConnection(response.status === 403 ? 'refused' : 'ok');
   if (!response.ok) {
     const body = isJson ? await response.json().catch(() => ({})) : {};
-    const message = response.status === 403 ? STARTED_ANEW : body.error ?? `The server could not do that (${response.status}).`;
+    const message =
+      response.status === 403 ? STARTED_ANEW : (body.error ?? `The server could not do that (${response.status}).`);
     throw new ApiError(sentence(message), response.status, body);
   }
   return response;
@@ -115,7 +116,10 @@ export const api = {
    */
   async tell(name, body, within = opened) {
     const headers = { 'Content-Type': 'application/json', 'X-Antrax': '1' };
-    return read(await send(address(name, within), { method: 'POST', headers, body: JSON.stringify(body) }, POST_LIMIT), 'json');
+    return read(
+      await send(address(name, within), { method: 'POST', headers, body: JSON.stringify(body) }, POST_LIMIT),
+      'json',
+    );
   },
 
   /**

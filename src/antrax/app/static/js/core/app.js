@@ -39,7 +39,9 @@ export const app = {
    * @returns {{label: string, category: 'ant'|'nonant'|'multi'|'unknown'}[]}
    */
   labels() {
-    return (this.overview?.categories ?? []).flatMap(({ category, labels }) => labels.map((label) => ({ label, category })));
+    return (this.overview?.categories ?? []).flatMap(({ category, labels }) =>
+      labels.map((label) => ({ label, category })),
+    );
   },
 
   /**
@@ -122,7 +124,8 @@ export function noteVersions(versions) {
 on('versions', async ({ changed }) => {
   browsing.markStale();
   try {
-    if (['labels', 'assignments', 'catalog', 'classifier'].some((name) => changed.includes(name))) await app.refreshOverview();
+    if (['labels', 'assignments', 'catalog', 'classifier'].some((name) => changed.includes(name)))
+      await app.refreshOverview();
     if (changed.includes('assignments') || changed.includes('catalog')) await browsing.reopenView();
     else await browsing.refresh();
   } catch (error) {

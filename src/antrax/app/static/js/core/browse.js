@@ -241,14 +241,18 @@ function look(i) {
     if (to < 0 || to >= total) continue;
     const entry = infos.get(to);
     if (entry?.info && !entry.stale) prefetchImages(entry.info);
-    else load(to).then((info) => mine === epoch && Math.abs(to - index) <= 2 && prefetchImages(info)).catch(() => {});
+    else
+      load(to)
+        .then((info) => mine === epoch && Math.abs(to - index) <= 2 && prefetchImages(info))
+        .catch(() => {});
   }
 }
 
 /** @param {import('messages').Tracklet} info */
 function prefetchImages(info) {
   const wanted = sheetsWanted(info);
-  for (let start = 0; start < wanted; start += PER_SHEET) prefetch(sheetUrl(info, start, wanted === 1 ? 1 : info.images));
+  for (let start = 0; start < wanted; start += PER_SHEET)
+    prefetch(sheetUrl(info, start, wanted === 1 ? 1 : info.images));
 }
 
 /**

@@ -47,19 +47,28 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
     onClose?.();
   };
 
-  const buttons = new Map(actions.map((action) => {
-    const press = async () => {
-      const button = buttons.get(action);
-      button.disabled = true; // a second press while the first is under way must not do it twice
-      try {
-        if ((await action.run?.()) !== false) close();
-      } finally {
-        button.disabled = false;
-      }
-    };
-    const kind = action.primary ? 'primary' : action.danger ? 'danger' : '';
-    return [action, h('button', { type: 'button', class: `${kind} ${action.left ? 'left' : ''}`, id: action.id, onclick: press }, action.title)];
-  }));
+  const buttons = new Map(
+    actions.map((action) => {
+      const press = async () => {
+        const button = buttons.get(action);
+        button.disabled = true; // a second press while the first is under way must not do it twice
+        try {
+          if ((await action.run?.()) !== false) close();
+        } finally {
+          button.disabled = false;
+        }
+      };
+      const kind = action.primary ? 'primary' : action.danger ? 'danger' : '';
+      return [
+        action,
+        h(
+          'button',
+          { type: 'button', class: `${kind} ${action.left ? 'left' : ''}`, id: action.id, onclick: press },
+          action.title,
+        ),
+      ];
+    }),
+  );
 
   const onKeydown = (event) => {
     event.stopPropagation();
@@ -71,10 +80,13 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
       close();
       return;
     }
-    const typing = target instanceof Element && target.matches('textarea, select, input:not([type=checkbox], [type=radio])');
-    if (typing && (name.length === 1 || name === 'Delete' || name === 'Backspace' || target.matches('textarea'))) return;
+    const typing =
+      target instanceof Element && target.matches('textarea, select, input:not([type=checkbox], [type=radio])');
+    if (typing && (name.length === 1 || name === 'Delete' || name === 'Backspace' || target.matches('textarea')))
+      return;
     // Enter on a button presses that button, not the dialog's main action as well.
-    if ((name === 'Enter' || name === 'Space') && target instanceof Element && target.closest('button, a, summary')) return;
+    if ((name === 'Enter' || name === 'Space') && target instanceof Element && target.closest('button, a, summary'))
+      return;
     const action = actions.find((one) => one.key === name);
     if (action) {
       event.preventDefault();
@@ -86,7 +98,12 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
   };
 
   dialog.append(
-    h('header', {}, h('h2', {}, title), h('button.close', { type: 'button', 'aria-label': 'Close', onclick: close }, '×')),
+    h(
+      'header',
+      {},
+      h('h2', {}, title),
+      h('button.close', { type: 'button', 'aria-label': 'Close', onclick: close }, '×'),
+    ),
     h('div.dialog-body', {}, body),
   );
   if (actions.length) dialog.append(h('footer', {}, [...buttons.values()]));
@@ -128,7 +145,14 @@ export function askLine({ title, label, value = '', hint = '', action = 'OK', nu
   return new Promise((resolve) => {
     let answer = null;
     const inputMode = numeric ? 'numeric' : 'text';
-    const input = h('input', { type: 'text', value, autofocus: true, inputMode, autocomplete: 'off', spellcheck: false });
+    const input = h('input', {
+      type: 'text',
+      value,
+      autofocus: true,
+      inputMode,
+      autocomplete: 'off',
+      spellcheck: false,
+    });
     const body = h('label.field', {}, h('span', {}, label), input, hint && h('small', {}, hint));
     const take = () => {
       answer = input.value.trim();

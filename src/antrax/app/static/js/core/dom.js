@@ -18,7 +18,8 @@ export function h(tag, props = {}, ...children) {
   if (classes.length) element.classList.add(...classes);
   for (const [key, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || (value === false && typeof element[key] !== 'boolean')) continue;
-    if (key.startsWith('on') && typeof value === 'function') element.addEventListener(key.slice(2).toLowerCase(), value);
+    if (key.startsWith('on') && typeof value === 'function')
+      element.addEventListener(key.slice(2).toLowerCase(), value);
     else if (key === 'class') element.classList.add(...String(value).split(/\s+/).filter(Boolean));
     else if (key === 'data') Object.assign(element.dataset, value);
     else if (key === 'style') Object.assign(element.style, value);

@@ -84,7 +84,10 @@ async function insist(name, body, within) {
     } catch (error) {
       if (error.status !== 0 && error.status !== 403) throw error;
       if (api.connection !== 'ok') await connected();
-      else await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+      else
+        await new Promise((resolve) => {
+          setTimeout(resolve, AGAIN);
+        });
     }
   }
 }

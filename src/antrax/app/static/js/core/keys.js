@@ -3,7 +3,8 @@
  * and is listed by `?`.
  */
 
-const TYPING = 'textarea, select, [contenteditable=""], [contenteditable="true"], input:not([type=checkbox], [type=radio], [type=button])';
+const TYPING =
+  'textarea, select, [contenteditable=""], [contenteditable="true"], input:not([type=checkbox], [type=radio], [type=button])';
 const PRESSABLE = 'button, a[href], summary, input, [role="tab"], [role^="menuitem"], [role="option"]';
 
 const registered = [];
@@ -77,7 +78,13 @@ function onKeydown(event) {
 /** After a click with the mouse the focus goes back to the page: Enter and Space are commands again. */
 function onClick() {
   const active = document.activeElement;
-  if (byPointer && active instanceof HTMLElement && active.matches(PRESSABLE) && !active.matches(TYPING) && !isCovered()) {
+  if (
+    byPointer &&
+    active instanceof HTMLElement &&
+    active.matches(PRESSABLE) &&
+    !active.matches(TYPING) &&
+    !isCovered()
+  ) {
     active.blur();
   }
 }
@@ -85,8 +92,20 @@ function onClick() {
 /** Begins to listen. Called once. */
 export function initKeys() {
   // A click on the words beside a box comes as a second click on the box, which no longer tells of the mouse: so it is kept in mind.
-  document.addEventListener('pointerdown', () => { byPointer = true; }, true);
-  document.addEventListener('keydown', () => { byPointer = false; }, true);
+  document.addEventListener(
+    'pointerdown',
+    () => {
+      byPointer = true;
+    },
+    true,
+  );
+  document.addEventListener(
+    'keydown',
+    () => {
+      byPointer = false;
+    },
+    true,
+  );
   document.addEventListener('keydown', onKeydown);
   document.addEventListener('click', onClick);
 }

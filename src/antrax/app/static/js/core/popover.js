@@ -20,10 +20,22 @@ export function closeMenu() {
  */
 export function menuItem({ title, note, small, checked, faint, hint, run }) {
   const isRadio = checked !== undefined;
-  return h('button.menu-item', {
-    type: 'button', role: isRadio ? 'menuitemradio' : 'menuitem', 'aria-checked': isRadio ? String(checked) : null, tabIndex: -1,
-    class: faint ? 'faint' : '', title: hint ?? '', onclick: run, data: { text: title.toLowerCase() },
-  }, h('span.tick'), h('span.text', {}, h('span.title', {}, title), small && h('span.small', {}, small)), note !== undefined && h('span.note', {}, note));
+  return h(
+    'button.menu-item',
+    {
+      type: 'button',
+      role: isRadio ? 'menuitemradio' : 'menuitem',
+      'aria-checked': isRadio ? String(checked) : null,
+      tabIndex: -1,
+      class: faint ? 'faint' : '',
+      title: hint ?? '',
+      onclick: run,
+      data: { text: title.toLowerCase() },
+    },
+    h('span.tick'),
+    h('span.text', {}, h('span.title', {}, title), small && h('span.small', {}, small)),
+    note !== undefined && h('span.note', {}, note),
+  );
 }
 
 /**
@@ -50,10 +62,14 @@ export function openMenu(button, build, { key }) {
   };
   const findTyped = (sign) => {
     clearTimeout(idle);
-    idle = setTimeout(() => { typed = ''; }, 1000);
+    idle = setTimeout(() => {
+      typed = '';
+    }, 1000);
     typed += sign.toLowerCase();
     const column = document.activeElement?.closest('.menu-column') ?? element;
-    const found = [...items(column), ...items()].find((item) => item.dataset.text.startsWith(typed) || item.dataset.text.endsWith(` ${typed}`));
+    const found = [...items(column), ...items()].find(
+      (item) => item.dataset.text.startsWith(typed) || item.dataset.text.endsWith(` ${typed}`),
+    );
     found?.focus();
   };
 
@@ -97,8 +113,13 @@ export function openMenu(button, build, { key }) {
     const inside = element.contains(focused) && focused instanceof HTMLElement ? focused.dataset.text : null;
     const scrolls = [...element.querySelectorAll('.menu-column')].map((column) => column.scrollTop);
     fill(element, build());
-    element.querySelectorAll('.menu-column').forEach((column, n) => { column.scrollTop = scrolls[n] ?? 0; });
-    if (inside) items().find((item) => item.dataset.text === inside)?.focus();
+    element.querySelectorAll('.menu-column').forEach((column, n) => {
+      column.scrollTop = scrolls[n] ?? 0;
+    });
+    if (inside)
+      items()
+        .find((item) => item.dataset.text === inside)
+        ?.focus();
     place();
   };
   const close = (isByKey) => {
@@ -119,7 +140,8 @@ export function openMenu(button, build, { key }) {
   document.body.append(element);
   open = { button, element, close };
   rebuild();
-  const first = element.querySelector('input') ?? element.querySelector('[aria-checked="true"]') ?? items()[0] ?? element;
+  const first =
+    element.querySelector('input') ?? element.querySelector('[aria-checked="true"]') ?? items()[0] ?? element;
   first.focus({ preventScroll: true });
   for (const item of element.querySelectorAll('[aria-checked="true"]')) item.scrollIntoView({ block: 'nearest' });
   return { close, rebuild, element };

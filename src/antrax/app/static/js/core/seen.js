@@ -33,13 +33,29 @@ export function initSeen() {
   const note = (event) => {
     pressedAt = event.timeStamp;
   };
-  document.addEventListener('keydown', (event) => {
-    note(event);
-    isHeld = event.repeat;
-  }, true);
+  document.addEventListener(
+    'keydown',
+    (event) => {
+      note(event);
+      isHeld = event.repeat;
+    },
+    true,
+  );
   // A button that has the focus is clicked by each repeat of Enter: only letting go of the key, or the mouse, ends that.
-  document.addEventListener('keyup', () => { isHeld = false; }, true);
-  document.addEventListener('pointerdown', () => { isHeld = false; }, true);
+  document.addEventListener(
+    'keyup',
+    () => {
+      isHeld = false;
+    },
+    true,
+  );
+  document.addEventListener(
+    'pointerdown',
+    () => {
+      isHeld = false;
+    },
+    true,
+  );
   for (const name of ['click', 'dblclick']) document.addEventListener(name, note, true);
   document.addEventListener('visibilitychange', noteUncovered);
 }

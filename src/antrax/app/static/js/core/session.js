@@ -35,13 +35,16 @@ export async function openSession(place, session, start = {}) {
   for (const warning of overview.warnings) toast(warning, { kind: 'warn' });
   api.tell('opened', { place, session }).catch(() => {}); // the list of recent ones is a comfort only
   if (!overview.movies.length) {
-    nothingToShow(`No blob images: ${overview.path}/images has no images_*.mat. Run the tracking step of this session first.`);
+    nothingToShow(
+      `No blob images: ${overview.path}/images has no images_*.mat. Run the tracking step of this session first.`,
+    );
     return;
   }
   // What was remembered may be gone: then the first movie, then any.
   if (await tryView({}, near, at)) return;
   if (await tryView({ movie: first, label: '', colony: '' })) return;
-  if (!(await tryView({ movie: null, label: '', colony: '' }))) nothingToShow('This session has no tracklets with images.');
+  if (!(await tryView({ movie: null, label: '', colony: '' })))
+    nothingToShow('This session has no tracklets with images.');
 }
 
 /**
@@ -60,7 +63,10 @@ async function tryView(change, near, at) {
   } catch (error) {
     const movie = 'movie' in change ? change.movie : browse.view.movie;
     if (!(error.status >= 400) || error.status === 403 || movie === null) throw error;
-    nothingToShow(`${movieTitle(movie)}: ${error.message}`, { title: 'Other tracklets …', run: () => byId('open-tracklets').click() });
+    nothingToShow(`${movieTitle(movie)}: ${error.message}`, {
+      title: 'Other tracklets …',
+      run: () => byId('open-tracklets').click(),
+    });
     return true;
   }
 }
@@ -69,7 +75,14 @@ function remember() {
   if (!api.opened || !browse.count) return;
   const { view, current } = browse;
   const { place, session } = api.opened;
-  const params = { place, session, ...view, movie: view.movie ?? 'all', i: browse.index, t: browse.isInView ? current?.tracklet : null };
+  const params = {
+    place,
+    session,
+    ...view,
+    movie: view.movie ?? 'all',
+    i: browse.index,
+    t: browse.isInView ? current?.tracklet : null,
+  };
   const known = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== '');
   const text = new URLSearchParams(known.map(([key, value]) => [key, String(value)])).toString();
   sessionStorage.setItem(KEPT, text);
@@ -81,7 +94,12 @@ function remembered(where) {
   const params = Object.fromEntries(new URLSearchParams(where));
   if (!params.place || !params.session) return null;
   const number = (text, otherwise) => (/^\d+$/.test(text ?? '') ? Number(text) : otherwise);
-  const start = { near: params.t ?? null, at: number(params.i, 0), label: params.label ?? '', colony: params.colony ?? '' };
+  const start = {
+    near: params.t ?? null,
+    at: number(params.i, 0),
+    label: params.label ?? '',
+    colony: params.colony ?? '',
+  };
   if (params.movie === 'all') start.movie = null;
   else if (/^\d+$/.test(params.movie ?? '')) start.movie = Number(params.movie);
   if (params.order) start.order = params.order;
@@ -99,7 +117,9 @@ export async function openFirst() {
   const { places, start, user } = await api.ask('places');
   who.fallback = user ?? '';
   // On a reload the tab knows better: the address may be a moment old.
-  const isReload = /** @type {PerformanceNavigationTiming} */ (performance.getEntriesByType('navigation')[0])?.type === 'reload' && !api.opened;
+  const isReload =
+    /** @type {PerformanceNavigationTiming} */ (performance.getEntriesByType('navigation')[0])?.type === 'reload' &&
+    !api.opened;
   const last = remembered(isReload ? kept || asked : asked || kept);
   const isIssued = last && places.some(({ id, sessions }) => id === last.place && sessions.includes(last.session));
   if (isIssued) {

@@ -33,10 +33,13 @@ function next() {
   while (under < MOST_AT_ONCE && waiting.length) {
     under += 1;
     // The newest wish first: it is what the person looks at.
-    waiting.pop().run().finally(() => {
-      under -= 1;
-      next();
-    });
+    waiting
+      .pop()
+      .run()
+      .finally(() => {
+        under -= 1;
+        next();
+      });
   }
 }
 

@@ -17,7 +17,11 @@ export function clearToasts() {
 export function initToasts() {
   const offer = () => [...byId('toasts').querySelectorAll('.toast .link')].at(-1);
   registerKey({
-    key: 'Shift+Enter', title: 'What the newest message offers', group: 'Panels and menus', when: () => Boolean(offer()), run: () => offer().click(),
+    key: 'Shift+Enter',
+    title: 'What the newest message offers',
+    group: 'Panels and menus',
+    when: () => Boolean(offer()),
+    run: () => offer().click(),
   });
 }
 
@@ -40,14 +44,19 @@ export function toast(message, { kind = 'info', action, sticky = false, onDismis
     close();
     onDismiss?.();
   };
-  const run = action && (() => {
-    close();
-    action.run();
-  });
-  const item = h('div.toast', { class: kind, data: { message }, role: kind === 'error' ? 'alert' : null },
+  const run =
+    action &&
+    (() => {
+      close();
+      action.run();
+    });
+  const item = h(
+    'div.toast',
+    { class: kind, data: { message }, role: kind === 'error' ? 'alert' : null },
     h('span.toast-text', {}, message),
     action && h('button.link', { type: 'button', title: 'Shift+Enter', onclick: run }, action.title),
-    h('button.close', { type: 'button', 'aria-label': 'Close this message', onclick: dismiss }, '×'));
+    h('button.close', { type: 'button', 'aria-label': 'Close this message', onclick: dismiss }, '×'),
+  );
   list.append(item);
   while (list.children.length > MOST) list.firstElementChild.remove();
   const timer = sticky ? 0 : setTimeout(close, LIFE[kind]);

@@ -25,11 +25,18 @@ export function colorTable({ letters, state, onSwitch }) {
 
   // A heading switches all its codes on, or off where all are on.
   function switchAll(codes) {
-    onSwitch(codes, codes.some((code) => state(code) === 'off'));
+    onSwitch(
+      codes,
+      codes.some((code) => state(code) === 'off'),
+    );
   }
 
   function heading(text, name, codes) {
-    return h('button.code-head', { type: 'button', 'aria-label': name, title: name, onclick: () => switchAll(codes) }, text);
+    return h(
+      'button.code-head',
+      { type: 'button', 'aria-label': name, title: name, onclick: () => switchAll(codes) },
+      text,
+    );
   }
 
   function cell(code) {
@@ -51,12 +58,20 @@ export function colorTable({ letters, state, onSwitch }) {
     const letters = colorLetters(field.value);
     const colors = [...letters];
     const rows = colorCodes(letters);
-    const focused = document.activeElement?.closest('.codes-table') ? [...table.children].indexOf(document.activeElement) : -1;
+    const focused = document.activeElement?.closest('.codes-table')
+      ? [...table.children].indexOf(document.activeElement)
+      : -1;
     table.style.gridTemplateColumns = `repeat(${colors.length + 1}, minmax(0, 1fr))`;
     fill(
       table,
       heading('All', 'All codes', rows.flat()),
-      colors.map((color, i) => heading(color, `All with ${color} as second colour`, rows.map((row) => row[i]))),
+      colors.map((color, i) =>
+        heading(
+          color,
+          `All with ${color} as second colour`,
+          rows.map((row) => row[i]),
+        ),
+      ),
       rows.map((row, i) => [heading(colors[i], `All with ${colors[i]} as first colour`, row), row.map(cell)]),
     );
     /** @type {HTMLElement|undefined} */ (table.children[focused])?.focus();

@@ -80,8 +80,16 @@ class Gallery {
     this.moveButton = button('', 'M', () => this.askWhere());
     this.trashButton = button('', 'Del', () => this.trash());
     this.trackletButton = button('Select its tracklet', 'T', () => this.selectTracklet());
-    this.shades = [['white', 'White'], ['black', 'Black']].map(([value, title]) =>
-      h('button', { type: 'button', value, title: 'Background (Shift+B)', onclick: () => this.setBackground(value) }, title));
+    this.shades = [
+      ['white', 'White'],
+      ['black', 'Black'],
+    ].map(([value, title]) =>
+      h(
+        'button',
+        { type: 'button', value, title: 'Background (Shift+B)', onclick: () => this.setBackground(value) },
+        title,
+      ),
+    );
     this.undoButton = button('Undo', 'Ctrl Z', () => this.undo());
     this.openButton = button('Open this tracklet', '↵', () => this.openTracklet());
     this.body = h(
@@ -96,12 +104,24 @@ class Gallery {
         this.total,
         h('span.grow'),
         h('div.segmented', { role: 'group', 'aria-label': 'Background' }, this.shades),
-        h('div.segmented', { role: 'group', 'aria-label': 'Zoom' },
-          sign('−', 'Smaller (−)', () => this.zoom(-1)), sign('+', 'Larger (+)', () => this.zoom(1))),
+        h(
+          'div.segmented',
+          { role: 'group', 'aria-label': 'Zoom' },
+          sign('−', 'Smaller (−)', () => this.zoom(-1)),
+          sign('+', 'Larger (+)', () => this.zoom(1)),
+        ),
       ),
       h('div.gallery-main', {}, this.area, this.empty),
       h('div.gallery-line', {}, this.facts, this.openButton, this.trackletButton),
-      h('footer.gallery-bar', {}, this.status, h('span.grow'), this.undoButton, this.trashButton, h('div.gallery-move', {}, this.moveButton, this.where)),
+      h(
+        'footer.gallery-bar',
+        {},
+        this.status,
+        h('span.grow'),
+        this.undoButton,
+        this.trashButton,
+        h('div.gallery-move', {}, this.moveButton, this.where),
+      ),
     );
     this.montage = new Montage(this.area, {
       selectable: true,
@@ -136,8 +156,12 @@ class Gallery {
     this.shown = answer.label;
     this.size = answer.cell;
     this.items = answer.items;
-    fill(this.menu, this.labels.map(({ label, examples }) =>
-      h('option', { value: label, selected: label === answer.label }, `${label}  (${count(examples)})`)));
+    fill(
+      this.menu,
+      this.labels.map(({ label, examples }) =>
+        h('option', { value: label, selected: label === answer.label }, `${label}  (${count(examples)})`),
+      ),
+    );
     const tracklets = new Set(answer.items.map((item) => `${item.experiment}/${item.tracklet}`)).size;
     this.total.textContent = `${plural(answer.total, 'example')} of ${plural(tracklets, 'tracklet')}`;
     this.empty.hidden = answer.total > 0;
@@ -171,11 +195,13 @@ class Gallery {
   marks() {
     const colors = ['--border-strong', '--muted'];
     let tracklets = 0;
-    return new Map(this.items.map((item, i) => {
-      const previous = this.items[i - 1];
-      if (previous && !isSameTracklet(previous, item)) tracklets += 1;
-      return [i, { color: colors[tracklets % 2], title: `${item.tracklet}, frame ${item.frame}` }];
-    }));
+    return new Map(
+      this.items.map((item, i) => {
+        const previous = this.items[i - 1];
+        if (previous && !isSameTracklet(previous, item)) tracklets += 1;
+        return [i, { color: colors[tracklets % 2], title: `${item.tracklet}, frame ${item.frame}` }];
+      }),
+    );
   }
 
   /** The image under the cursor. */

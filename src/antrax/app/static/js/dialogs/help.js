@@ -5,7 +5,13 @@ import { h } from '../core/dom.js';
 import { keysByGroup } from '../core/keys.js';
 
 const SHOWN = {
-  ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc', PageDown: 'Page ↓', PageUp: 'Page ↑',
+  ArrowLeft: '←',
+  ArrowRight: '→',
+  ArrowUp: '↑',
+  ArrowDown: '↓',
+  Escape: 'Esc',
+  PageDown: 'Page ↓',
+  PageUp: 'Page ↑',
 };
 
 /**
@@ -26,7 +32,12 @@ function line(entry) {
 
 /** Opens the list. */
 export function showKeys() {
-  const body = h('div.keys', {}, [...keysByGroup()].map(([group, entries]) =>
-    h('section.keys-group', {}, h('h3', {}, group), h('dl', {}, entries.map(line)))));
+  const body = h(
+    'div.keys',
+    {},
+    [...keysByGroup()].map(([group, entries]) =>
+      h('section.keys-group', {}, h('h3', {}, group), h('dl', {}, entries.map(line))),
+    ),
+  );
   openDialog({ title: 'Keys', body, wide: true, actions: [{ title: 'Close', primary: true, key: '?' }] });
 }

@@ -31,8 +31,16 @@ export async function trainForm(start) {
   const hasClassifier = app.overview.classifier;
   const labels = set.labels.filter((row) => row.examples > 0).length;
   const kind = choice('How', 'scratch', [
-    { value: '', title: 'Improve the present classifier', explain: 'It keeps what it knows and learns from all examples there are now. The usual choice.' },
-    { value: 'yes', title: 'Start a new one', explain: 'Forgets the old classifier. When labels were wrong, or the camera or the light is another one.' },
+    {
+      value: '',
+      title: 'Improve the present classifier',
+      explain: 'It keeps what it knows and learns from all examples there are now. The usual choice.',
+    },
+    {
+      value: 'yes',
+      title: 'Start a new one',
+      explain: 'Forgets the old classifier. When labels were wrong, or the camera or the light is another one.',
+    },
   ]);
   const length = epochsField();
   const trouble = h('p.problem', { role: 'alert' });
@@ -41,12 +49,27 @@ export async function trainForm(start) {
     {},
     labels === 0
       ? h('p.callout', {}, 'There are no examples yet. Export some tracklets under their labels first.')
-      : h('p', {}, 'On ', h('strong', {}, plural(set.examples, 'example')), ` of ${plural(set.tracklets, 'tracklet')} under ${plural(labels, 'label')}.`),
-    set.hints.length > 0 && h('ul.notes', {}, set.hints.map((hint) => h('li', {}, hint))),
+      : h(
+          'p',
+          {},
+          'On ',
+          h('strong', {}, plural(set.examples, 'example')),
+          ` of ${plural(set.tracklets, 'tracklet')} under ${plural(labels, 'label')}.`,
+        ),
+    set.hints.length > 0 &&
+      h(
+        'ul.notes',
+        {},
+        set.hints.map((hint) => h('li', {}, hint)),
+      ),
     hasClassifier ? kind.node : h('p', {}, 'There is no classifier yet: this makes the first one.'),
     length.node,
-    h('p.hint', {}, 'Some tracklets are kept aside to measure how good it is; the last part of the training is on all examples. ',
-      'It runs in the background: you can go on labelling, and what you export meanwhile counts the next time.'),
+    h(
+      'p.hint',
+      {},
+      'Some tracklets are kept aside to measure how good it is; the last part of the training is on all examples. ',
+      'It runs in the background: you can go on labelling, and what you export meanwhile counts the next time.',
+    ),
     trouble,
   );
   const dialog = openDialog({
@@ -83,30 +106,39 @@ export function classifyForm(start, train) {
     openDialog({
       title: 'Classify',
       body: h('p', {}, 'There is no classifier yet. Train one on your examples first.'),
-      actions: [{ title: 'Cancel' }, { title: 'Train…', primary: true, key: 'Enter', run: () => void setTimeout(train) }],
+      actions: [
+        { title: 'Cancel' },
+        { title: 'Train…', primary: true, key: 'Enter', run: () => void setTimeout(train) },
+      ],
     });
     return;
   }
   const { movies } = app.overview;
   const missing = movies.filter((movie) => !movie.classified).length;
   const current = app.tracklet?.movie;
-  const which = choice('Movies', 'movies', [
-    {
-      value: 'all',
-      title: movies.length === 1 ? 'The movie' : `All ${count(movies.length)} movies`,
-      explain: 'Labels everything anew. After training, this is what you want.',
-    },
-    missing > 0 && missing < movies.length && {
-      value: 'missing',
-      title: `Only those without results (${missing})`,
-      explain: 'The others keep the labels that they have.',
-    },
-    current && movies.length > 1 && {
-      value: 'one',
-      title: `Only movie ${current}, the one on the screen`,
-      explain: 'A quick look at how good the classifier is.',
-    },
-  ].filter(Boolean));
+  const which = choice(
+    'Movies',
+    'movies',
+    [
+      {
+        value: 'all',
+        title: movies.length === 1 ? 'The movie' : `All ${count(movies.length)} movies`,
+        explain: 'Labels everything anew. After training, this is what you want.',
+      },
+      missing > 0 &&
+        missing < movies.length && {
+          value: 'missing',
+          title: `Only those without results (${missing})`,
+          explain: 'The others keep the labels that they have.',
+        },
+      current &&
+        movies.length > 1 && {
+          value: 'one',
+          title: `Only movie ${current}, the one on the screen`,
+          explain: 'A quick look at how good the classifier is.',
+        },
+    ].filter(Boolean),
+  );
   const { calibrated, why } = app.overview.classifier;
   const error = calibrated ? errorField() : null;
   const trouble = h('p.problem', { role: 'alert' });
@@ -144,7 +176,12 @@ export function classifyForm(start, train) {
 
 /** Why nobody can choose how many errors are accepted. */
 function cautious(why) {
-  return h('p.callout', {}, 'A fixed cautious rule decides: how many of the IDs would be wrong is not known for this classifier. ', why);
+  return h(
+    'p.callout',
+    {},
+    'A fixed cautious rule decides: how many of the IDs would be wrong is not known for this classifier. ',
+    why,
+  );
 }
 
 /** Wait for the start; where it fails the dialog stays open and says why. */
@@ -160,26 +197,48 @@ async function begin(trouble, started) {
 
 /** Radio buttons with an explanation each. */
 function choice(title, name, choices) {
-  const inputs = choices.map(({ value }, i) => h('input', { type: 'radio', name, value, checked: i === 0, autofocus: i === 0 }));
-  const node = h('fieldset.choice', {}, h('legend', {}, title), choices.map((each, i) =>
-    h('label', {}, inputs[i], h('span', {}, h('strong', {}, each.title), h('small', {}, each.explain)))));
+  const inputs = choices.map(({ value }, i) =>
+    h('input', { type: 'radio', name, value, checked: i === 0, autofocus: i === 0 }),
+  );
+  const node = h(
+    'fieldset.choice',
+    {},
+    h('legend', {}, title),
+    choices.map((each, i) =>
+      h('label', {}, inputs[i], h('span', {}, h('strong', {}, each.title), h('small', {}, each.explain))),
+    ),
+  );
   return { node, value: () => inputs.find((input) => input.checked).value };
 }
 
 function epochsField() {
   const problem = h('small.problem', { role: 'alert' });
-  const field = h('input', { type: 'number', min: '1', max: String(MOST_EPOCHS), value: String(USUAL_EPOCHS), 'aria-label': 'Epochs', oninput: tell });
+  const field = h('input', {
+    type: 'number',
+    min: '1',
+    max: String(MOST_EPOCHS),
+    value: String(USUAL_EPOCHS),
+    'aria-label': 'Epochs',
+    oninput: tell,
+  });
   const presets = LENGTHS.map(({ epochs, title }) =>
-    h('button', {
-      type: 'button',
-      onclick: () => {
-        field.value = String(epochs);
-        tell();
+    h(
+      'button',
+      {
+        type: 'button',
+        onclick: () => {
+          field.value = String(epochs);
+          tell();
+        },
       },
-    }, title));
+      title,
+    ),
+  );
 
   function tell() {
-    presets.forEach((preset, i) => preset.setAttribute('aria-pressed', String(field.valueAsNumber === LENGTHS[i].epochs)));
+    presets.forEach((preset, i) =>
+      preset.setAttribute('aria-pressed', String(field.valueAsNumber === LENGTHS[i].epochs)),
+    );
     problem.textContent = isValid() ? '' : `A whole number from 1 to ${count(MOST_EPOCHS)}.`;
     field.setAttribute('aria-invalid', String(!isValid()));
   }
@@ -193,8 +252,19 @@ function epochsField() {
     'fieldset',
     {},
     h('legend', {}, 'How long'),
-    h('div.form-line', {}, h('div.segmented', { role: 'group', 'aria-label': 'Epochs, usual numbers' }, presets), field, h('span', {}, 'epochs'), problem),
-    h('small', {}, 'How often it goes through all examples. More takes longer and gives a better classifier, up to a point.'),
+    h(
+      'div.form-line',
+      {},
+      h('div.segmented', { role: 'group', 'aria-label': 'Epochs, usual numbers' }, presets),
+      field,
+      h('span', {}, 'epochs'),
+      problem,
+    ),
+    h(
+      'small',
+      {},
+      'How often it goes through all examples. More takes longer and gives a better classifier, up to a point.',
+    ),
   );
   return { node, isValid, epochs: () => field.valueAsNumber };
 }
@@ -211,6 +281,12 @@ function errorField() {
   }
 
   choose(chosen);
-  const node = h('fieldset', {}, h('legend', {}, 'Accepted errors'), h('div.segmented', { role: 'group', 'aria-label': 'Accepted errors' }, buttons), explain);
+  const node = h(
+    'fieldset',
+    {},
+    h('legend', {}, 'Accepted errors'),
+    h('div.segmented', { role: 'group', 'aria-label': 'Accepted errors' }, buttons),
+    explain,
+  );
   return { node, share: () => chosen.share };
 }

@@ -14,7 +14,12 @@ import { toast, toastError } from '../core/toast.js';
 
 const NAMES = {
   train: { running: 'Training', done: 'Trained', failed: 'Training failed', stopped: 'Training stopped' },
-  classify: { running: 'Classifying', done: 'Classified', failed: 'Classifying failed', stopped: 'Classifying stopped' },
+  classify: {
+    running: 'Classifying',
+    done: 'Classified',
+    failed: 'Classifying failed',
+    stopped: 'Classifying stopped',
+  },
 };
 
 const STOP = {
@@ -43,7 +48,13 @@ export function init() {
   byId('open-classify').addEventListener('click', openClassify);
   registerKey({ key: 'Shift+R', title: 'Train', group: 'Workflow', run: openTrain });
   registerKey({ key: 'Shift+C', title: 'Classify', group: 'Workflow', run: openClassify });
-  registerKey({ key: 'Shift+J', title: 'What is being trained or classified', group: 'Workflow', when: () => job !== null, run: openJob });
+  registerKey({
+    key: 'Shift+J',
+    title: 'What is being trained or classified',
+    group: 'Workflow',
+    when: () => job !== null,
+    run: openJob,
+  });
   on('job', hear);
   on('session', ({ overview }) => {
     job = null;
@@ -123,7 +134,9 @@ function drawChip() {
   }
   const hadFocus = chip.contains(document.activeElement);
   const name = NAMES[job.kind][job.state];
-  const facts = isRunning() ? [amount(), `for ${duration(job.seconds)}`].filter(Boolean).join(' · ') : `in ${duration(job.seconds)}`;
+  const facts = isRunning()
+    ? [amount(), `for ${duration(job.seconds)}`].filter(Boolean).join(' · ')
+    : `in ${duration(job.seconds)}`;
   fill(
     chip,
     h(
@@ -158,9 +171,20 @@ function openJob() {
   const messages = h('ol.job-messages', { tabIndex: 0, 'aria-label': 'Messages' });
   const dialog = openDialog({
     title: 'Background work',
-    body: h('div.job-view', {}, title, bar, facts, trouble, h('details', { open: true }, h('summary', {}, 'Messages'), messages)),
+    body: h(
+      'div.job-view',
+      {},
+      title,
+      bar,
+      facts,
+      trouble,
+      h('details', { open: true }, h('summary', {}, 'Messages'), messages),
+    ),
     wide: true,
-    actions: [{ title: 'Stop', danger: true, left: true, run: stop }, { title: 'Close', primary: true }],
+    actions: [
+      { title: 'Stop', danger: true, left: true, run: stop },
+      { title: 'Close', primary: true },
+    ],
     onClose: () => {
       view = null;
       // What is over and was looked at need not stay in the top bar.
@@ -175,11 +199,16 @@ function openJob() {
     title.className = `job-title ${job.state}`;
     fill(bar, isRunning() && progress());
     const clock = `${isRunning() ? 'running for' : 'took'} ${duration(job.seconds)}`;
-    facts.textContent = [isRunning() && stage(), amount(), isRunning() && job.note, clock, remaining()].filter(Boolean).join(' · ');
+    facts.textContent = [isRunning() && stage(), amount(), isRunning() && job.note, clock, remaining()]
+      .filter(Boolean)
+      .join(' · ');
     trouble.textContent = job.error ?? '';
     // Somebody who scrolled up to read is left there.
     const isAtEnd = messages.scrollTop + messages.clientHeight >= messages.scrollHeight - 8;
-    fill(messages, job.messages.map((line) => h('li', {}, line)));
+    fill(
+      messages,
+      job.messages.map((line) => h('li', {}, line)),
+    );
     if (isAtEnd) messages.scrollTop = messages.scrollHeight;
     dialog.button('Stop').hidden = !isRunning();
   }

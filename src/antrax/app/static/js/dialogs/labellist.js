@@ -60,7 +60,8 @@ export function labelList({ draft, onChange }) {
         h('h3', {}, title),
         h('span.label-count', {}, String(rows.length)),
         h('span.label-explain', {}, explain),
-        rows.length > 2 && h('button.link', { type: 'button', onclick: () => change(() => draft.sort(id)) }, 'Sort A–Z'),
+        rows.length > 2 &&
+          h('button.link', { type: 'button', onclick: () => change(() => draft.sort(id)) }, 'Sort A–Z'),
       ),
       h('ul', {}, rows.map(item), rows.length === 0 && h('li.label-empty', {}, 'None. Add one, or drag one here.')),
     );
@@ -101,7 +102,14 @@ export function labelList({ draft, onChange }) {
   }
 
   function tool(path, title, enabled, onclick, refuses = false) {
-    const props = { type: 'button', 'aria-label': title, title, disabled: !enabled, 'aria-disabled': refuses && 'true', onclick };
+    const props = {
+      type: 'button',
+      'aria-label': title,
+      title,
+      disabled: !enabled,
+      'aria-disabled': refuses && 'true',
+      onclick,
+    };
     return h('button.tool', props, icon(path));
   }
 

@@ -35,7 +35,8 @@ const fold = (label) => label.toUpperCase().toLowerCase();
 export function labelProblem(label, category, others = []) {
   if (!label) return 'Give the label a name.';
   if ([...label].length > LONGEST) return `At most ${LONGEST} characters.`;
-  if (new TextEncoder().encode(label).length > MOST_BYTES) return `At most ${MOST_BYTES} bytes: fewer letters other than a–z.`;
+  if (new TextEncoder().encode(label).length > MOST_BYTES)
+    return `At most ${MOST_BYTES} bytes: fewer letters other than a–z.`;
   if (label !== label.trim() || label.endsWith('.')) return 'No space at either end, and no dot at the end.';
   if (label.startsWith('.') || label.startsWith('=')) return `A label cannot begin with “${label[0]}”.`;
   if (FORBIDDEN.test(label)) return 'Without / \\ : * ? " < > |, for each label becomes a folder.';
@@ -46,9 +47,12 @@ export function labelProblem(label, category, others = []) {
     // Folders of labels that differ in case only are one folder on macOS and Windows.
     if (fold(other) === fold(label)) return `“${other}” is in the list: labels must differ in more than case.`;
   }
-  if (category === 'ant' && !MATLAB_NAME.test(label)) return 'An ID begins with a letter and holds only letters a–z, digits and _.';
-  if (category === 'multi' && !MULTI_NAMES.includes(label)) return `The label of several ants is spelt ${MULTI_NAMES.join(', ')}.`;
-  if (category !== 'multi' && MULTI_NAMES.includes(label)) return `“${label}” stands for several ants: move it to that category.`;
+  if (category === 'ant' && !MATLAB_NAME.test(label))
+    return 'An ID begins with a letter and holds only letters a–z, digits and _.';
+  if (category === 'multi' && !MULTI_NAMES.includes(label))
+    return `The label of several ants is spelt ${MULTI_NAMES.join(', ')}.`;
+  if (category !== 'multi' && MULTI_NAMES.includes(label))
+    return `“${label}” stands for several ants: move it to that category.`;
   if (category !== 'unknown' && label === UNKNOWN) return `“${UNKNOWN}” belongs into the category Not identifiable.`;
   return '';
 }

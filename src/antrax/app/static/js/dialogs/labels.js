@@ -30,7 +30,8 @@ export function init() {
   byId('open-labels').addEventListener('click', openLabels);
   registerKey({ key: 'Shift+L', title: 'Labels of the experiment', group: 'Panels and menus', run: openLabels });
   // Its own keys, for the list of keys: the dialog has the keys for itself while it is open.
-  for (const [key, title] of EDITOR_KEYS) registerKey({ key, title, group: 'Editor of labels', when: () => false, run: () => {} });
+  for (const [key, title] of EDITOR_KEYS)
+    registerKey({ key, title, group: 'Editor of labels', when: () => false, run: () => {} });
 }
 
 /**
@@ -71,11 +72,23 @@ function edit(answer, draft, message = '') {
   const body = h(
     'div.label-editor',
     {},
-    h('div.label-main', {}, alert, answer.problem && h('p.callout.problem', { role: 'alert' }, answer.problem), !answer.exists && beginning(answer.path), list.node),
-    h('aside.label-side', {}, addForm(draft, () => {
-      list.draw();
-      changed();
-    }), h('section', {}, h('h3', {}, 'Two-colour codes'), codes.node)),
+    h(
+      'div.label-main',
+      {},
+      alert,
+      answer.problem && h('p.callout.problem', { role: 'alert' }, answer.problem),
+      !answer.exists && beginning(answer.path),
+      list.node,
+    ),
+    h(
+      'aside.label-side',
+      {},
+      addForm(draft, () => {
+        list.draw();
+        changed();
+      }),
+      h('section', {}, h('h3', {}, 'Two-colour codes'), codes.node),
+    ),
   );
 
   let isDone = false;
@@ -83,10 +96,7 @@ function edit(answer, draft, message = '') {
     title: 'Labels',
     body,
     wide: true,
-    actions: [
-      { title: 'Cancel' },
-      { title: 'Save', primary: true, key: 'Ctrl+S', run: save },
-    ],
+    actions: [{ title: 'Cancel' }, { title: 'Save', primary: true, key: 'Ctrl+S', run: save }],
     onKey: (name, event) => list.key(name, /** @type {Element} */ (event.target)),
     onClose: () => {
       if (!isDone && draft.isChanged) guard(answer, draft);
@@ -125,11 +135,21 @@ async function reload(draft) {
   if (!answer) return false;
   const fresh = draftOf(answer);
   const names = () => fresh.rows.map((row) => row.label);
-  const again = draft.rows.filter(({ label, category }) => !draft.saved.has(label) && !labelProblem(label, category, names()));
+  const again = draft.rows.filter(
+    ({ label, category }) => !draft.saved.has(label) && !labelProblem(label, category, names()),
+  );
   for (const { label, category } of again) fresh.add(label, category);
-  const added = again.length ? ` The labels that you added are in it again: ${again.map((row) => row.label).join(', ')}.` : '';
+  const added = again.length
+    ? ` The labels that you added are in it again: ${again.map((row) => row.label).join(', ')}.`
+    : '';
   // After this dialog has closed, so that the new one gets the focus back to where this one was opened.
-  setTimeout(() => edit(answer, fresh, `Somebody else changed the labels meanwhile; this is the list as it is now.${added} Look it over and save again.`));
+  setTimeout(() =>
+    edit(
+      answer,
+      fresh,
+      `Somebody else changed the labels meanwhile; this is the list as it is now.${added} Look it over and save again.`,
+    ),
+  );
   return true;
 }
 
@@ -167,13 +187,27 @@ function beginning(path) {
 }
 
 function addForm(draft, onAdded) {
-  const category = h('select', { 'aria-label': 'Category of the new label', onchange: check }, CATEGORIES.map(({ id, title }) => h('option', { value: id }, title)));
-  const field = h('input', { type: 'text', autocomplete: 'off', placeholder: 'Name', 'aria-label': 'Name of the new label', oninput: check });
+  const category = h(
+    'select',
+    { 'aria-label': 'Category of the new label', onchange: check },
+    CATEGORIES.map(({ id, title }) => h('option', { value: id }, title)),
+  );
+  const field = h('input', {
+    type: 'text',
+    autocomplete: 'off',
+    placeholder: 'Name',
+    'aria-label': 'Name of the new label',
+    oninput: check,
+  });
   const problem = h('p.problem', { role: 'alert' });
   const button = h('button', { type: 'submit', disabled: true }, 'Add');
 
   function found() {
-    return labelProblem(field.value.trim(), category.value, draft.rows.map((row) => row.label));
+    return labelProblem(
+      field.value.trim(),
+      category.value,
+      draft.rows.map((row) => row.label),
+    );
   }
 
   function check() {
@@ -194,7 +228,13 @@ function addForm(draft, onAdded) {
     onAdded();
   }
 
-  return h('form', { onsubmit: submit }, h('h3', {}, 'Add a label'), h('div.add-line', {}, field, category, button), problem);
+  return h(
+    'form',
+    { onsubmit: submit },
+    h('h3', {}, 'Add a label'),
+    h('div.add-line', {}, field, category, button),
+    problem,
+  );
 }
 
 function codeState(draft, code) {

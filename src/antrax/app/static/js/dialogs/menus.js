@@ -12,11 +12,18 @@ import { toast, toastError } from '../core/toast.js';
 
 const MANY = 8; // experiments, from which on a field helps to find one
 const FILTERS = {
-  '': 'All labels', '=new': 'Not in the training set', '=unclassified': 'Not classified', '=ids': 'Any ID', '=noids': 'Without an ID',
+  '': 'All labels',
+  '=new': 'Not in the training set',
+  '=unclassified': 'Not classified',
+  '=ids': 'Any ID',
+  '=noids': 'Without an ID',
 };
 const NONE_OF = {
-  '': 'no tracklet with images', '=new': 'no tracklet that is not in the training set', '=unclassified': 'no tracklet that is not classified',
-  '=ids': 'no tracklet with an ID', '=noids': 'no tracklet classified without an ID',
+  '': 'no tracklet with images',
+  '=new': 'no tracklet that is not in the training set',
+  '=unclassified': 'no tracklet that is not classified',
+  '=ids': 'no tracklet with an ID',
+  '=noids': 'no tracklet classified without an ID',
 };
 
 /** Sets them up. Called once. */
@@ -47,7 +54,11 @@ function render() {
   };
   if (!overview) return;
   for (const id of ['open-tracklets', 'open-order']) byId(id).disabled = !overview.movies.length;
-  set('open-experiment', [overview.experiment, h('span.faint', {}, ` / ${overview.session}`)], `${overview.path} (Shift+E)`);
+  set(
+    'open-experiment',
+    [overview.experiment, h('span.faint', {}, ` / ${overview.session}`)],
+    `${overview.path} (Shift+E)`,
+  );
   const filter = filterTitle(view);
   if (!overview.movies.length) {
     set('open-tracklets', 'none', 'There are no images');
@@ -58,7 +69,11 @@ function render() {
 }
 
 function filterTitle({ movie, label, colony }) {
-  const parts = [movie === null ? 'All movies' : `Movie ${movie}`, label && (FILTERS[label] ?? label), colony && `Colony ${colony}`];
+  const parts = [
+    movie === null ? 'All movies' : `Movie ${movie}`,
+    label && (FILTERS[label] ?? label),
+    colony && `Colony ${colony}`,
+  ];
   return parts.filter(Boolean).join(' · ');
 }
 
@@ -69,7 +84,8 @@ function noneSentence({ movie, label, colony }) {
 }
 
 /** The server ranks by what is known now, and keeps a list as it is for its seed: picked again, it is to be made anew. */
-const anew = (change) => (change.order === 'useful' || change.label === '=new' ? { ...change, seed: randomSeed() } : change);
+const anew = (change) =>
+  change.order === 'useful' || change.label === '=new' ? { ...change, seed: randomSeed() } : change;
 
 // ---- which tracklets ---------------------------------------------------------------------------------------------------------
 
@@ -77,11 +93,26 @@ function openTracklets() {
   if (!app.overview?.movies.length) return;
   let counts = null;
   let problem = null;
-  const menu = openMenu(byId('open-tracklets'), () => [
-    h('div.menu-columns', {}, movieColumn(pick), labelColumn(counts, pick), app.overview.colonies.length > 0 && colonyColumn(pick)),
-    h('div.menu-foot', {}, problem ? h('span.warn', { role: 'alert' }, problem) : plural(browse.count, 'tracklet'),
-      h('span.grow'), h('span.faint', {}, h('kbd', {}, '↑'), h('kbd', {}, '↓'), h('kbd', {}, '←'), h('kbd', {}, '→'), ' Enter')),
-  ], { key: 'Shift+T' });
+  const menu = openMenu(
+    byId('open-tracklets'),
+    () => [
+      h(
+        'div.menu-columns',
+        {},
+        movieColumn(pick),
+        labelColumn(counts, pick),
+        app.overview.colonies.length > 0 && colonyColumn(pick),
+      ),
+      h(
+        'div.menu-foot',
+        {},
+        problem ? h('span.warn', { role: 'alert' }, problem) : plural(browse.count, 'tracklet'),
+        h('span.grow'),
+        h('span.faint', {}, h('kbd', {}, '↑'), h('kbd', {}, '↓'), h('kbd', {}, '←'), h('kbd', {}, '→'), ' Enter'),
+      ),
+    ],
+    { key: 'Shift+T' },
+  );
   if (!menu) return;
   let counted; // the movie whose labels are counted
   countLabels();
@@ -120,40 +151,66 @@ function column(title, ...content) {
 function movieColumn(pick) {
   const { view } = browse;
   const { movies, without_stack: without } = app.overview;
-  return column('Movie',
+  return column(
+    'Movie',
     menuItem({ title: 'All movies', checked: view.movie === null, run: () => pick({ movie: null }) }),
-    movies.map(({ movie, name, classified }) => menuItem({
-      title: `Movie ${movie}`, small: name, hint: name, checked: view.movie === movie,
-      faint: app.overview.classified && !classified, run: () => pick({ movie }),
-    })),
-    without > 0 && h('p.menu-note', {}, `${plural(without, 'movie')} without images`));
+    movies.map(({ movie, name, classified }) =>
+      menuItem({
+        title: `Movie ${movie}`,
+        small: name,
+        hint: name,
+        checked: view.movie === movie,
+        faint: app.overview.classified && !classified,
+        run: () => pick({ movie }),
+      }),
+    ),
+    without > 0 && h('p.menu-note', {}, `${plural(without, 'movie')} without images`),
+  );
 }
 
 function labelColumn(counts, pick) {
   const { view } = browse;
   const { classified, categories } = app.overview;
-  const item = (label, note, faint = false) => menuItem({
-    title: FILTERS[label] ?? label, note, faint, checked: view.label === label, run: () => pick({ label }),
-  });
+  const item = (label, note, faint = false) =>
+    menuItem({
+      title: FILTERS[label] ?? label,
+      note,
+      faint,
+      checked: view.label === label,
+      run: () => pick({ label }),
+    });
   const known = new Set(categories.flatMap(({ labels }) => labels));
   const others = Object.keys(counts?.labels ?? {}).filter((label) => !known.has(label));
   const number = (label) => (counts ? count(counts.labels[label] ?? 0) : '');
-  return column('Filter by autoID',
-    item(''), item('=new'), item('=unclassified'),
-    classified ? [
-      item('=ids'), item('=noids'),
-      [...categories.map(({ labels }) => labels), others].filter((labels) => labels.length).map((labels) => [
-        h('hr'), labels.map((label) => item(label, number(label), counts && !counts.labels[label]))]),
-    ] : h('p.menu-note', {}, 'Nothing is classified yet.'));
+  return column(
+    'Filter by autoID',
+    item(''),
+    item('=new'),
+    item('=unclassified'),
+    classified
+      ? [
+          item('=ids'),
+          item('=noids'),
+          [...categories.map(({ labels }) => labels), others]
+            .filter((labels) => labels.length)
+            .map((labels) => [
+              h('hr'),
+              labels.map((label) => item(label, number(label), counts && !counts.labels[label])),
+            ]),
+        ]
+      : h('p.menu-note', {}, 'Nothing is classified yet.'),
+  );
 }
 
 function colonyColumn(pick) {
   const { view } = browse;
   const { colonies, colony_problem: problem } = app.overview;
-  return column('Colony',
+  return column(
+    'Colony',
     menuItem({ title: 'All colonies', checked: !view.colony, run: () => pick({ colony: '' }) }),
     colonies.map((colony) => menuItem({ title: colony, checked: view.colony === colony, run: () => pick({ colony }) })),
-    problem && h('p.menu-note', {}, problem));
+    problem && h('p.menu-note', {}, problem),
+  );
 }
 
 // ---- in which order ----------------------------------------------------------------------------------------------------------
@@ -164,13 +221,25 @@ function openOrder() {
     closeMenu();
     openView(anew(change)).catch(toastError);
   };
-  openMenu(byId('open-order'), () => [column('Order',
-    ORDERS.map(({ order, title, explain }) => menuItem({
-      title, small: explain, checked: browse.view.order === order,
-      run: () => (browse.view.order === order && order !== 'useful' ? closeMenu() : pick({ order })),
-    })),
-    h('hr'),
-    menuItem({ title: 'Shuffle anew', run: () => pick({ order: 'random', seed: randomSeed() }) }))], { key: 'Shift+O' });
+  openMenu(
+    byId('open-order'),
+    () => [
+      column(
+        'Order',
+        ORDERS.map(({ order, title, explain }) =>
+          menuItem({
+            title,
+            small: explain,
+            checked: browse.view.order === order,
+            run: () => (browse.view.order === order && order !== 'useful' ? closeMenu() : pick({ order })),
+          }),
+        ),
+        h('hr'),
+        menuItem({ title: 'Shuffle anew', run: () => pick({ order: 'random', seed: randomSeed() }) }),
+      ),
+    ],
+    { key: 'Shift+O' },
+  );
 }
 
 // ---- which session -----------------------------------------------------------------------------------------------------------
@@ -188,7 +257,11 @@ async function openExperiments() {
   }
   if (!menu.element.isConnected) return;
   menu.rebuild();
-  (menu.element.querySelector('input') ?? menu.element.querySelector('[aria-checked="true"]') ?? menu.element.querySelector('.menu-item'))?.focus();
+  (
+    menu.element.querySelector('input') ??
+    menu.element.querySelector('[aria-checked="true"]') ??
+    menu.element.querySelector('.menu-item')
+  )?.focus();
 
   function build() {
     if (!answer) return [h('p.menu-note', {}, problem ?? 'Looking …')];
@@ -197,14 +270,35 @@ async function openExperiments() {
     const recent = isChoice ? answer.recent.filter(({ place }) => answer.places.some(({ id }) => id === place)) : [];
     const places = answer.places.filter(fits);
     return [
-      answer.places.length > MANY && h('input.menu-search', {
-        type: 'search', placeholder: 'Find an experiment', value: wanted, 'aria-label': 'Find an experiment', oninput: search,
-      }),
-      recent.length > 0 && !wanted && column('Recent',
-        recent.slice(0, 5).map(({ place, session }) => item(answer.places.find(({ id }) => id === place), session, true))),
-      h('div.menu-column.tall', { role: 'group', 'aria-label': 'Experiments' }, places.map((place) => [
-        h('h3', { title: place.path }, place.experiment, h('span.path', {}, h('bdi', {}, place.path))), place.sessions.map((session) => item(place, session))]),
-      !places.length && h('p.menu-note', {}, 'No experiment fits.')),
+      answer.places.length > MANY &&
+        h('input.menu-search', {
+          type: 'search',
+          placeholder: 'Find an experiment',
+          value: wanted,
+          'aria-label': 'Find an experiment',
+          oninput: search,
+        }),
+      recent.length > 0 &&
+        !wanted &&
+        column(
+          'Recent',
+          recent.slice(0, 5).map(({ place, session }) =>
+            item(
+              answer.places.find(({ id }) => id === place),
+              session,
+              true,
+            ),
+          ),
+        ),
+      h(
+        'div.menu-column.tall',
+        { role: 'group', 'aria-label': 'Experiments' },
+        places.map((place) => [
+          h('h3', { title: place.path }, place.experiment, h('span.path', {}, h('bdi', {}, place.path))),
+          place.sessions.map((session) => item(place, session)),
+        ]),
+        !places.length && h('p.menu-note', {}, 'No experiment fits.'),
+      ),
     ];
   }
 
@@ -219,7 +313,8 @@ async function openExperiments() {
   function item({ id, experiment }, session, isFull = false) {
     const isOpen = api.opened?.place === id && api.opened?.session === session;
     return menuItem({
-      title: isFull ? `${experiment} / ${session}` : session, checked: isOpen,
+      title: isFull ? `${experiment} / ${session}` : session,
+      checked: isOpen,
       run: () => {
         closeMenu();
         if (!isOpen) openSession(id, session).catch(toastError);

@@ -50,7 +50,8 @@ export function initChooser() {
 }
 
 function makePanel() {
-  const button = (title, hint, run, props = {}) => h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
+  const button = (title, hint, run, props = {}) =>
+    h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
   const made = {
     typed: h('div.typed', { 'aria-live': 'polite' }),
     list: h('div.labels'),
@@ -61,11 +62,19 @@ function makePanel() {
     undo: button('Undo', 'Take the last export back (Ctrl+Z)', undo, { id: 'undo' }),
     message: h('div.last-message', { role: 'status' }),
   };
-  fill(byId('panel-label'), made.typed, made.list, h('div.actions', {},
-    made.all,
-    h('div.action-row', {}, made.select, made.unknown, made.undo),
-    h('label.check', { title: 'Shift+N' }, made.next, 'Next after export'),
-    made.message));
+  fill(
+    byId('panel-label'),
+    made.typed,
+    made.list,
+    h(
+      'div.actions',
+      {},
+      made.all,
+      h('div.action-row', {}, made.select, made.unknown, made.undo),
+      h('label.check', { title: 'Shift+N' }, made.next, 'Next after export'),
+      made.message,
+    ),
+  );
   return made;
 }
 
@@ -74,12 +83,28 @@ function makePanel() {
 function renderLabels() {
   const categories = (app.overview?.categories ?? []).filter(({ labels }) => labels.length > 0);
   const problem = app.overview?.has_labels_file ? app.overview.labels_problem : null;
-  fill(parts.list,
-    isBare() && h('div.hollow', {}, h('p', {}, problem ?? 'This session has no labels yet.'),
-      h('button.primary', { type: 'button', onclick: () => byId('open-labels').click() }, 'Add labels …')),
-    categories.map(({ category, labels }) => h('section', { 'aria-label': TITLES[category] },
-      h('h3', {}, TITLES[category] ?? category),
-      h('div.label-grid', { class: width(labels) }, labels.map((label) => labelButton(label, category))))));
+  fill(
+    parts.list,
+    isBare() &&
+      h(
+        'div.hollow',
+        {},
+        h('p', {}, problem ?? 'This session has no labels yet.'),
+        h('button.primary', { type: 'button', onclick: () => byId('open-labels').click() }, 'Add labels …'),
+      ),
+    categories.map(({ category, labels }) =>
+      h(
+        'section',
+        { 'aria-label': TITLES[category] },
+        h('h3', {}, TITLES[category] ?? category),
+        h(
+          'div.label-grid',
+          { class: width(labels) },
+          labels.map((label) => labelButton(label, category)),
+        ),
+      ),
+    ),
+  );
   renderChoice();
 }
 
@@ -95,11 +120,20 @@ function width(labels) {
 }
 
 function labelButton(label, category) {
-  return h('button.label', {
-    type: 'button', class: category, data: { label }, title: `${label}: a double click exports`, 'aria-pressed': 'false',
-    onclick: () => choose(label),
-    ondblclick: exportMain,
-  }, h('span.name', {}, label), h('span.count'));
+  return h(
+    'button.label',
+    {
+      type: 'button',
+      class: category,
+      data: { label },
+      title: `${label}: a double click exports`,
+      'aria-pressed': 'false',
+      onclick: () => choose(label),
+      ondblclick: exportMain,
+    },
+    h('span.name', {}, label),
+    h('span.count'),
+  );
 }
 
 function choose(label) {
@@ -126,8 +160,15 @@ function renderActions() {
   const { tracklet } = app;
   const chosen = frames.selection.length;
   const as = label ? [' as ', h('b', {}, label)] : ' …';
-  const isThere = !frames.isOpen && label !== null && tracklet?.images > 0 && tracklet.frame_labels?.[label]?.length === tracklet.images;
-  fill(parts.all, h('span', {}, isThere ? whereItIs(tracklet, label) : [frames.isOpen ? 'Export chosen' : 'Export all', as]));
+  const isThere =
+    !frames.isOpen &&
+    label !== null &&
+    tracklet?.images > 0 &&
+    tracklet.frame_labels?.[label]?.length === tracklet.images;
+  fill(
+    parts.all,
+    h('span', {}, isThere ? whereItIs(tracklet, label) : [frames.isOpen ? 'Export chosen' : 'Export all', as]),
+  );
   parts.all.classList.toggle('primary', !isThere);
   parts.all.disabled = !label || !tracklet?.images || (frames.isOpen && !chosen);
   parts.all.title = !label ? 'Choose a label first' : isThere ? 'There is nothing to add. Enter goes on.' : 'Enter';
@@ -190,7 +231,10 @@ function type(sign) {
 }
 
 function chooseTyped() {
-  const names = app.labels().map(({ label }) => label).filter((name) => name.toLowerCase().startsWith(buffer));
+  const names = app
+    .labels()
+    .map(({ label }) => label)
+    .filter((name) => name.toLowerCase().startsWith(buffer));
   const label = names.find((name) => name.toLowerCase() === buffer) ?? names[0];
   isMisfit = !label;
   choose(label ?? null); // never the label of what was typed before: nobody means that
@@ -227,8 +271,12 @@ function renderTyped() {
   } else if (buffer) {
     fill(parts.typed, h('b', {}, buffer), h('span.note', {}, 'no label begins so'));
   } else if (label) {
-    fill(parts.typed, h('span.swatch', { class: app.categoryOf(label) }), h('b', {}, label),
-      h('span.note', {}, isTouched ? '' : whySuggested(label)));
+    fill(
+      parts.typed,
+      h('span.swatch', { class: app.categoryOf(label) }),
+      h('b', {}, label),
+      h('span.note', {}, isTouched ? '' : whySuggested(label)),
+    );
   } else {
     fill(parts.typed, h('span.note', {}, 'Type a label, or choose one'));
   }
@@ -314,8 +362,10 @@ async function send(info, chosen, label) {
   } catch (error) {
     const what = chosen ? `${plural(chosen.length, 'image')} of ${tracklet}` : tracklet;
     // Images that took the place of others must be looked at before anybody can say what they show.
-    const action = error.status === REPLACED
-      ? { title: 'Look at it', run: () => lookAgain(tracklet) } : { title: 'Try again', run: () => send(info, chosen, label) };
+    const action =
+      error.status === REPLACED
+        ? { title: 'Look at it', run: () => lookAgain(tracklet) }
+        : { title: 'Try again', run: () => send(info, chosen, label) };
     toast(`${what} not exported: ${error.message}`, { kind: 'error', sticky: true, action });
     if (error.status === undefined) console.error(error);
   }
@@ -345,22 +395,33 @@ function say(text, { tracklet = null, folder = null, kind }) {
   lastMessage = { text: sentence(text), tracklet, folder, kind };
   renderMessage();
   if (shownPanel() === 'label') return;
-  toast(lastMessage.text, { kind: 'ok', action: tracklet && { title: 'Go back to it', run: () => app.goTo(tracklet) } });
+  toast(lastMessage.text, {
+    kind: 'ok',
+    action: tracklet && { title: 'Go back to it', run: () => app.goTo(tracklet) },
+  });
 }
 
 function renderMessage() {
   const pending = pendingExports();
   const { text, tracklet, folder, kind } = lastMessage ?? {};
-  fill(parts.message,
+  fill(
+    parts.message,
     pending > 0 && h('p.pending', {}, h('span.spinner.small'), writing(pending)),
     text && h('p', { class: kind }, text),
-    tracklet && h('button.link.back', { type: 'button', title: 'Go back to it (Shift+W)', onclick: () => app.goTo(tracklet) }, tracklet),
-    folder && h('p.folder', { title: folder }, h('bdi', {}, folder)));
+    tracklet &&
+      h(
+        'button.link.back',
+        { type: 'button', title: 'Go back to it (Shift+W)', onclick: () => app.goTo(tracklet) },
+        tracklet,
+      ),
+    folder && h('p.folder', { title: folder }, h('bdi', {}, folder)),
+  );
 }
 
 function writing(pending) {
   if (api.connection === 'lost') return `${plural(pending, 'export')} waiting for the server …`;
-  if (api.connection === 'refused') return `${plural(pending, 'export')} waiting here: open the app’s new address in a NEW tab.`;
+  if (api.connection === 'refused')
+    return `${plural(pending, 'export')} waiting here: open the app’s new address in a NEW tab.`;
   return pending === 1 ? 'Writing …' : `Writing … ${pending} to go`;
 }
 
@@ -372,26 +433,61 @@ function toggleNext() {
 function registerKeys() {
   const group = 'Labels';
   registerKey({ key: 'b g', shown: 'b+g+…', title: 'Choose a label by typing it', group, run: () => {} });
-  registerKey({ key: ['ArrowUp', 'ArrowDown'], title: 'The label before, the next one', group, repeat: true,
-    when: () => !frames.isOpen && shownPanel() !== 'trainset', run: (event) => stepLabel(event.key === 'ArrowUp' ? -1 : 1) });
+  registerKey({
+    key: ['ArrowUp', 'ArrowDown'],
+    title: 'The label before, the next one',
+    group,
+    repeat: true,
+    when: () => !frames.isOpen && shownPanel() !== 'trainset',
+    run: (event) => stepLabel(event.key === 'ArrowUp' ? -1 : 1),
+  });
   registerKey({ key: 'Enter', title: 'Export all, or the chosen ones', group, run: exportByKey });
-  registerKey({ key: 'Shift+U', title: 'Export the chosen frames as Unknown', group: 'Select frames', when: () => frames.isOpen, run: exportUnknown });
-  registerKey({ key: 'Backspace', title: 'Correct what was typed', group, when: () => buffer !== '', run: () => {
-    setTyped(buffer.slice(0, -1));
-    if (buffer) chooseTyped();
-  } });
+  registerKey({
+    key: 'Shift+U',
+    title: 'Export the chosen frames as Unknown',
+    group: 'Select frames',
+    when: () => frames.isOpen,
+    run: exportUnknown,
+  });
+  registerKey({
+    key: 'Backspace',
+    title: 'Correct what was typed',
+    group,
+    when: () => buffer !== '',
+    run: () => {
+      setTyped(buffer.slice(0, -1));
+      if (buffer) chooseTyped();
+    },
+  });
   // In the panel Check it takes back a mark: what one does not see must not be undone.
   registerKey({ key: 'Ctrl+Z', title: 'Undo the last export', group, when: () => shownPanel() !== 'check', run: undo });
-  registerKey({ key: 'Shift+W', title: 'Go back to the tracklet exported last', group, when: () => Boolean(lastMessage?.tracklet), run: () => {
-    app.goTo(lastMessage.tracklet);
-  } });
-  registerKey({ key: 'Shift+N', title: 'Next after export, or not', group, when: () => shownPanel() !== 'check', run: () => {
-    toggleNext();
-    toast(preference('nextAfterExport') ? 'Goes on after an export.' : 'Stays after an export.');
-  } });
-  registerKey({ key: 'Escape', title: 'Forget what was typed; close', group, run: () => {
-    if (buffer) forgetTyped();
-    else if (frames.isOpen) closeFrames();
-    else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
-  } });
+  registerKey({
+    key: 'Shift+W',
+    title: 'Go back to the tracklet exported last',
+    group,
+    when: () => Boolean(lastMessage?.tracklet),
+    run: () => {
+      app.goTo(lastMessage.tracklet);
+    },
+  });
+  registerKey({
+    key: 'Shift+N',
+    title: 'Next after export, or not',
+    group,
+    when: () => shownPanel() !== 'check',
+    run: () => {
+      toggleNext();
+      toast(preference('nextAfterExport') ? 'Goes on after an export.' : 'Stays after an export.');
+    },
+  });
+  registerKey({
+    key: 'Escape',
+    title: 'Forget what was typed; close',
+    group,
+    run: () => {
+      if (buffer) forgetTyped();
+      else if (frames.isOpen) closeFrames();
+      else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+    },
+  });
 }

@@ -9,11 +9,17 @@ import { meter, percent, percentNumber, roundEnd, whisker } from './plots.js';
 
 const FILTERS = [
   {
-    key: 'met', value: 'random', press: 'Shift+M', title: 'Only met at random',
+    key: 'met',
+    value: 'random',
+    press: 'Shift+M',
+    title: 'Only met at random',
     explain: 'Tracklets met in any other order are a biased sample.',
   },
   {
-    key: 'seen', value: 'unseen', press: 'Shift+S', title: 'Only unseen',
+    key: 'seen',
+    value: 'unseen',
+    press: 'Shift+S',
+    title: 'Only unseen',
     explain: 'Without tracklets of the training set: the classifier knows those.',
   },
 ];
@@ -22,7 +28,8 @@ const UNITS = {
   tracklets: 'Each tracklet counts once',
   frames: 'Each tracklet counts as often as it has images',
 };
-const INTERVAL = '95 % interval: in nineteen of twenty such sets of checks, the true rate lies within. More checks make it narrower.';
+const INTERVAL =
+  '95 % interval: in nineteen of twenty such sets of checks, the true rate lies within. More checks make it narrower.';
 
 /** @type {Required<import('messages').RatesRequest>} */
 const filter = { met: 'all', seen: 'all' };
@@ -53,7 +60,8 @@ export function ratesView() {
  * @param {() => boolean} when
  */
 export function registerRateKeys(when) {
-  for (const { key, press, title } of FILTERS) registerKey({ key: press, title, group: 'Check', when, run: () => boxes[key].click() });
+  for (const { key, press, title } of FILTERS)
+    registerKey({ key: press, title, group: 'Check', when, run: () => boxes[key].click() });
 }
 
 /** Empty the statistics: they are of another session. */
@@ -102,7 +110,12 @@ function draw(rates) {
   fill(
     figures,
     h('p.rates-outlook', {}, rates.more_checks_text),
-    rates.notes.length > 0 && h('ul.rates-notes', {}, rates.notes.map((note) => h('li.hint', {}, note))),
+    rates.notes.length > 0 &&
+      h(
+        'ul.rates-notes',
+        {},
+        rates.notes.map((note) => h('li.hint', {}, note)),
+      ),
     assignment(rates.assignment),
     rateGroup(rates.rows.filter((row) => !isMissed(row))),
     rateGroup(rates.rows.filter(isMissed)),
@@ -110,7 +123,9 @@ function draw(rates) {
 }
 
 function summary({ checked }) {
-  return checked ? plural(checked, 'tracklet') + ' checked' : 'No checks yet. Go through tracklets in random order and mark them.';
+  return checked
+    ? plural(checked, 'tracklet') + ' checked'
+    : 'No checks yet. Go through tracklets in random order and mark them.';
 }
 
 function assignment({ tracklets, frames }) {
@@ -125,8 +140,12 @@ function assignment({ tracklets, frames }) {
   return h(
     'div',
     { class: 'rate' },
-    h('div.rate-head', { title: 'How many of all classified tracklets got an ID. This is counted, not estimated from checks.' },
-      h('span', {}, 'Got an ID'), h('span.rate-count', {}, 'counted over all')),
+    h(
+      'div.rate-head',
+      { title: 'How many of all classified tracklets got an ID. This is counted, not estimated from checks.' },
+      h('span', {}, 'Got an ID'),
+      h('span.rate-count', {}, 'counted over all'),
+    ),
     line('tracklets', tracklets),
     line('frames', frames),
   );
@@ -136,7 +155,12 @@ function assignment({ tracklets, frames }) {
 function rateGroup(rows) {
   const drawn = rows.filter((row) => row.rate !== null);
   const end = roundEnd(drawn.flatMap((row) => [row.high, row.frame_high ?? 0]));
-  return h('div.rate-group', {}, drawn.length > 0 && axis(end), rows.map((row) => rateRow(row, end)));
+  return h(
+    'div.rate-group',
+    {},
+    drawn.length > 0 && axis(end),
+    rows.map((row) => rateRow(row, end)),
+  );
 }
 
 function rateRow(row, end) {
@@ -156,12 +180,7 @@ function rateRow(row, end) {
   return h(
     'div',
     { class: 'rate' },
-    h(
-      'div',
-      { class: 'rate-head' },
-      h('span', {}, row.title),
-      h('span.rate-count', {}, countText(row)),
-    ),
+    h('div', { class: 'rate-head' }, h('span', {}, row.title), h('span.rate-count', {}, countText(row))),
     h('p.rate-explain', {}, row.explain),
     row.rate !== null && line('tracklets', row.rate, row.low, row.high),
     row.rate !== null && row.frame_rate !== null && line('frames', row.frame_rate, row.frame_low, row.frame_high),

@@ -51,13 +51,20 @@ export function init() {
     key: 'Shift+X',
     title: 'Examples of the chosen label',
     group: 'Panels and menus',
-    run: () => (app.selectedLabel ? openGallery(app.selectedLabel) : toast('Choose a label first: this shows its examples.')),
+    run: () =>
+      app.selectedLabel ? openGallery(app.selectedLabel) : toast('Choose a label first: this shows its examples.'),
   });
   const isShown = () => shownPanel() === 'trainset';
-  registerKey({ key: 'Shift+S', title: 'Labels as listed, or fewest first', group: TITLE, when: isShown, run: () => {
-    sort = sort === 'order' ? 'fewest' : 'order';
-    if (set) draw();
-  } });
+  registerKey({
+    key: 'Shift+S',
+    title: 'Labels as listed, or fewest first',
+    group: TITLE,
+    when: isShown,
+    run: () => {
+      sort = sort === 'order' ? 'fewest' : 'order';
+      if (set) draw();
+    },
+  });
   registerKey({
     key: ['ArrowUp', 'ArrowDown'],
     title: 'To its labels; Enter shows the examples of one',
@@ -99,16 +106,32 @@ function draw() {
     h(
       'header.set-head',
       {},
-      h('p.set-total', {}, h('strong', {}, plural(set.examples, 'example')), ' of ', h('strong', {}, plural(set.tracklets, 'tracklet'))),
-      set.without.length > 0 && set.examples > 0 && h('p.set-without', {}, `${plural(set.without.length, 'label')} without any`),
+      h(
+        'p.set-total',
+        {},
+        h('strong', {}, plural(set.examples, 'example')),
+        ' of ',
+        h('strong', {}, plural(set.tracklets, 'tracklet')),
+      ),
+      set.without.length > 0 &&
+        set.examples > 0 &&
+        h('p.set-without', {}, `${plural(set.without.length, 'label')} without any`),
       h('p.set-folder', { title: set.folder }, h('bdi', {}, set.folder)),
     ),
     set.examples === 0 && beginning(),
     remarks(),
     set.labels.length > 0 &&
-      h('div.set-head-line', {}, segments(), ['examples', 'tracklets'].map((title) =>
-        h('span.set-column', { 'aria-hidden': 'true' }, title))),
-    h('ul.set-list', {}, sorted().map((row) => h('li', {}, rowButton(row, most)))),
+      h(
+        'div.set-head-line',
+        {},
+        segments(),
+        ['examples', 'tracklets'].map((title) => h('span.set-column', { 'aria-hidden': 'true' }, title)),
+      ),
+    h(
+      'ul.set-list',
+      {},
+      sorted().map((row) => h('li', {}, rowButton(row, most))),
+    ),
   );
   reach(panel.querySelector('.set-row:enabled'));
   if (focused) [...panel.querySelectorAll('.set-row')].find((row) => row.dataset.label === focused)?.focus();
@@ -129,30 +152,46 @@ function remarks() {
   const { imbalance, hints } = set;
   const lines = [...hints];
   if (imbalance?.ratio >= WORTH_SAYING) {
-    lines.push(`${imbalance.largest} has ${count(Math.round(imbalance.ratio))} times as many examples as ${imbalance.smallest}.`);
+    lines.push(
+      `${imbalance.largest} has ${count(Math.round(imbalance.ratio))} times as many examples as ${imbalance.smallest}.`,
+    );
   }
-  return lines.length > 0 && h('ul.notes', {}, lines.map((line) => h('li', {}, line)));
+  return (
+    lines.length > 0 &&
+    h(
+      'ul.notes',
+      {},
+      lines.map((line) => h('li', {}, line)),
+    )
+  );
 }
 
 function segments() {
-  return h('div.segmented', { role: 'group', 'aria-label': 'Order of the labels' }, SORTS.map(({ value, title }) =>
-    h(
-      'button',
-      {
-        type: 'button',
-        'aria-pressed': String(value === sort),
-        title: 'Shift+S',
-        onclick: () => {
-          sort = value;
-          draw();
+  return h(
+    'div.segmented',
+    { role: 'group', 'aria-label': 'Order of the labels' },
+    SORTS.map(({ value, title }) =>
+      h(
+        'button',
+        {
+          type: 'button',
+          'aria-pressed': String(value === sort),
+          title: 'Shift+S',
+          onclick: () => {
+            sort = value;
+            draw();
+          },
         },
-      },
-      title,
-    )));
+        title,
+      ),
+    ),
+  );
 }
 
 function sorted() {
-  return sort === 'order' ? set.labels : [...set.labels].sort((a, b) => a.examples - b.examples || a.tracklets - b.tracklets);
+  return sort === 'order'
+    ? set.labels
+    : [...set.labels].sort((a, b) => a.examples - b.examples || a.tracklets - b.tracklets);
 }
 
 function rowButton({ label, category, listed, examples, tracklets }, most) {
@@ -164,7 +203,9 @@ function rowButton({ label, category, listed, examples, tracklets }, most) {
       class: isEmpty && 'without',
       data: { label },
       disabled: isEmpty,
-      'aria-label': isEmpty ? `${label}: no examples` : `${label}: ${plural(examples, 'example')} of ${plural(tracklets, 'tracklet')}. Show them`,
+      'aria-label': isEmpty
+        ? `${label}: no examples`
+        : `${label}: ${plural(examples, 'example')} of ${plural(tracklets, 'tracklet')}. Show them`,
       onclick: () => openGallery(label),
     },
     h('span.swatch', { class: category }),

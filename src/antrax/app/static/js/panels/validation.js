@@ -86,12 +86,30 @@ export function init() {
       run: () => mark(app.tracklet.verdicts[i].verdict),
     });
   }
-  registerKey({ key: '0', title: 'Take the mark back', group: 'Check', when: () => isOpen() && Boolean(app.tracklet?.mark), run: () => mark(null) });
-  registerKey({ key: 'Ctrl+Z', title: 'Take your last mark back, wherever it was', group: 'Check', when: isOpen, run: takeLastBack });
-  registerKey({ key: 'Shift+N', title: 'Next after a mark, or not', group: 'Check', when: isOpen, run: () => {
-    next.checked = !next.checked;
-    prefer('nextAfterMark', next.checked);
-  } });
+  registerKey({
+    key: '0',
+    title: 'Take the mark back',
+    group: 'Check',
+    when: () => isOpen() && Boolean(app.tracklet?.mark),
+    run: () => mark(null),
+  });
+  registerKey({
+    key: 'Ctrl+Z',
+    title: 'Take your last mark back, wherever it was',
+    group: 'Check',
+    when: isOpen,
+    run: takeLastBack,
+  });
+  registerKey({
+    key: 'Shift+N',
+    title: 'Next after a mark, or not',
+    group: 'Check',
+    when: isOpen,
+    run: () => {
+      next.checked = !next.checked;
+      prefer('nextAfterMark', next.checked);
+    },
+  });
   registerRateKeys(isOpen);
 }
 
@@ -116,7 +134,10 @@ function draw() {
   options.hidden = info.verdicts.length === 0;
   const focused = [...buttons.children].indexOf(document.activeElement);
   fill(target, describe(info));
-  fill(buttons, info.verdicts.map((each) => verdictButton(each, info.mark?.verdict === each.verdict)));
+  fill(
+    buttons,
+    info.verdicts.map((each) => verdictButton(each, info.mark?.verdict === each.verdict)),
+  );
   buttons.children[focused]?.focus();
   drawHistory(info.history);
 }
@@ -124,12 +145,17 @@ function draw() {
 /** @param {import('messages').Tracklet} info */
 function describe(info) {
   if (info.label === null) {
-    return h('p.hint', {}, 'This tracklet is not classified yet, so there is nothing to check. Train a classifier, then classify.');
+    return h(
+      'p.hint',
+      {},
+      'This tracklet is not classified yet, so there is nothing to check. Train a classifier, then classify.',
+    );
   }
   return [
     h('span.check-said', {}, 'Classified as'),
     h('strong.check-label', {}, h('span', { class: `swatch ${info.category}`, 'aria-hidden': 'true' }), info.label),
-    info.mark && h('button', { type: 'button', class: 'link', onclick: () => mark(null) }, 'Take back', h('kbd', {}, '0')),
+    info.mark &&
+      h('button', { type: 'button', class: 'link', onclick: () => mark(null) }, 'Take back', h('kbd', {}, '0')),
   ];
 }
 
@@ -188,7 +214,9 @@ function write({ tracklet, label, mark: before }, verdict, trueLabel) {
   // The label that was judged goes along: results that changed meanwhile must not get a mark meant for the old ones.
   const body = { tracklet, label, verdict, true_label: trueLabel, met: app.met, who: who.name };
   const time = new Date().toISOString();
-  patch(tracklet, { mark: verdict && { verdict, title: '', label, true_label: trueLabel, who: who.name, time, current: true } });
+  patch(tracklet, {
+    mark: verdict && { verdict, title: '', label, true_label: trueLabel, who: who.name, time, current: true },
+  });
   sending = sending.then(async () => {
     try {
       const answer = await api.tell('mark', body, within);
@@ -235,7 +263,13 @@ function askTruth(info, verdict) {
     if (label) write(info, verdict, label);
     goOn();
   };
-  const field = labelField({ labels: candidates(info), name: 'True label', placeholder: 'Which one is it?', onChoose: done, onCancel: () => done('') });
+  const field = labelField({
+    labels: candidates(info),
+    name: 'True label',
+    placeholder: 'Which one is it?',
+    onChoose: done,
+    onCancel: () => done(''),
+  });
   fill(
     prompt,
     field.node,
@@ -294,7 +328,11 @@ function historyRow({ title, verdict, true_label: trueLabel, label, who: person,
     'li',
     { class: current ? 'mark-row' : 'mark-row earlier' },
     h('span.mark-said', {}, verdict ? title : 'Taken back', trueLabel && ` → ${trueLabel}`),
-    h('span.mark-by', {}, [!current && `as ${label}, earlier classification`, person, age(time)].filter(Boolean).join(' · ')),
+    h(
+      'span.mark-by',
+      {},
+      [!current && `as ${label}, earlier classification`, person, age(time)].filter(Boolean).join(' · '),
+    ),
   );
 }
 

@@ -64,7 +64,13 @@ export function openFrames(i = 0) {
   byId('main').append(bar.element);
   emit('frames'); // before the layout is measured: the other parts make room
   const large = Math.max(1, Math.ceil((SCALE * 56) / info.size));
-  montage.show({ count: info.images, size: info.size, url: address, marks: marksOf(info), scale: info.images > 24 ? large : 'fit' });
+  montage.show({
+    count: info.images,
+    size: info.size,
+    url: address,
+    marks: marksOf(info),
+    scale: info.images > 24 ? large : 'fit',
+  });
   montage.setBackground(byId('montage').dataset.background ?? 'white');
   byId('frames-all').focus({ preventScroll: true });
   montage.setCursor(i);
@@ -93,13 +99,20 @@ function renderOne() {
   const labels = labelsOfImages(info).get(i);
   const row = (term, ...text) => h('div', {}, h('dt', {}, term), h('dd', {}, text));
   const probabilities = info.strip
-    ? info.strip.labels.map((label, n) => label && row(label, `${valueAt(info.strip.values[n], i, info.images)} %`)) : null;
-  fill(byId('frames-facts'), h('dl.facts', {},
-    row('Image', h('b', {}, count(i + 1)), ` of ${count(info.images)}`),
-    info.frames_known && row('Frame', count(info.first + i)),
-    probabilities,
-    info.best_frame === i + 1 && info.category === 'ant' && row('Shows', `${info.label} best`),
-    row('Training set', labels ? labels.join(', ') : '–')));
+    ? info.strip.labels.map((label, n) => label && row(label, `${valueAt(info.strip.values[n], i, info.images)} %`))
+    : null;
+  fill(
+    byId('frames-facts'),
+    h(
+      'dl.facts',
+      {},
+      row('Image', h('b', {}, count(i + 1)), ` of ${count(info.images)}`),
+      info.frames_known && row('Frame', count(info.first + i)),
+      probabilities,
+      info.best_frame === i + 1 && info.category === 'ant' && row('Shows', `${info.label} best`),
+      row('Training set', labels ? labels.join(', ') : '–'),
+    ),
+  );
   bar.where.textContent = `${count(i + 1)} of ${count(info.images)}`;
   paintOne(i);
 }
@@ -120,26 +133,54 @@ function paintOne(i) {
   context.fillRect(0, 0, canvas.width, canvas.height);
   if (sheet) {
     const n = i % PER_SHEET;
-    context.drawImage(sheet, (n % PER_ROW) * size, Math.floor(n / PER_ROW) * size, size, size, 0, 0, canvas.width, canvas.height);
+    context.drawImage(
+      sheet,
+      (n % PER_ROW) * size,
+      Math.floor(n / PER_ROW) * size,
+      size,
+      size,
+      0,
+      0,
+      canvas.width,
+      canvas.height,
+    );
   } else {
-    loadSheet(url).then(() => montage?.cursor === i && address(i - (i % PER_SHEET)) === url && paintOne(i), () => {});
+    loadSheet(url).then(
+      () => montage?.cursor === i && address(i - (i % PER_SHEET)) === url && paintOne(i),
+      () => {},
+    );
   }
 }
 
 // ---- the bar under it ----------------------------------------------------------------------------------------------------------
 
 function makeBar() {
-  const button = (title, hint, run, props = {}) => h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
+  const button = (title, hint, run, props = {}) =>
+    h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
   const where = button('', 'Go to… (Shift+G)', askNumber, { class: 'where' });
   const chosen = h('span.chosen', { 'aria-live': 'polite' });
   const none = button('None', 'Choose none (Shift+A)', () => frames.clear());
-  const element = h('footer.frames-bar', {},
-    h('div.group', {}, button('← Previous', 'The image before (←)', () => montage.setCursor(montage.cursor - 1)), where,
-      button('Next image →', 'The image after (→)', () => montage.setCursor(montage.cursor + 1))),
-    h('div.grow'), chosen,
-    h('div.segmented', { role: 'group', 'aria-label': 'Choose' },
-      button('All', 'Choose all (Ctrl+A)', selectAll), button('Invert', 'Choose the others (Ctrl+I)', invert), none),
-    button('Done', 'Back to the tracklet (Esc)', closeFrames, { class: 'strong' }));
+  const element = h(
+    'footer.frames-bar',
+    {},
+    h(
+      'div.group',
+      {},
+      button('← Previous', 'The image before (←)', () => montage.setCursor(montage.cursor - 1)),
+      where,
+      button('Next image →', 'The image after (→)', () => montage.setCursor(montage.cursor + 1)),
+    ),
+    h('div.grow'),
+    chosen,
+    h(
+      'div.segmented',
+      { role: 'group', 'aria-label': 'Choose' },
+      button('All', 'Choose all (Ctrl+A)', selectAll),
+      button('Invert', 'Choose the others (Ctrl+I)', invert),
+      none,
+    ),
+    button('Done', 'Back to the tracklet (Esc)', closeFrames, { class: 'strong' }),
+  );
   return { element, where, chosen, none };
 }
 
@@ -160,7 +201,11 @@ function invert() {
 
 async function askNumber() {
   const answer = await askLine({
-    title: 'Go to', label: `Number of the image, 1 to ${count(info.images)}`, action: 'Go', value: String(montage.cursor + 1), numeric: true,
+    title: 'Go to',
+    label: `Number of the image, 1 to ${count(info.images)}`,
+    action: 'Go',
+    value: String(montage.cursor + 1),
+    numeric: true,
   });
   const number = Number(answer?.replaceAll(',', ''));
   if (!answer || !frames.isOpen) return;
@@ -175,12 +220,30 @@ export function initFrames() {
   const group = 'Select frames';
   const when = () => frames.isOpen;
   const pass = (event) => montage.handleKey(event);
-  registerKey({ key: 'Space', title: 'Select frames', group: 'Labels', when: () => !frames.isOpen, run: () => openFrames() });
+  registerKey({
+    key: 'Space',
+    title: 'Select frames',
+    group: 'Labels',
+    when: () => !frames.isOpen,
+    run: () => openFrames(),
+  });
   const move = { group, when, repeat: true, run: pass };
   registerKey({ ...move, key: ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'], shown: '←+→+↑+↓', title: 'Move' });
-  registerKey({ ...move, key: ['Home', 'End', 'PageUp', 'PageDown'], shown: 'Home+End+Page ↑+Page ↓', title: 'Move far' });
-  registerKey({ key: ['Shift+ArrowLeft', 'Shift+ArrowRight', 'Shift+ArrowUp', 'Shift+ArrowDown', 'Shift+Home', 'Shift+End'],
-    shown: 'Shift+→', title: 'Choose what is passed', group, when, repeat: true, run: pass });
+  registerKey({
+    ...move,
+    key: ['Home', 'End', 'PageUp', 'PageDown'],
+    shown: 'Home+End+Page ↑+Page ↓',
+    title: 'Move far',
+  });
+  registerKey({
+    key: ['Shift+ArrowLeft', 'Shift+ArrowRight', 'Shift+ArrowUp', 'Shift+ArrowDown', 'Shift+Home', 'Shift+End'],
+    shown: 'Shift+→',
+    title: 'Choose what is passed',
+    group,
+    when,
+    repeat: true,
+    run: pass,
+  });
   registerKey({ key: 'Space', title: 'Choose the image, or not', group, when, run: pass });
   registerKey({ key: 'Ctrl+A', title: 'Choose all', group, when, run: selectAll });
   registerKey({ key: 'Shift+A', title: 'Choose none', group, when, run: () => frames.clear() });

@@ -41,11 +41,19 @@ export function arrange({ count, size, scale }, width, height, ratio) {
     return { factor, cell, columns, rows, total: rows * (cell + gap) - gap + 2 * pad };
   };
   const least = Math.ceil((count > MANY ? 1 : SMALLEST) * ratio);
-  let grid = scale === 'fit' ? fit(inRows, least, size, width - 2 * pad, height, ratio) : inRows(Math.max(1, Math.round(scale * ratio)));
+  let grid =
+    scale === 'fit'
+      ? fit(inRows, least, size, width - 2 * pad, height, ratio)
+      : inRows(Math.max(1, Math.round(scale * ratio)));
   while (grid.factor > 1 && grid.total > TALLEST * ratio) grid = inRows(grid.factor - 1);
   const wide = grid.columns * (grid.cell + gap) - gap;
   return {
-    ...grid, ratio, gap, width, height, pitch: grid.cell + gap,
+    ...grid,
+    ratio,
+    gap,
+    width,
+    height,
+    pitch: grid.cell + gap,
     left: Math.max(pad, Math.floor((width - wide) / 2)),
     top: Math.max(pad, Math.floor((height - grid.total) / 2) + pad),
     visibleRows: Math.max(1, Math.floor((height - pad) / (grid.cell + gap))),

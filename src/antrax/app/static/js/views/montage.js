@@ -19,7 +19,10 @@ export class Montage {
    *   selectable: images can be chosen: a click adds or takes away, a drag does so with all that it passes, shift-click from the last
    *   one on. Otherwise a click activates. onActivate: click, or double click and Enter where selectable. label: what it shows, in words
    */
-  constructor(container, { selectable = false, label = 'Images', onSelect, onActivate, onCursor, onHover, onProblem } = {}) {
+  constructor(
+    container,
+    { selectable = false, label = 'Images', onSelect, onActivate, onCursor, onHover, onProblem } = {},
+  ) {
     this.container = container;
     this.options = { selectable, onSelect, onActivate, onCursor, onHover, onProblem };
     this.selection = new Set();
@@ -157,13 +160,20 @@ export class Montage {
     const { count } = this.content;
     const { columns, visibleRows } = this.grid ?? { columns: 1, visibleRows: 1 };
     const steps = {
-      ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -count, End: count,
-      PageUp: -columns * visibleRows, PageDown: columns * visibleRows,
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -columns,
+      ArrowDown: columns,
+      Home: -count,
+      End: count,
+      PageUp: -columns * visibleRows,
+      PageDown: columns * visibleRows,
     };
     const command = event.ctrlKey || event.metaKey;
     if (!count || event.altKey) return false;
     if (command && event.key.toLowerCase() === 'a') this.setSelection(Array(count).keys());
-    else if (command && event.key.toLowerCase() === 'i') this.setSelection([...Array(count).keys()].filter((i) => !this.selection.has(i)));
+    else if (command && event.key.toLowerCase() === 'i')
+      this.setSelection([...Array(count).keys()].filter((i) => !this.selection.has(i)));
     else if (command) return false;
     else if (event.key in steps) this.#step(steps[event.key], event.shiftKey);
     else if (event.key === ' ') this.toggle(this.cursor);
@@ -268,7 +278,17 @@ export class Montage {
       context.fillRect(x, y, grid.cell, grid.cell);
       if (sheet) {
         const { size } = content;
-        context.drawImage(sheet, (n % PER_ROW) * size, Math.floor(n / PER_ROW) * size, size, size, x, y, grid.cell, grid.cell);
+        context.drawImage(
+          sheet,
+          (n % PER_ROW) * size,
+          Math.floor(n / PER_ROW) * size,
+          size,
+          size,
+          x,
+          y,
+          grid.cell,
+          grid.cell,
+        );
       }
       const mark = content.marks.get(i);
       if (mark) {
@@ -385,7 +405,7 @@ export class Montage {
   #hover(i) {
     if (i === this.hovered) return;
     this.hovered = i;
-    const title = i === null ? '' : this.content.marks.get(i)?.title ?? '';
+    const title = i === null ? '' : (this.content.marks.get(i)?.title ?? '');
     this.container.title = title;
     this.options.onHover?.(i);
   }

@@ -2,7 +2,8 @@
 
 import { fill, h } from '../core/dom.js';
 
-const EXPLAIN = 'What the classifier says of single images. The confidence at the top is that of the whole tracklet, calibrated.';
+const EXPLAIN =
+  'What the classifier says of single images. The confidence at the top is that of the whole tracklet, calibrated.';
 const LINES = ['--strip-assigned', '--strip-runner-up'];
 
 /**
@@ -66,12 +67,21 @@ export class Strip {
     const { labels, values } = this.strip;
     const i = this.hovered;
     const mean = (of) => of.reduce((sum, value) => sum + value, 0) / of.length;
-    fill(this.legend,
+    fill(
+      this.legend,
       h('div.strip-title', { title: EXPLAIN }, i === null ? 'Mean of all images' : `Image ${i + 1}`),
-      labels.map((label, n) => label && h('div.strip-label', {},
-        h('span.swatch', { class: n ? 'runner-up' : 'assigned' }),
-        h('span.name', { title: label }, label),
-        h('span.value', {}, `${Math.round(i === null ? mean(values[n]) : valueAt(values[n], i, this.images))} %`))));
+      labels.map(
+        (label, n) =>
+          label &&
+          h(
+            'div.strip-label',
+            {},
+            h('span.swatch', { class: n ? 'runner-up' : 'assigned' }),
+            h('span.name', { title: label }, label),
+            h('span.value', {}, `${Math.round(i === null ? mean(values[n]) : valueAt(values[n], i, this.images))} %`),
+          ),
+      ),
+    );
   }
 
   #indexAt(event) {

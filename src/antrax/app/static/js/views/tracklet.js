@@ -72,7 +72,11 @@ function render(info) {
   document.title = `${info ? `${info.tracklet} · ` : ''}${app.overview?.experiment ?? 'antrax'}`;
   if (!info) {
     shownImages = '';
-    fill(byId('tracklet-head'), h('div.head-line', {}, h('span.head-name.faint', {}, ' ')), h('div.head-facts', {}, ' '));
+    fill(
+      byId('tracklet-head'),
+      h('div.head-line', {}, h('span.head-name.faint', {}, ' ')),
+      h('div.head-facts', {}, ' '),
+    );
     montage.show({ count: 0, url: null });
     delete byId('montage').dataset.tracklet;
     strip.show(null, 0);
@@ -90,14 +94,25 @@ function render(info) {
 function headLine(info) {
   // The confidence is that of the most probable label, which for Unknown is another one.
   const isItsOwn = info.best_label === info.label;
-  return h('div.head-line', {},
-    h('h1.head-name', { title: `${info.tracklet}\nA click copies the name`, onclick: () => copy(info.tracklet) }, info.tracklet),
+  return h(
+    'div.head-line',
+    {},
+    h(
+      'h1.head-name',
+      { title: `${info.tracklet}\nA click copies the name`, onclick: () => copy(info.tracklet) },
+      info.tracklet,
+    ),
     info.label === null
       ? h('span.badge.none', {}, 'not classified')
-      : h('span.badge', { class: info.category ?? 'none', title: scoreTitle(info) },
-        h('span.name', {}, info.label), isItsOwn && h('b', {}, chance(info.confidence))),
+      : h(
+          'span.badge',
+          { class: info.category ?? 'none', title: scoreTitle(info) },
+          h('span.name', {}, info.label),
+          isItsOwn && h('b', {}, chance(info.confidence)),
+        ),
     info.label !== null && h('span.head-next', {}, alternatives(info)),
-    info.conflicts.length > 0 && conflict(info));
+    info.conflicts.length > 0 && conflict(info),
+  );
 }
 
 /** Results of other programs have labels without confidences. */
@@ -106,7 +121,9 @@ const chance = (p) => (Number.isFinite(p) ? ` ${percent(p)}` : '');
 /** @param {import('messages').Tracklet} info */
 function scoreTitle(info) {
   const score = info.score ? `, score ${Number(info.score).toFixed(1)}` : '';
-  return info.confidence ? `Current label${score}; confidence of the whole tracklet, calibrated` : `Current label${score}`;
+  return info.confidence
+    ? `Current label${score}; confidence of the whole tracklet, calibrated`
+    : `Current label${score}`;
 }
 
 /**
@@ -125,31 +142,46 @@ function alternatives(info) {
 function conflict(info) {
   const [other] = info.conflicts;
   const more = info.conflicts.length > 1 ? ` and ${info.conflicts.length - 1} more` : '';
-  return h('button.chip.warn', {
-    type: 'button',
-    title: `At the same time ${info.conflicts.join(', ')} ${more ? 'have' : 'has'} the ID ${info.label} too. A click shows the first of them.`,
-    onclick: () => app.goTo(other),
-  }, `Also ${info.label}: ${other}${more}`);
+  return h(
+    'button.chip.warn',
+    {
+      type: 'button',
+      title: `At the same time ${info.conflicts.join(', ')} ${more ? 'have' : 'has'} the ID ${info.label} too. A click shows the first of them.`,
+      onclick: () => app.goTo(other),
+    },
+    `Also ${info.label}: ${other}${more}`,
+  );
 }
 
 /** @param {import('messages').Tracklet} info */
 function factsLine(info) {
   const range = (first, last) => (first === last ? count(first) : `${count(first)}–${count(last)}`);
   const span = info.last - info.first + 1;
-  const absolute = info.absolute_first && info.absolute_first !== info.first
-    ? `In the whole recording: ${range(info.absolute_first, info.absolute_last)}` : '';
+  const absolute =
+    info.absolute_first && info.absolute_first !== info.first
+      ? `In the whole recording: ${range(info.absolute_first, info.absolute_last)}`
+      : '';
   const left = info.frames_known ? '' : `, ${plural(span - info.images, 'frame')} left out`;
   const examples = Object.entries(info.examples);
-  return h('div.head-facts', {},
+  return h(
+    'div.head-facts',
+    {},
     h('span', { title: info.movie_name ?? '' }, `Movie ${info.movie}`),
     h('span', { title: absolute }, `${span === 1 ? 'Frame' : 'Frames'} ${range(info.first, info.last)}`),
     h('span', {}, plural(info.images, 'image'), left),
     info.seconds !== null && h('span', {}, `${info.seconds.toFixed(info.seconds < 10 ? 2 : 1)} s`),
     info.colony && h('span', {}, `Colony ${info.colony}`),
     examples.length
-      ? h('span.head-examples', {}, 'In the training set: ', examples.map(([label, n]) =>
-        h('span.chip', { class: app.categoryOf(label) ?? 'none' }, label, h('b', {}, count(n)))))
-      : h('span.faint', {}, 'Not in the training set'));
+      ? h(
+          'span.head-examples',
+          {},
+          'In the training set: ',
+          examples.map(([label, n]) =>
+            h('span.chip', { class: app.categoryOf(label) ?? 'none' }, label, h('b', {}, count(n))),
+          ),
+        )
+      : h('span.faint', {}, 'Not in the training set'),
+  );
 }
 
 async function copy(text) {
@@ -186,7 +218,12 @@ function showImages(info) {
  */
 function showEmpty(text, { busy = false, action } = {}) {
   const empty = byId('empty');
-  fill(empty, busy && h('div.spinner'), h('p', {}, text), action && h('button', { type: 'button', onclick: action.run }, action.title));
+  fill(
+    empty,
+    busy && h('div.spinner'),
+    h('p', {}, text),
+    action && h('button', { type: 'button', onclick: action.run }, action.title),
+  );
   empty.hidden = false;
 }
 
@@ -194,7 +231,8 @@ function renderMissing(error) {
   clearTimeout(waiting);
   // While the server does not answer the banner says so, and the tracklet comes when it does.
   if (error.status === 0) showEmpty('Waiting for the server …', { busy: true });
-  else if (error.status === 403) showEmpty(error.message); // and that comes by itself too
+  else if (error.status === 403)
+    showEmpty(error.message); // and that comes by itself too
   else showEmpty(error.message, { action: { title: 'Try again', run: () => goToIndex(browse.index) } });
 }
 
@@ -240,8 +278,10 @@ function shownSince() {
  */
 export function actOnTracklet(act) {
   const since = shownSince();
-  if (since === null) toast('The images are still on their way, so nothing was done. Press again when they are here.', { kind: 'warn' });
-  else if (!wasSeen(since)) toast('These images have only just appeared, so nothing was done. Look, then press again.', { kind: 'warn' });
+  if (since === null)
+    toast('The images are still on their way, so nothing was done. Press again when they are here.', { kind: 'warn' });
+  else if (!wasSeen(since))
+    toast('These images have only just appeared, so nothing was done. Look, then press again.', { kind: 'warn' });
   else act(app.tracklet);
 }
 
@@ -256,7 +296,8 @@ export function canAct() {
 // ---- the bar ---------------------------------------------------------------------------------------------------------------
 
 function makeBar() {
-  const button = (title, hint, run, props = {}) => h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
+  const button = (title, hint, run, props = {}) =>
+    h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
   const made = {
     back: button('← Back', 'Back (← or ,)', () => go(-1)),
     where: button('', 'Go to… (Shift+G)', askNumber, { class: 'where' }),
@@ -268,19 +309,24 @@ function makeBar() {
     fit: button('Fit', 'As large as lets all, or most, be seen (=)', () => setScale('fit')),
     larger: button('+', 'Larger (+)', () => zoom(1), { 'aria-label': 'Larger' }),
   };
-  fill(byId('bottombar'),
+  fill(
+    byId('bottombar'),
     h('div.group', {}, made.back, made.where, made.next),
     h('div.grow'),
     h('label.check', { title: 'Show all frames, or the first one (Shift+F)' }, made.all, 'Show all frames'),
     h('div.segmented', { role: 'group', 'aria-label': 'Background' }, made.white, made.black),
-    h('div.segmented.zoom', { role: 'group', 'aria-label': 'Zoom' }, made.smaller, made.fit, made.larger));
+    h('div.segmented.zoom', { role: 'group', 'aria-label': 'Zoom' }, made.smaller, made.fit, made.larger),
+  );
   return made;
 }
 
 function renderBar() {
   const total = browse.count;
   const at = browse.index;
-  fill(bar.where, browse.isInView ? [h('b', {}, total ? count(at + 1) : '–'), ` of ${count(total)}`] : 'not in this list');
+  fill(
+    bar.where,
+    browse.isInView ? [h('b', {}, total ? count(at + 1) : '–'), ` of ${count(total)}`] : 'not in this list',
+  );
   bar.where.disabled = !total;
   bar.back.disabled = !total || (at === 0 && browse.isInView);
   bar.next.disabled = !total || (at >= total - 1 && browse.isInView);
@@ -306,7 +352,9 @@ export function go(by) {
 async function askNumber() {
   if (!browse.count) return;
   const answer = await askLine({
-    title: 'Go to', label: `Number of the tracklet, 1 to ${count(browse.count)}, or its name`, action: 'Go',
+    title: 'Go to',
+    label: `Number of the tracklet, 1 to ${count(browse.count)}, or its name`,
+    action: 'Go',
     value: browse.isInView ? String(browse.index + 1) : '',
   });
   if (!answer) return;
@@ -343,16 +391,52 @@ function zoom(by) {
 function registerKeys() {
   const isMain = () => !frames.isOpen;
   const group = 'Tracklets';
-  registerKey({ key: ['ArrowRight', '.', 'PageDown'], title: 'Next', group, when: isMain, repeat: true, run: () => go(1) });
-  registerKey({ key: ['ArrowLeft', ',', 'PageUp'], title: 'Back', group, when: isMain, repeat: true, run: () => go(-1) });
+  registerKey({
+    key: ['ArrowRight', '.', 'PageDown'],
+    title: 'Next',
+    group,
+    when: isMain,
+    repeat: true,
+    run: () => go(1),
+  });
+  registerKey({
+    key: ['ArrowLeft', ',', 'PageUp'],
+    title: 'Back',
+    group,
+    when: isMain,
+    repeat: true,
+    run: () => go(-1),
+  });
   registerKey({ key: 'Shift+G', title: 'Go to a tracklet by number or name', group, when: isMain, run: askNumber });
   registerKey({ key: 'Shift+F', title: 'All frames, or the first one', group: 'Images', when: isMain, run: toggleAll });
   const switchBackground = () => setBackground(background() === 'white' ? 'black' : 'white');
   registerKey({ key: 'Shift+B', title: 'White or black background', group: 'Images', run: switchBackground });
   registerKey({ key: '+', title: 'Larger', group: 'Images', when: isMain, repeat: true, run: () => zoom(1) });
-  registerKey({ key: ['-', '−'], shown: '−', title: 'Smaller', group: 'Images', when: isMain, repeat: true, run: () => zoom(-1) });
+  registerKey({
+    key: ['-', '−'],
+    shown: '−',
+    title: 'Smaller',
+    group: 'Images',
+    when: isMain,
+    repeat: true,
+    run: () => zoom(-1),
+  });
   registerKey({ key: '=', title: 'Fit all', group: 'Images', when: isMain, run: () => setScale('fit') });
   const scroll = (by) => byId('montage').scrollBy({ top: by * byId('montage').clientHeight * 0.8 });
-  registerKey({ key: 'Shift+ArrowDown', title: 'Scroll the images', group: 'Images', when: isMain, repeat: true, run: () => scroll(1) });
-  registerKey({ key: 'Shift+ArrowUp', title: 'Scroll back', group: 'Images', when: isMain, repeat: true, run: () => scroll(-1) });
+  registerKey({
+    key: 'Shift+ArrowDown',
+    title: 'Scroll the images',
+    group: 'Images',
+    when: isMain,
+    repeat: true,
+    run: () => scroll(1),
+  });
+  registerKey({
+    key: 'Shift+ArrowUp',
+    title: 'Scroll back',
+    group: 'Images',
+    when: isMain,
+    repeat: true,
+    run: () => scroll(-1),
+  });
 }
