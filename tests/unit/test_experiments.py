@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from antrax.classification.run import ExperimentReport, Report
+from antrax.cli.console import show_report
 from antrax.errors import ExperimentError
 from antrax.io import experiments
 from antrax.io.experiments import experiments_below, find_experiments
@@ -191,3 +195,10 @@ def test_a_list_of_one_enormous_line_is_read_in_no_time(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("a " * 5_000_000)
     (found,) = find_experiments(tmp_path / "list.txt")
     assert found.name.startswith("a a a")
+
+
+def test_the_name_of_an_experiment_cannot_move_the_cursor_of_a_terminal(tmp_path: Path) -> None:
+    text = io.StringIO()
+    failed = ExperimentReport(tmp_path / "a\x1b[2J\nb[red]", failures=["broken"])
+    show_report(Console(file=text, force_terminal=True, color_system=None), Report([failed], 1.0, "cpu"))
+    assert "a?[2J?b[red]: 0 movies" in text.getvalue()

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -30,6 +30,11 @@ _WIDTH, _MARGIN = 80, 16
 _KINDS = {"ant": "IDs", "nonant": "non-ant", "multi": "several", "unknown": "unknown"}
 
 
+def escape(text: str) -> str:
+    """A text from outside as it may stand in a line of the console: no markup, nothing that moves the cursor."""
+    return escape_markup(printable(text))
+
+
 class ConsoleReporter(Reporter):
     """Draws on standard error, so that results on standard output can be redirected alone."""
 
@@ -39,11 +44,11 @@ class ConsoleReporter(Reporter):
 
     def say(self, message: str) -> None:
         """Print a line."""
-        self.console.print(escape(printable(message)))
+        self.console.print(escape(message))
 
     def warn(self, message: str) -> None:
         """Print a line that starts with a yellow `warning:`."""
-        self.console.print(f"[yellow]warning:[/] {escape(printable(message))}")
+        self.console.print(f"[yellow]warning:[/] {escape(message)}")
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:

@@ -227,3 +227,20 @@ def test_an_experiment_whose_drive_was_taken_away_is_not_made_anew(session: Sess
     assert not session.path.exists()
     examples.refresh()
     assert examples.counts() == {}
+
+
+def test_a_label_whose_last_image_goes_leaves_no_empty_folder_which_antrax_would_take_for_a_class(
+    session: Session, images: Images
+) -> None:
+    examples = Examples(session)
+    examples.export(tracklet(), images(5), [0], "AB", "tab")
+    folder = session.classifier_dir / "examples" / "AB"
+    examples.trash("AB", [examples.files("AB")[0].path.name], "tab")
+    assert not folder.exists()
+    examples.undo("tab")
+    assert len(list(folder.iterdir())) == 1
+    examples.move("AB", [examples.files("AB")[0].path.name], "CD", "tab")
+    assert not folder.exists()
+    examples.undo("tab")
+    examples.undo("tab")
+    assert list(folder.parent.iterdir()) == []

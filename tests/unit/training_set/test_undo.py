@@ -144,6 +144,7 @@ def test_what_comes_back_finds_another_name_where_its_own_is_taken(
     examples.export(tracklet(), images(5), [0], "AB", "tab")
     (file,) = examples.files("AB")
     examples.trash("AB", [file.path.name], "tab")
+    file.path.parent.mkdir()  # its last image has gone, and the folder with it
     Image.fromarray(blob_image(77)).save(file.path)
     examples.undo("tab")
     assert (read_example(file.path) == blob_image(77)).all()

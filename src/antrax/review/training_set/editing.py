@@ -448,7 +448,14 @@ class Examples:
                     )
 
     def _look_at(self, paths: Iterable[Path]) -> None:
-        """Notice what was done to files; not all drives give a folder a new date."""
+        """Notice what was done to files, and remove folders of labels that it left empty.
+
+        anTraX counts an empty folder as a label and fails. Not all drives give a folder a new date.
+        """
+        paths = list(paths)
+        for folder in {path.parent for path in paths if path.parent.parent == self.folder}:
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
         # what is done is done, whether it can be looked at or not
         with contextlib.suppress(TrainsetError):
             self._files.refresh({path.parent.name for path in paths if path.parent.parent == self.folder})
