@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from antrax.classification.run import ExperimentReport, Report
+from antrax.classification.report import ClassifyResult, ExperimentReport
 from antrax.cli.console import show_report
 from antrax.errors import ExperimentError
 from antrax.io import experiments
@@ -200,5 +200,5 @@ def test_a_list_of_one_enormous_line_is_read_in_no_time(tmp_path: Path) -> None:
 def test_the_name_of_an_experiment_cannot_move_the_cursor_of_a_terminal(tmp_path: Path) -> None:
     text = io.StringIO()
     failed = ExperimentReport(tmp_path / "a\x1b[2J\nb[red]", failures=["broken"])
-    show_report(Console(file=text, force_terminal=True, color_system=None), Report([failed], 1.0, "cpu"))
+    show_report(Console(file=text, force_terminal=True, color_system=None), ClassifyResult([failed], 1.0, "cpu"))
     assert "a?[2J?b[red]: 0 movies" in text.getvalue()
