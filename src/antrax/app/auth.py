@@ -1,4 +1,4 @@
-"""Who may talk to the app: nobody but the person who was shown its address.
+"""Authentication, CSRF and DNS-rebinding protection: only who knows the printed address may use the app.
 
 A web server on the loopback address can be reached by every user of the machine, and by every web page that a
 browser on it has open. Against the first stands a secret: the printed address carries a token, which is exchanged

@@ -183,14 +183,14 @@ def over_ssh(environment: Mapping[str, str]) -> bool:
 def tunnel(port: int, environment: Mapping[str, str]) -> str:
     """The command that makes the app's port one of another machine, to be typed there."""
     connection = environment.get("SSH_CONNECTION", "").split()
-    door = f"-p {connection[3]} " if len(connection) == 4 and connection[3] != "22" else ""
+    port_option = f"-p {connection[3]} " if len(connection) == 4 and connection[3] != "22" else ""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container may run as a user without a name
         user = "USER"
     # the address by which the person got here; a machine's own name often means nothing elsewhere
     here = connection[2] if len(connection) == 4 else socket.gethostname()
-    return f"ssh -N -L {port}:127.0.0.1:{port} {door}{user}@{here}"
+    return f"ssh -N -L {port}:127.0.0.1:{port} {port_option}{user}@{here}"
 
 
 def _print_welcome(url: str, port: int, environment: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""How sure is sure: what the held-out tracklets tell about a classifier's confidences. Pure numpy."""
+"""Confidence calibration and threshold selection on held-out tracklets. Pure numpy."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ DEFAULT = "small"
 
 
 @dataclass(frozen=True)
-class Rates:
+class LearningRates:
     """Largest learning rates.
 
     Parameters
@@ -42,11 +42,11 @@ class Rates:
     finishing: float
 
 
-NORMALISED = Rates(4e-3, 2e-3, 1.5e-3)
+NORMALISED = LearningRates(4e-3, 2e-3, 1.5e-3)
 # Without normalisation, a deep network learned worse at twice this (demo, 3 epochs: 38 % of images right, not 50 %).
-PLAIN = Rates(2e-3, 1e-3, 8e-4)
+PLAIN = LearningRates(2e-3, 1e-3, 8e-4)
 # What was learned from photographs is to be kept.
-FINE_TUNING = Rates(5e-4, 3e-4, 2e-4)
+FINE_TUNING = LearningRates(5e-4, 3e-4, 2e-4)
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class Architecture:
         Given the side length of the images in pixels, the number of labels and the background, returns the graph.
     initial : callable or None
         Given the graph, the background and a seed, returns the first weights; None for those of PyTorch.
-    rates : Rates
+    rates : LearningRates
         From random weights.
-    tuned : Rates or None
+    tuned : LearningRates or None
         From pre-trained weights, and in training on; None for `rates`.
     size : int or None
         Side length of the images unless another is asked for, in pixels; None for that of the first example.
@@ -92,8 +92,8 @@ class Architecture:
     name: str
     build: Callable[[int, int, Background], Graph]
     initial: Callable[[Graph, Background, int], Weights] | None = initial_weights
-    rates: Rates = NORMALISED
-    tuned: Rates | None = None
+    rates: LearningRates = NORMALISED
+    tuned: LearningRates | None = None
     size: int | None = None
     smallest: int = SMALLEST
     features: Features | None = None
@@ -182,7 +182,7 @@ __all__ = [
     "PLAIN",
     "Architecture",
     "Features",
-    "Rates",
+    "LearningRates",
     "check_name",
     "find",
     "names",

@@ -1,4 +1,4 @@
-"""Pictures for the record of a training run: the door to matplotlib."""
+"""Figures for the record of a training run, drawn by matplotlib."""
 
 from __future__ import annotations
 

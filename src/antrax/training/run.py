@@ -194,7 +194,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
         start = start_on(existing, labels, file)
     weights = sum(math.prod(shape) for shape in start.graph.weight_shapes().values())
     check_writable(file, min(max(_ROOM, _ROOM_A_WEIGHT * weights), _LARGEST_TRIAL))
-    plan = _Plan(options, device, trainset, labels, categories, existing, start, file)
+    plan = _TrainingPlan(options, device, trainset, labels, categories, existing, start, file)
     reporter.say(
         f"{len(trainset.images):,} images of {len(trainset.tracklets):,} tracklets, {len(trainset.labels)} labels, "
         f"{plan.graph.size} pixels, {trainset.background} background; "
@@ -291,7 +291,7 @@ def _shares(measured: float, finished: float, head: float) -> dict[str, float]:
     return {_READING: _READING_SHARE * sum(steps.values())} | {title: share for title, share in steps.items() if share}
 
 
-class _Plan:
+class _TrainingPlan:
     """One training run: what is trained on what, from where, in which steps."""
 
     def __init__(

@@ -178,7 +178,7 @@ def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start
     return Start(graph, weights, rates.on, rates.finishing)
 
 
-def _rates(graph: Graph) -> registry.Rates:
+def _rates(graph: Graph) -> registry.LearningRates:
     normalised = any(layer.kind in ("BatchNormalization", "LayerNormalization") for layer in graph.layers)
     return registry.NORMALISED if normalised else registry.PLAIN
 

@@ -45,7 +45,7 @@ class Jobs:
     def __init__(self, memory: Path | None = None) -> None:
         self._record = JobRecord(memory / "jobs.json" if memory else None)
         self._lock = threading.Lock()
-        self._jobs: dict[Path, _Job] = {}
+        self._jobs: dict[Path, _BackgroundJob] = {}
         self._started = 0
         self._closed = False
 
@@ -75,7 +75,9 @@ class Jobs:
                 raise JobError(f"antrax is already {TITLES[running.kind]} here; wait until that is done, or stop it")
             self._started += 1
             self._record.add(session.path, kind, checked)
-            self._jobs[session.path] = _Job(self._started, kind, session, checked, lambda: self._ended(session.path))
+            self._jobs[session.path] = _BackgroundJob(
+                self._started, kind, session, checked, lambda: self._ended(session.path)
+            )
 
     def _ended(self, path: Path) -> None:
         """A job is over; one that the end of the app ended is remembered."""
@@ -143,7 +145,7 @@ class Jobs:
             job.make_stop()
 
 
-class _Job:
+class _BackgroundJob:
     """A process at work, and what it has told."""
 
     def __init__(
