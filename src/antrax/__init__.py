@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from antrax.solving.run import ExperimentSolution, SolveOptions, SolveReport, solve
     from antrax.solving.solution import Solution
     from antrax.training.merging import MergeResult, merge_trainsets
-    from antrax.training.run import TrainingResult, TrainOptions, train
+    from antrax.training.run import TrainOptions, TrainResult, train
 
 # Where each public name comes from; loaded when first used, so that importing antrax loads no deep-learning library.
 _SOURCES = {
@@ -49,7 +49,7 @@ _SOURCES = {
     "SolveReport": "solving.run",
     "Tracklet": "io.tracklets",
     "TrainOptions": "training.run",
-    "TrainingResult": "training.run",
+    "TrainResult": "training.run",
     "classify": "classification.run",
     "find_experiments": "io.experiments",
     "generate_experiment": "demo",
@@ -79,7 +79,7 @@ __all__ = [
     "SolveReport",
     "Tracklet",
     "TrainOptions",
-    "TrainingResult",
+    "TrainResult",
     "classify",
     "find_experiments",
     "generate_experiment",

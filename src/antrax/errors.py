@@ -68,7 +68,7 @@ class ClassifierError(AntraxError):
     """A classifier file is missing, damaged, or of a kind that this version cannot use."""
 
 
-class OptionError(AntraxError):
+class OptionError(AntraxError, ValueError):
     """An option has a value that cannot be used, or contradicts another or an existing file."""
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Protocol
+
+_LOG = logging.getLogger("antrax")
 
 
 def printable(text: str) -> str:
@@ -24,10 +27,15 @@ class Reporter:
     """Hears what happens and says nothing; the default in Python."""
 
     def say(self, message: str) -> None:
-        """A line about what was done."""
+        """A line about what was done; in Python, of level INFO in the log `antrax`."""
+        _LOG.info("%s", printable(message))
 
     def warn(self, message: str) -> None:
-        """Something the user should know, after which the work goes on."""
+        """Something the user should know, after which the work goes on; in Python, a warning in the log `antrax`.
+
+        Unless logging was configured in another way, Python shows it on standard error.
+        """
+        _LOG.warning("%s", printable(message))
 
     def stages(self, shares: Mapping[str, float]) -> None:
         """Hear which stages the work will have, so that one bar and one time left can stand for all of it.

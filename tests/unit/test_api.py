@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import antrax
 
 
@@ -39,3 +41,27 @@ def test_a_script_needs_no_guard_for_the_workers(trained, tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == sum(1 for _ in antrax.iter_tracklets(session, [3]))
+
+
+def test_warnings_are_heard_where_no_reporter_is_given():
+    code = (
+        "import antrax, antrax.progress\n"
+        "antrax.Reporter().say('not shown')\n"
+        "antrax.Reporter().warn('look \\x1b[31mhere')\n"
+        "import logging; logging.basicConfig(level='INFO', force=True)\n"
+        "antrax.Reporter().say('shown')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "look ?[31mhere\nINFO:antrax:shown\n"
+
+
+def test_paths_may_be_texts(tmp_path):
+    with pytest.raises(antrax.AntraxError, match="does not exist"):
+        antrax.read_classifier(str(tmp_path / "x.h5"))
+    with pytest.raises(antrax.AntraxError, match="does not exist"):
+        antrax.train(str(tmp_path / "x"))
+
+
+def test_an_option_that_cannot_be_is_a_value_error(tmp_path):
+    with pytest.raises(ValueError, match="at least one epoch"):
+        antrax.train(tmp_path, antrax.TrainOptions(epochs=0))

@@ -221,7 +221,7 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
     write_atomically(path, content + _checksum(content))
 
 
-def read_classifier(path: Path) -> Classifier:
+def read_classifier(path: str | os.PathLike[str]) -> Classifier:
     """Read a classifier. Nothing stored in the file is executed.
 
     Parameters
@@ -245,6 +245,7 @@ def read_classifier(path: Path) -> Classifier:
     >>> classifier.labels[:3]  # doctest: +SKIP
     ('BB', 'BG', 'BO')
     """
+    path = Path(path).expanduser()
     _check_checksum(path)
     with open_untrusted(path, "a classifier") as file:
         return _read(file)

@@ -16,7 +16,7 @@ from antrax.io.results import read_results
 from antrax.io.session import Session, open_session
 from antrax.labels import Category
 from antrax.progress import Reporter
-from antrax.training.run import TrainingResult, TrainOptions, train
+from antrax.training.run import TrainOptions, TrainResult, train
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SolvedColony:
 class Walk:
     """Result of each step; `solved` only of a colony."""
 
-    training: TrainingResult
+    training: TrainResult
     report: ClassifyResult
     accuracy: Accuracy
     solved: SolvedColony | None = None

@@ -53,7 +53,7 @@ from antrax.training.relabelling import relabelled
 from antrax.training.split import Split, fingerprints_after, in_held_out_experiments, make_split
 from antrax.training.start import Start, check_unchanged, choose_architecture, start_new, start_on
 
-__all__ = ["TrainOptions", "TrainingResult", "train"]
+__all__ = ["TrainOptions", "TrainResult", "train"]
 
 # Steps on all examples after those on the training share, as a share of them.
 FINISHING = 0.3
@@ -69,7 +69,7 @@ _ROOM, _ROOM_A_WEIGHT, _LARGEST_TRIAL = 8 * 2**20, 64, 512 * 2**20
 
 
 @dataclass(frozen=True)
-class TrainingResult:
+class TrainResult:
     """Result of a training run.
 
     Parameters
@@ -99,7 +99,7 @@ def train(
     *,
     session: str | None = None,
     reporter: Reporter | None = None,
-) -> TrainingResult:
+) -> TrainResult:
     """Train a new classifier, or continue the training of one.
 
     Parameters
@@ -115,7 +115,7 @@ def train(
 
     Returns
     -------
-    TrainingResult
+    TrainResult
         The classifier, and its figures on held-out tracklets.
 
     Raises
@@ -140,7 +140,7 @@ def train(
         return _train(classdir, file, options, reporter)
 
 
-def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Reporter) -> TrainingResult:
+def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Reporter) -> TrainResult:
     """Train the classifier of a file, while nobody else does."""
     started = time.monotonic()
     clear_dead_checkpoints(file)
@@ -229,7 +229,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
     )
     for checkpoint in plan.checkpoints.values():
         checkpoint.unlink(missing_ok=True)
-    return TrainingResult(file, classifier, evaluation, folder, trainset.problems)
+    return TrainResult(file, classifier, evaluation, folder, trainset.problems)
 
 
 def clear_dead_checkpoints(file: Path) -> None:

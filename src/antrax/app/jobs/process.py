@@ -24,7 +24,7 @@ from antrax.progress import Reporter, Update
 if TYPE_CHECKING:
     from antrax.classification.report import ClassifyResult
     from antrax.io.session import Session
-    from antrax.training.run import TrainingResult
+    from antrax.training.run import TrainResult
 
 # How long work that is told to stop may take to put things in order before it is made to.
 GRACE_S = 1.5
@@ -130,7 +130,7 @@ def _train(session: Session, options: dict[str, Any], reporter: _Lines) -> None:
 
     # An experiment that holds a folder `examples` of its own would be taken for a training set.
     own = session.layout.classifier.examples.is_dir()
-    result: TrainingResult = train(
+    result: TrainResult = train(
         session.classifier_dir if own else session.experiment,
         TrainOptions(epochs=options["epochs"], scratch=options["scratch"]),
         session=session.name,
