@@ -20,9 +20,10 @@ _MOST_TRACKLETS = 20_000
 # counts as a quarter of an error.
 UNDECIDED = 0.75
 # For classifiers without calibration: anTraX's own rule, of whose IDs those are left out that all images and labels
-# together speak against. By confidence alone (0.9), a network that was shown its images with red and blue exchanged gave
-# 31 wrong IDs where anTraX's rule gave 15, and this one gives 14; a good one gives 108 right and 0 wrong, where anTraX's
-# rule gives 111 and 3, and confidence alone 150 and 0 (260 made-up tracklets, two epochs; benchmarks/cautious_rule.py).
+# together speak against. By confidence alone (0.9), a network that was shown its images with red and blue exchanged
+# gave 31 wrong IDs where anTraX's rule gave 15, and this one gives 14; a good one gives 108 right and 0 wrong, where
+# anTraX's rule gives 111 and 3, and confidence alone 150 and 0 (260 made-up tracklets, two epochs;
+# benchmarks/cautious_rule.py).
 CAUTIOUS = Rule(temperature=0.65, exponent=0.0, threshold=0.8, guarded=True)
 
 # Where the fit starts from and what few tracklets cannot move it far from: values found on the JS16 set, of four
