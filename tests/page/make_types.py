@@ -55,7 +55,7 @@ def routes(method: str) -> str:
 
 def declarations() -> str:
     """The module `messages`, whole."""
-    types = {schemas.Problem} | {route.request for route in schemas.ROUTES.values()}
+    types: set[type] = {schemas.Problem} | {route.request for route in schemas.ROUTES.values()}
     types |= {route.answer for route in schemas.ROUTES.values() if route.answer}
     _, components = msgspec.json.schema_components(sorted(types, key=lambda each: each.__name__))
     body = "".join(declaration(name, schema) for name, schema in sorted(components.items()))
