@@ -57,6 +57,7 @@ class ClassifyResult:
     Parameters
     ----------
     experiments : list of ExperimentReport
+        In the order in which they were found.
     seconds : float
         All in all.
     device : str
