@@ -135,6 +135,26 @@ def test_writing_into_no_folder_is_an_output_error(tmp_path: Path) -> None:
         write_stacks(tmp_path / "gone" / "images_1.mat", [(NAME, noise(1))])
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("axis", [True, False])
+def test_grey_images_have_their_channel_three_times(path: Path, count: int, axis: bool) -> None:
+    grey = noise(count)[..., 0]
+    stored = grey.transpose(0, 2, 1)
+    store(path, "trj_id3_ti1_1_tf1_9", noise(4)[..., 0][:, None])
+    store(path, data=stored[:, None] if axis else (stored[0] if count == 1 else stored))
+    with open_stack(path) as stack:
+        assert (stack.count(NAME), stack.size(NAME)) == (count, 6)
+        assert (stack.read(NAME) == grey[..., None]).all()
+        assert stack.read(NAME).shape == (count, 6, 6, 3)
+        assert (np.concatenate(list(stack.pieces(NAME))) == grey[..., None]).all()
+
+
+def test_one_colour_image_is_not_taken_for_three_grey_ones(path: Path) -> None:
+    images = noise(4)
+    write_stacks(path, [(NAME, images[:1]), (OTHER, images)])
+    assert (read(path) == images[:1]).all()
+
+
 # --- pieces -----------------------------------------------------------------------------------------------------
 
 
@@ -214,9 +234,9 @@ def test_an_empty_file_has_no_tracklets(path: Path) -> None:
         np.zeros((2, 3, 6, 6), np.float32),
         np.zeros((2, 3, 6, 6), np.uint16),
         np.zeros((2, 3, 6, 5), np.uint8),
-        np.zeros((2, 1, 6, 6), np.uint8),
+        np.zeros((2, 2, 6, 6), np.uint8),
         np.zeros((2, 6, 6, 3), np.uint8),
-        np.zeros((6, 6), np.uint8),
+        np.zeros((6, 5), np.uint8),
         np.zeros((1, 2, 3, 6, 6), np.uint8),
         np.uint8(1),
     ],

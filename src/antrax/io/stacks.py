@@ -41,6 +41,7 @@ class Stack:
         self.path = path
         self._file = file
         self._opened: tuple[str, _Images] | None = None
+        self._grey: bool | None = None
 
     def tracklets(self) -> list[TrackletName]:
         """The tracklets that have a dataset in this file, in the file's order."""
@@ -58,6 +59,18 @@ class Stack:
         except Exception as error:  # of a damaged file, h5py raises almost anything
             raise StackError(f"{self.path} is damaged ({error}); run the tracking step of this movie again") from None
         return [name for name in names if not name.startswith("#") and not parse_tracklet_name(name)]
+
+    def _is_grey(self) -> bool:
+        """Whether the images of this file are grey, told by the first dataset whose shape leaves no doubt."""
+        if self._grey is None:
+            self._grey = False
+            for name in self.tracklets():
+                with contextlib.suppress(Exception):  # told where this tracklet is read
+                    shape = untrusted_hdf5.dataset_id(self._file, name.name, compressed=True).shape
+                    if len(shape) == 4 or (len(shape) == 3 and shape[0] != 3 and shape[1] == shape[2]):
+                        self._grey = len(shape) == 3 or shape[1] == 1
+                        break
+        return self._grey
 
     def count(self, tracklet: str) -> int:
         """Number of images of `tracklet`."""
@@ -114,6 +127,8 @@ class Stack:
         try:
             dataset = untrusted_hdf5.dataset_id(self._file, tracklet, compressed=True, most=_LARGEST_TRACKLET)
             images = _Images.of(dataset)
+            if images and len(images.shape) == 3 and images.shape[0] == 3 and self._is_grey():
+                images = _Images.of(dataset, grey_file=True)
         except Exception as error:
             raise StackError(
                 f"{self.path}: tracklet {tracklet} is missing or damaged ({error}). "
@@ -122,7 +137,7 @@ class Stack:
         if images is None:
             raise StackError(
                 f"{self.path}: {tracklet} is {dataset.dtype} of shape {dataset.shape}; expected uint8 of shape "
-                "(images, 3, S, S). Run the tracking step of this movie again"
+                "(images, 3, S, S), or (images, 1, S, S) for grey ones. Run the tracking step of this movie again"
             )
         self._opened = (tracklet, images)
         return images
@@ -140,6 +155,8 @@ class _Images:
         Number of images and their side length, in pixels; both 0 where there are none.
     chunk : int
         Images of a chunk, 1 where there are no chunks.
+    grey : bool
+        Whether there is one channel, with or without an axis of its own.
     """
 
     dataset: Any
@@ -147,30 +164,48 @@ class _Images:
     count: int
     size: int
     chunk: int
+    grey: bool = False
 
     @classmethod
-    def of(cls, dataset: Any) -> _Images | None:
-        """None where a dataset holds no images."""
+    def of(cls, dataset: Any, grey_file: bool = False) -> _Images | None:
+        """None where a dataset holds no images.
+
+        Parameters
+        ----------
+        dataset : h5py.h5d.DatasetID
+        grey_file : bool
+            Whether the other datasets of the file are of grey images.
+        """
         import h5py
 
         shape: tuple[int, ...] = dataset.shape
         if 0 in shape or h5py.h5a.exists(dataset, b"MATLAB_empty"):
             return cls(dataset, shape, 0, 0, 1)
-        if dataset.dtype != np.uint8 or len(shape) not in (3, 4) or shape[-3] != 3 or shape[-1] != shape[-2]:
+        if dataset.dtype != np.uint8 or len(shape) not in (2, 3, 4) or shape[-1] != shape[-2]:
             return None
+        if len(shape) == 4:
+            count, grey = shape[0], shape[1] == 1
+            if not grey and shape[1] != 3:
+                return None
+        elif len(shape) == 3:
+            # one image of three channels, or grey ones; three of these look like the former
+            grey = shape[0] != 3 or grey_file
+            count = shape[0] if grey else 1
+        else:
+            count, grey = 1, True
         creation = dataset.get_create_plist()
         chunked = len(shape) == 4 and creation.get_layout() == h5py.h5d.CHUNKED
-        return cls(
-            dataset, shape, shape[0] if len(shape) == 4 else 1, shape[-1], creation.get_chunk()[0] if chunked else 1
-        )
+        return cls(dataset, shape, count, shape[-1], creation.get_chunk()[0] if chunked else 1, grey)
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Some images as they are stored, shape (images, 3, S, S)."""
+        """Some images as they are stored, shape (images, 3, S, S); the one channel of grey ones three times."""
         import h5py
 
-        if len(self.shape) == 3:
+        if len(self.shape) < 4:
             whole = np.empty(self.shape, np.uint8)
             self.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, whole)
+            if self.grey:
+                return np.repeat(whole.reshape(self.count, 1, self.size, self.size)[start:stop], 3, axis=1)
             return whole[None][start:stop]
         part = np.empty((stop - start, *self.shape[1:]), np.uint8)
         if part.shape == self.shape:
@@ -179,7 +214,7 @@ class _Images:
             space = self.dataset.get_space()
             space.select_hyperslab((start, 0, 0, 0), part.shape)
             self.dataset.read(h5py.h5s.create_simple(part.shape), space, part)
-        return part
+        return np.repeat(part, 3, axis=1) if self.grey else part
 
 
 @contextlib.contextmanager

@@ -150,6 +150,8 @@ def _why_not(regular: BinaryIO, error: Exception) -> str:
         return "it was cut short or damaged; copy it again"
     if start.startswith(b"MATLAB"):
         return "it is no HDF5 file, but of MATLAB's older formats (save with -v7.3)"
+    if start.startswith(b"PK\x03\x04"):
+        return "it is no HDF5 file; if it is a .keras file, save the model as .h5 (model.save('model.h5'))"
     if not start:
         return "it is no HDF5 file: it is empty"
     if isinstance(error, MemoryError):

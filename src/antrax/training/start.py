@@ -9,6 +9,7 @@ from pathlib import Path
 from antrax.classification.classifier_file import Classifier
 from antrax.errors import ClassifierError, OptionError
 from antrax.images import Background
+from antrax.io.regular_files import read_regular
 from antrax.networks import registry
 from antrax.networks.graph import Graph, Weights, grown_weights, with_outputs
 from antrax.networks.initial import initial_weights
@@ -96,6 +97,10 @@ def choose_architecture(options: TrainOptions, reporter: Reporter) -> Choice:
     return Choice(entry.name, size)
 
 
+# First bytes of files that people give for a description of a model: `.keras` and `.h5`.
+_ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF"
+
+
 def read_modelfile(path: str | os.PathLike[str]) -> Graph:
     """The network that a JSON file of Keras describes; nothing in it is executed.
 
@@ -106,9 +111,13 @@ def read_modelfile(path: str | os.PathLike[str]) -> Graph:
     """
     file = Path(path).expanduser()
     try:
-        if file.stat().st_size > _LONGEST_MODEL:
-            raise ClassifierError(f"{file} cannot be used as a model: it is far too large")
-        return from_model_json(file.read_text(encoding="utf-8-sig"))
+        content = read_regular(file, _LONGEST_MODEL)
+        if content.startswith((_ZIP, _HDF5)):
+            raise ClassifierError(
+                "it is a saved model, not its description; in Python, write "
+                "open('model.json', 'w').write(keras.models.load_model(…).to_json())"
+            )
+        return from_model_json(content.decode("utf-8-sig"))
     except FileNotFoundError:
         raise ClassifierError(f"{file} does not exist") from None
     except OSError as error:

@@ -39,6 +39,15 @@ _TAKEN_FOR_GRANTED: dict[str, tuple[Any, ...]] = {
     "renorm": (None, False),
 }
 
+# Layers that change images in training and hand them on as they are in prediction (unlike RandomCrop).
+_AUGMENTING = frozenset(
+    f"Random{what}"
+    for what in (
+        *("Flip", "Rotation", "Zoom", "Translation", "Height", "Width", "Shear", "Perspective", "ElasticTransform"),
+        *("Contrast", "Brightness", "Hue", "Saturation", "Sharpness", "ColorJitter", "ColorDegeneration", "Grayscale"),
+        *("Posterization", "Invert", "GaussianBlur", "Erasing"),
+    )
+)
 # Options that some kinds of layers do not have in TensorFlow 1.15.
 _LATE = frozenset(("groups", "keepdims", "dilation_rate"))
 
@@ -214,7 +223,9 @@ def _parse(text: str) -> Any:
     if not text.strip():
         raise ClassifierError("its model description is broken: it is empty")
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        # what `json.dump(model.to_json(), file)` writes: the text of a description, in a text
+        return json.loads(value) if isinstance(value, str) else value
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ClassifierError(f"its model description is broken: it is no JSON ({where})") from None
@@ -262,7 +273,7 @@ class _Reader:
         """Add the layers that a node stands for; returns the name of the one that gives its output."""
         kind, name, config = node.kind, node.name, node.config
         _check_precision(node)
-        if kind == "ActivityRegularization":
+        if kind == "ActivityRegularization" or kind in _AUGMENTING:
             return inputs[0]
         if kind == "Activation":
             return self._activate(name, config["activation"], inputs, node, name)
