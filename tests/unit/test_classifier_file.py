@@ -20,7 +20,7 @@ from antrax.networks.backends.torch_network import TorchPredictor
 from antrax.networks.graph import FILTERS, build
 from antrax.networks.keras.config import from_model_json, to_keras_config
 from antrax.networks.keras.weights import write_weights
-from tests.fixtures.keras_models import MODELS, with_random_weights
+from antrax.training.start import read_modelfile
 from tests.unit.test_network import random_images, random_weights
 
 LABELS = ("BG", "GB", "Larve_ä", "a_label_of_many_letters", "Unknown")
@@ -265,11 +265,13 @@ def test_the_description_is_one_that_tensorflow_1_15_takes(file):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["every_kind", "nested", "fully_convolutional", "softmax_before_flatten"])
 def test_networks_of_every_kind_predict_alike_in_keras_when_written(tmp_path, monkeypatch, name):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras")
-    graph = from_model_json(with_random_weights(MODELS[name]()).to_json())
+    from tests.fixtures.keras_models import MODELS
+
+    graph = from_model_json(MODELS[name]().to_json())
     weights = random_weights(graph)
     labels = tuple(f"L{number}" for number in range(graph.outputs))
     preparation = Preparation(graph.size, "white")
@@ -345,3 +347,13 @@ def test_labels_are_spelt_as_the_session_spells_them_where_that_leaves_no_doubt(
     assert spelt.categories == {"BB": Category.ANT, "Müll": Category.NONANT, "Unknown": Category.UNKNOWN}
     twice = dataclasses.replace(classifier, labels=("bb", "bB", "Unknown"))
     assert twice.with_labels_of(("BB",)).labels == twice.labels
+
+
+def test_a_file_in_keras_s_own_format_is_told_how_to_be_saved(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.keras").write_bytes(b"PK\x03\x04" + bytes(100))
+    for attempt in (lambda: read_classifier(tmp_path / "x.keras"), lambda: find_classifier(tmp_path, "x.keras")):
+        with pytest.raises(ClassifierError, match=r"model.save\('model.h5'\)"):
+            attempt()
+    with pytest.raises(ClassifierError, match=r"to_json\(\)"):
+        read_modelfile(tmp_path / "x.keras")

@@ -342,3 +342,40 @@ def test_the_oldest_form_of_sequential_models_is_read(kl):
     layers[0]["config"]["batch_input_shape"] = shape
     old = {"class_name": "Sequential", "config": layers, "keras_version": "2.1.6"}
     assert from_model_json(json.dumps(old)).outputs == 3
+
+
+# --- what people hand in -----------------------------------------------------------------------------------------
+
+
+def test_a_description_written_as_a_text_within_json_is_unwrapped():
+    """What `json.dump(model.to_json(), file)` gives."""
+    from tests.fixtures.keras_models import MODELS
+
+    text = MODELS["nested"]().to_json()
+    assert from_model_json(json.dumps(text)) == from_model_json(text)
+
+
+@pytest.mark.parametrize("kind", ["RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast", "RandomBrightness"])
+def test_layers_of_augmentation_are_identities(kind):
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, 32, 32, 3]}},
+        {"class_name": kind, "config": {"name": "a", "factor": 0.2, "mode": "horizontal", "fill_mode": "reflect"}},
+        {"class_name": "Flatten", "config": {"name": "f"}},
+        {"class_name": "Dense", "config": {"name": "d", "units": 3}},
+    ]
+
+    def read(entries):
+        return from_model_json(json.dumps({"class_name": "Sequential", "config": {"name": "m", "layers": entries}}))
+
+    assert read(layers) == read([layers[0], *layers[2:]])
+
+
+def test_layers_that_cut_at_random_are_refused():
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [None, 32, 32, 3]}},
+        {"class_name": "RandomCrop", "config": {"name": "a", "height": 24, "width": 24}},
+        {"class_name": "Flatten", "config": {"name": "f"}},
+        {"class_name": "Dense", "config": {"name": "d", "units": 3}},
+    ]
+    with pytest.raises(ClassifierError, match="RandomCrop"):
+        from_model_json(json.dumps({"class_name": "Sequential", "config": {"name": "m", "layers": layers}}))

@@ -17,6 +17,7 @@ from antrax.errors import AntraxError, ExperimentError
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.experiments import experiments_below, find_experiments
 from antrax.io.layout import SESSION_MARK
+from antrax.io.regular_files import read_regular
 from antrax.io.session import Session, open_session, session_dirs
 
 # It is looked for new experiments after so many seconds, and so many times the time that looking takes.
@@ -200,7 +201,7 @@ class Places:
 
     def _remembered(self) -> list[tuple[str, str]]:
         try:
-            entries = json.loads(self._memory.read_text(encoding="utf-8"))
+            entries = json.loads(read_regular(self._memory).decode())
             return [(str(path), str(session)) for path, session in entries]
         except (OSError, ValueError, TypeError):
             return []

@@ -371,7 +371,10 @@ def find_classifier(classifier_dir: Path, choice: str | None) -> Path:
         layout = ClassifierLayout(classifier_dir)
         path = layout.classifier(choice) if choice else layout.classifier()
         if choice and not path.is_file() and Path(choice).is_file():
-            raise ClassifierError(f"{Path(choice).absolute()} is no classifier: these end in {CLASSIFIER_SUFFIX}")
+            keras = " (save it in Keras with model.save('model.h5'))" if choice.endswith(".keras") else ""
+            raise ClassifierError(
+                f"{Path(choice).absolute()} is no classifier: these end in {CLASSIFIER_SUFFIX}{keras}"
+            )
     else:
         path = Path(choice).expanduser().absolute()
         if not path.is_file() and (classifier_dir / choice).is_file():

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from antrax.errors import LockedError
 from antrax.io.processes import ProcessTag, parse_tag, this_process
+from antrax.io.regular_files import read_regular
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -247,7 +248,7 @@ def _read_note(path: Path) -> Holder | None:
     try:
         if path.stat().st_size > 2**20:
             return None
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_regular(path, 2**20).decode())
         process, parts = parse_tag(values["process"]), values["parts"]
         if process is None:
             return None

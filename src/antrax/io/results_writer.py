@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import OutputError
 from antrax.io.atomic import fsync_folder, make_folder, replacing, write_atomically
+from antrax.io.regular_files import read_regular
 from antrax.io.results import (
     CONFIDENCE,
     Assignment,
@@ -228,7 +229,7 @@ def finish_pending(session: Session, movie: int) -> str | None:
 
 def _digest_of(path: Path) -> str | None:
     try:
-        return content_digest(path.read_bytes())
+        return content_digest(read_regular(path, 2**30))
     except OSError:
         return None
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
 from antrax.io.names import parse_tracklet_name
+from antrax.io.regular_files import read_regular
 from antrax.io.results import (
     DAMAGED,
     Assignment,
@@ -237,7 +238,7 @@ class Assignments:
         except ExperimentError as error:
             digest = None
             with contextlib.suppress(OSError):
-                digest = content_digest(autoids_file(self._session, movie).read_bytes())
+                digest = content_digest(read_regular(autoids_file(self._session, movie), 2**30))
             return _Movie(states, digest, problem=str(error))
         counts = Counter(assignment.label for assignment in results.assignments.values())
         return _Movie(states, results.digest, results, counts, results.problem)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from antrax.errors import ExperimentError, StackError
 from antrax.io.names import TrackletName, parse_tracklet_name
+from antrax.io.regular_files import read_regular
 from antrax.io.session import Session
 from antrax.io.stacks import open_stack
 
@@ -192,7 +193,7 @@ class Catalog:
             return None
         # zlib's checksum tells damage
         with contextlib.suppress(OSError, zlib.error, ValueError):
-            header, *lines = zlib.decompress(file.read_bytes()).decode().split("\n")
+            header, *lines = zlib.decompress(read_regular(file)).decode().split("\n")
             if header == _header(path, state, len(lines)):
                 names = [name for line in lines if (name := parse_tracklet_name(line))]
                 if len(names) == len(lines):

@@ -25,7 +25,9 @@ from PIL import Image
 from antrax.errors import ExperimentError
 from antrax.io.names import parse_tracklet_name
 from antrax.io.parameters import Parameters
+from antrax.io.regular_files import open_regular
 from antrax.io.session import Session
+from antrax.io.untrusted_hdf5 import ContentError, dataset, has, open_hdf5
 
 if TYPE_CHECKING:
     import h5py
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 # Pictures of all colonies that lie beside the masks: never the mask of a colony, whatever its label.
 _NO_MASKS = frozenset({"colony_index_mask.png", "colony_color_map.png", "colony_label_map.png"})
 _NOT_KNOWN = "so colonies are not known"
+_LARGEST_MASK = 2**28
 _X, _Y = 1, 2  # rows of `trdata`
 # By which of x and y areas are numbered first: they are sorted by 1000 times it, plus the other one.
 _ORDERS = {"Vertical": 1, "Horizontal": 0}
@@ -190,9 +193,9 @@ def _rank(centres: NDArray[np.float64], first: int) -> NDArray[np.float64]:
 def _read_pixels(path: Path) -> NDArray[np.int64]:
     """Pixels of an image of one channel, as numbers."""
     try:
-        with Image.open(path) as image:
+        with open_regular(path, _LARGEST_MASK) as file, Image.open(file, formats=("PNG",)) as image:
             pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # of a damaged file, Pillow raises almost anything
         raise ExperimentError(f"{path} cannot be read, {_NOT_KNOWN}: {error}") from None
     if pixels.ndim == 3 and (pixels[..., :3] == pixels[..., :1]).all():  # an editor saved it in colour
         pixels = pixels[..., 0]
@@ -203,9 +206,9 @@ def _read_pixels(path: Path) -> NDArray[np.int64]:
 
 def _read_mask(path: Path) -> NDArray[np.bool_]:
     try:
-        with Image.open(path) as image:
+        with open_regular(path, _LARGEST_MASK) as file, Image.open(file, formats=("PNG",)) as image:
             pixels = np.asarray(image.convert("RGB") if image.mode in ("P", "RGBA", "LA") else image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:
         raise ExperimentError(f"{path} cannot be read, {_NOT_KNOWN}: {error}") from None
     return (pixels if pixels.ndim == 2 else pixels.max(-1)) > 0
 
@@ -214,35 +217,30 @@ def _colonies_in(
     path: Path, tracklets: Iterable[str], index: NDArray[np.int64], names: tuple[str, ...]
 ) -> dict[str, str | None]:
     """Colony of those of the tracklets that a table of positions has; nothing where it is damaged."""
-    import h5py
-
     found: dict[str, str | None] = {}
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with open_hdf5(path) as file:
             for name in tracklets:
-                if name in file:
+                if has(file, name):
                     places = _positions(file, name)
                     number = _at(places, index) if places is not None else 0
                     found[name] = names[number - 1] if number else None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+    except Exception:  # of a damaged file, h5py raises almost anything
         return found
     return found
 
 
 def _positions(file: h5py.File, tracklet: str) -> NDArray[np.float64] | None:
     """Column and row of a blob in each frame, 1-based pixels; shape (2, frames)."""
-    import h5py
-
-    if not isinstance(file.get(tracklet, getlink=True), h5py.HardLink):
-        return None  # nothing is followed out of the file
-    dataset = file[tracklet]
-    if not isinstance(dataset, h5py.Dataset) or "MATLAB_empty" in dataset.attrs or dataset.ndim != 2:
+    try:
+        table = dataset(file, tracklet, dtype=(np.integer, np.floating), compressed=True)
+    except ContentError:  # only this one is not known
         return None
-    if dataset.external or dataset.is_virtual or dataset.dtype.kind not in "fiu":
+    if "MATLAB_empty" in table.attrs or table.ndim != 2:
         return None
     # a frame is a column of 16 or 17 values; MATLAB's files show it either way round
-    table = dataset[_X : _Y + 1] if dataset.shape[0] in (16, 17) else dataset[:, _X : _Y + 1].T
-    places = np.asarray(table, np.float64)
+    both = table[_X : _Y + 1] if table.shape[0] in (16, 17) else table[:, _X : _Y + 1].T
+    places = np.asarray(both, np.float64)
     if len(places) != 2:
         return None
     places = places[:, np.isfinite(places).all(0)]

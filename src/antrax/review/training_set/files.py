@@ -16,6 +16,7 @@ from pathlib import Path
 from antrax.errors import TrainsetError
 from antrax.images import Background, BadImageError, read_example
 from antrax.io.examples import ExampleFile, example_file, is_example_name, pixel_digest
+from antrax.io.regular_files import read_regular
 from antrax.labels import clean_label
 
 # Files read at a time, for each costs a wait on a network drive.
@@ -218,7 +219,7 @@ def image_digest(path: Path, background: Background) -> bytes | None:
 def content_digest(path: Path) -> bytes | None:
     """Digest of a file's bytes; None where it cannot be read."""
     try:
-        return digest_of(path.read_bytes())
+        return digest_of(read_regular(path))
     except OSError:
         return None
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from antrax.errors import ExperimentError, OptionError, OutputError
 from antrax.io.atomic import fsync_folder, write_atomically
 from antrax.io.locks import only_writer
+from antrax.io.regular_files import open_regular
 from antrax.review.validation.checks import Check, collect_checks, last_word, rescore
 from antrax.review.validation.verdicts import (
     COLUMNS,
@@ -145,7 +146,7 @@ class Marks:
         """Read what is new, or everything where what is known has changed."""
         known = self._known
         try:
-            file = self.path.open("rb")
+            file = open_regular(self.path)
         except FileNotFoundError:
             # a session without marks; but where there is no session any more, nothing is known to be gone
             if not self.path.parent.parent.is_dir():

@@ -1,0 +1,178 @@
+"""HDF5 files of an experiment that are made, or damaged, to crash, hang, fill the memory or reach out of themselves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from antrax.io.stacks import write_stacks
+
+GOOD, BAD = "trj_id2_ti1_4_tf1_5", "trj_id1_ti1_1_tf1_2"
+Edit = Callable[[h5py.File], None]
+
+
+def virtual_self(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((2, 3, 6, 6), np.uint8, maxshape=(None, 3, 6, 6))
+    layout[:] = h5py.VirtualSource(".", BAD, (2, 3, 6, 6))
+    file.create_virtual_dataset(BAD, layout)
+
+
+def virtual_self_unlimited(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((2, 3, 6, 6), np.uint8, maxshape=(None, 3, 6, 6))
+    source = h5py.VirtualSource(".", BAD, (2, 3, 6, 6), maxshape=(None, 3, 6, 6))
+    layout[0 : h5py.h5s.UNLIMITED : 1] = source[0 : h5py.h5s.UNLIMITED : 1]
+    file.create_virtual_dataset(BAD, layout)
+
+
+def virtual_elsewhere(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((2, 3, 6, 6), np.uint8)
+    layout[:] = h5py.VirtualSource("pipe", BAD, (2, 3, 6, 6))
+    file.create_virtual_dataset(BAD, layout)
+
+
+def external_storage(file: h5py.File) -> None:
+    file.create_dataset(BAD, (2, 3, 6, 6), np.uint8, external=[("/etc/passwd", 0, 216)])
+
+
+def external_link(file: h5py.File) -> None:
+    file[BAD] = h5py.ExternalLink("pipe", "x")
+
+
+def soft_link(file: h5py.File) -> None:
+    file[BAD] = h5py.SoftLink(f"/{GOOD}")
+
+
+def null_space(file: h5py.File) -> None:
+    file[BAD] = h5py.Empty(np.uint8)
+
+
+def compound(file: h5py.File) -> None:
+    file.create_dataset(BAD, (2, 3, 6, 6), np.dtype([("a", np.uint8), ("b", np.uint8)]))
+
+
+def of_any_length(file: h5py.File) -> None:
+    file.create_dataset(BAD, (2, 3, 6, 6), h5py.vlen_dtype(np.uint8))
+
+
+def references(file: h5py.File) -> None:
+    file.create_dataset(BAD, (2, 3, 6, 6), h5py.ref_dtype)
+
+
+def opaque(file: h5py.File) -> None:
+    file.create_dataset(BAD, (2, 3, 6, 6), np.dtype("V1"))
+
+
+def committed_type(file: h5py.File) -> None:
+    file[BAD] = np.dtype("u1")
+
+
+def deep_type(file: h5py.File) -> None:
+    kind = h5py.h5t.NATIVE_UINT8
+    for _ in range(500):
+        kind = h5py.h5t.vlen_create(kind)
+    h5py.h5d.create(file.id, BAD.encode(), kind, h5py.h5s.create_simple((2, 3, 6, 6)))
+
+
+def giant_chunk(file: h5py.File) -> None:
+    shape = (500_000, 3, 48, 48)
+    file.create_dataset(BAD, (2, 3, 48, 48), np.uint8, chunks=shape, maxshape=(None,) * 4, compression="gzip")
+
+
+def giant_claim(file: h5py.File) -> None:
+    file.create_dataset(BAD, (2**40, 3, 48, 48), np.uint8, chunks=(1, 3, 48, 48), compression="gzip")
+
+
+def claim_of_endless_images(file: h5py.File) -> None:
+    file.create_dataset(BAD, (10**9, 3, 6, 6), np.uint8, chunks=(10**5, 3, 6, 6))
+
+
+def huge_images(file: h5py.File) -> None:
+    file.create_dataset(BAD, (1, 3, 2**20, 2**20), np.uint8, chunks=(1, 3, 512, 512), compression="gzip")
+
+
+def unknown_filter(file: h5py.File) -> None:
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_chunk((2, 3, 6, 6))
+    creation.set_filter(32_001, h5py.h5z.FLAG_OPTIONAL, (1,))
+    space = h5py.h5s.create_simple((2, 3, 6, 6))
+    h5py.h5d.create(file.id, BAD.encode(), h5py.h5t.STD_U8LE, space, dcpl=creation)
+
+
+def bomb(file: h5py.File) -> None:
+    data = file.create_dataset(BAD, (40_000, 3, 6, 6), np.uint8, chunks=(40_000, 3, 6, 6), compression="gzip")
+    packer = zlib.compressobj(1)
+    content = packer.compress(np.random.default_rng(0).bytes(2**21))
+    for _ in range(64):
+        content += packer.compress(bytes(2**24))
+    data.id.write_direct_chunk((0, 0, 0, 0), content + packer.flush())
+
+
+def deep_groups(file: h5py.File) -> None:
+    group = file.create_group(BAD)
+    for _ in range(2000):
+        group = group.create_group("a")
+
+
+def of_two_dimensions_of_text(file: h5py.File) -> None:
+    file[BAD] = np.full((6, 6), b"x" * 100)
+
+
+EDITS = [
+    *(virtual_self, virtual_self_unlimited, virtual_elsewhere, external_storage, external_link, soft_link, null_space),
+    *(compound, of_any_length, references, opaque, committed_type, deep_type, giant_chunk, giant_claim),
+    *(claim_of_endless_images, huge_images, unknown_filter, bomb, deep_groups, of_two_dimensions_of_text),
+]
+
+# In a process of its own with little memory: the HDF5 library is not written in Python.
+CODE = textwrap.dedent(
+    """
+    import resource, sys
+    from pathlib import Path
+    import numpy as np
+    from antrax.errors import AntraxError
+    from antrax.io.stacks import open_stack, read_frame_passed
+    from antrax.io.trdata import _read
+    from antrax.io.untrusted_hdf5 import ContentError, open_hdf5
+    resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30,) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+    path = Path(sys.argv[1])
+    with open_stack(path) as stack:
+        for name in stack.tracklets():
+            try:
+                print(name.id, "images", sum(len(piece) for piece in stack.pieces(name.name)))
+            except AntraxError as error:
+                print(name.id, "refused", error)
+    print(sorted(read_frame_passed(path, sys.argv[2:])))
+    with open_hdf5(path) as file:
+        try:
+            _read(file, sys.argv[2])
+        except ContentError as error:
+            print("blobs refused")
+    """
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
+def test_a_dataset_made_to_do_harm_costs_only_itself(tmp_path: Path, edit: Edit) -> None:
+    path = tmp_path / "images_1.mat"
+    write_stacks(path, [(GOOD, np.ones((2, 6, 6, 3), np.uint8))])
+    os.mkfifo(tmp_path / "pipe")
+    with h5py.File(path, "r+") as file:
+        edit(file)
+    command = [sys.executable, "-c", CODE, str(path), BAD, GOOD]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-1500:]
+    assert "2 images 2" in done.stdout
+    assert "1 refused" in done.stdout
+    assert f"['{GOOD}']" in done.stdout
+    assert "blobs refused" in done.stdout
