@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
-from filelock import FileLock
 
 from antrax.app.jobs.manager import Jobs
 from antrax.demo import generate_experiment
 from antrax.errors import JobError
+from antrax.io.locks import only_writer
 from antrax.io.session import Session, open_session
 from antrax.networks.devices import processors
 
@@ -132,9 +132,10 @@ def test_a_broken_classifier_is_told(jobs, session):
 
 
 def test_somebody_elses_job_in_the_same_session_is_not_disturbed(jobs, session):
-    with FileLock(session.classifier_dir / ".job.lock"):
+    with only_writer(session.layout.classifier.job_lock, task="a training of Anna's"):
         jobs.start(session, "classify", {})
-        assert "already training or classifying" in wait(jobs, session)["error"]
+        assert "a training of Anna's" in (error := wait(jobs, session)["error"])
+        assert "is at work in" in error
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to send")

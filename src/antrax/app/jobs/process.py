@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from antrax.errors import AntraxError, ClassificationError, OptionError, explain_mistake
+from antrax.errors import AntraxError, ClassificationError, explain_mistake
+from antrax.io.locks import only_writer
 from antrax.progress import Reporter, Update
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def _work(kind: str, request: dict[str, Any], reporter: _Lines) -> None:
 
     session = open_session(request["experiment"], request["session"])
     reporter.tell("progress", title="starting", done=0, total=None, unit="", note="")
-    with _alone(session):
+    work = {"train": "training", "classify": "classification"}[kind]
+    with _claimed(session, f"a {work} started from the page"):
         if kind == "train":
             _train(session, request["options"], reporter)
         else:
@@ -190,27 +192,11 @@ def _one_line(error: BaseException) -> str:
     return text if text and isinstance(error, AntraxError) else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
-@contextlib.contextmanager
-def _alone(session: Session) -> Iterator[None]:
-    """Keep other apps from training or classifying here meanwhile. Raises `OptionError` where one does already."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(session.layout.classifier.job_lock)
-    try:
-        if session.classifier_dir.is_dir():
-            lock.acquire(timeout=0)
-    except Timeout:
-        raise OptionError(
-            f"antrax is already training or classifying in {session.path}, from another window or by somebody else; "
-            "wait until that is done"
-        ) from None
-    except (OSError, NotImplementedError):
-        pass  # a folder that cannot be written to, or a file system without locks
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            lock.release()
+def _claimed(session: Session, task: str) -> contextlib.AbstractContextManager[None]:
+    """A block in which no other page trains or classifies here; raises `LockedError` where one does."""
+    if not session.classifier_dir.is_dir():
+        return contextlib.nullcontext()
+    return only_writer(session.layout.classifier.job_lock, patience=0, task=task)
 
 
 def _private_output() -> BinaryIO:
