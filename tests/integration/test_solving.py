@@ -11,7 +11,9 @@ import pytest
 
 import antrax
 from antrax.errors import ExperimentError, OptionError, SolvingError
+from antrax.io.atomic import make_folder
 from antrax.io.graphs import build_graph, graph_file, write_graph
+from antrax.io.locks import claim
 from antrax.io.session import open_session
 
 PARAMETERS = {
@@ -114,6 +116,13 @@ def test_what_was_solved_before_stays_where_solving_fails(session):
         antrax.solve(session.experiment)
     assert error.value.report.experiments[0].movies == []
     assert {path: path.read_bytes() for path in (session.path / "antdata").iterdir()} == before
+
+
+def test_two_runs_on_one_session_do_not_mix(session):
+    with claim(make_folder(session.layout.solving_record.parent), "solve", None, task="antrax solve of Anna's"):
+        with pytest.raises(SolvingError, match=r"antrax solve of Anna's .* is at work in"):
+            antrax.solve(session.experiment)
+    assert antrax.solve(session.experiment).experiments[0].movies
 
 
 def test_one_experiment_that_cannot_be_solved_does_not_stop_the_others(session, make_session):

@@ -16,8 +16,10 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 
 from antrax.errors import AntraxError, OptionError, SolvingError
+from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.experiments import find_experiments
 from antrax.io.graphs import TrackletGraph, read_graph
+from antrax.io.locks import claim
 from antrax.io.positions import Kind, Placements, place
 from antrax.io.session import Session, open_session
 from antrax.progress import Reporter, Update
@@ -263,6 +265,12 @@ def solve(
 def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, reporter: Reporter) -> None:
     session = experiment.session = open_session(experiment.path, options.session)
     experiment.path = session.experiment
+    # A lock among the logs: MATLAB lists the files of antdata/.
+    with claim(make_folder(session.layout.solving_record.parent, within=session.path), "solve", options.movies):
+        _solve_session(experiment, session, options, reporter)
+
+
+def _solve_session(experiment: ExperimentSolution, session: Session, options: SolveOptions, reporter: Reporter) -> None:
     settings = Settings.of_session(session, options.max_error)
     workers = options.workers or _processors()
     with reporter.bar(f"reading graphs of {session.experiment.name}", None, "movies"):
@@ -450,8 +458,6 @@ def _write(experiment: ExperimentSolution, session: Session, graph: TrackletGrap
 
 def _write_record(experiment: ExperimentSolution, session: Session) -> None:
     """`logs/solve.json`: what the positions were made with, and what contradicts them."""
-    from antrax.io.atomic import make_folder, write_atomically
-
     record = {
         "method": experiment.method,
         "antrax": version("antrax"),
@@ -471,7 +477,6 @@ def _write_record(experiment: ExperimentSolution, session: Session) -> None:
         ],
         "problems": experiment.problems,
     }
-    make_folder(session.layout.solving_record.parent)
     write_atomically(session.layout.solving_record, json.dumps(record, indent=1) + "\n")
 
 
