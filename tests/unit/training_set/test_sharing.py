@@ -23,6 +23,8 @@ from antrax.review.training_set.editing import Count, Examples
 from antrax.training.merging import merge_trainsets
 from tests.unit.training_set.helpers import Images, NewSession, by_label, listing, tracklet
 
+pytestmark = pytest.mark.slow
+
 # What others do
 
 
@@ -130,7 +132,6 @@ from antrax.io.session import Session
 from antrax.io.names import parse_tracklet_name
 from antrax.review.training_set.editing import Examples
 
-pytestmark = pytest.mark.slow
 path, label, seeds, rounds = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(","), int(sys.argv[4])
 examples = Examples(Session(path.parent, path))
 print("ready", flush=True)
