@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,9 +38,15 @@ def session(make_session: MakeSession) -> Session:
     return open_session(make_session(movies=MOVIES))
 
 
-def write(session: Session, labels: Mapping[str, str], confidence: float = 0.5, movie: int = 1) -> None:
+def write(
+    session: Session,
+    labels: Mapping[str, str],
+    confidence: float = 0.5,
+    movie: int = 1,
+    columns: tuple[str, str] = ("001", "NA"),
+) -> None:
     """A result in which every number tells which result it is of."""
-    writer = MovieWriter(session, movie, ("001", "NA"), {"by": confidence})
+    writer = MovieWriter(session, movie, columns, {"by": confidence})
     for tracklet, label in labels.items():
         decision = Decision(label, confidence, label, "NA", confidence / 2, confidence, 1, 2)
         writer.add(Classified(tracklet, decision, np.full((2, 2), confidence, np.float32), -1))
@@ -210,6 +217,16 @@ def test_labels_that_look_like_numbers_or_missing_values_are_text(session: Sessi
     assert list(antrax.read_frame_probabilities(session, 1, A).columns) == ["001", "NA"]
     said = Assignments(session).of(A)
     assert said is not None and (said.label, said.best_label, said.runner_up) == ("001", "001", "NA")
+
+
+def test_labels_are_read_in_one_spelling_wherever_they_stand(session: Session) -> None:
+    decomposed = unicodedata.normalize("NFD", "Müll")
+    write(session, {A: decomposed, B: "CD "}, columns=(decomposed, "CD "))
+    assert antrax.read_results(session)[["label", "best_label"]].to_numpy().tolist() == [["Müll"] * 2, ["CD"] * 2]
+    assert list(antrax.read_frame_probabilities(session, 1, A).columns) == ["Müll", "CD"]
+    values = Assignments(session).probabilities(A, ["Müll", "CD"])
+    assert values is not None
+    assert values.tolist() == [[0.5, 0.5]] * 2
 
 
 def test_the_table_is_by_tracklet_and_its_frames_are_absolute(session: Session) -> None:

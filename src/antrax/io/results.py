@@ -445,7 +445,7 @@ class FrameProbabilities:
 
     def labels(self) -> tuple[str, ...]:
         """The labels of the columns."""
-        return self._texts("labels")
+        return tuple(clean_label(label) or UNKNOWN for label in self._texts("labels"))
 
     def rows(self) -> dict[str, tuple[int, int]]:
         """First and last row (exclusive) of every tracklet."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 
 import pytest
 
 from antrax.errors import TrainsetError
 from antrax.io.session import Session
 from antrax.review.training_set.editing import Count, Examples
-from tests.unit.training_set.helpers import Images, by_label, everything, listing, tracklet
+from tests.unit.training_set.helpers import Images, NewSession, by_label, everything, listing, tracklet
 
 # The gallery
 
@@ -42,6 +43,50 @@ def test_counts_are_of_images_and_tracklets_by_label_without_empty_folders(sessi
     examples.refresh()
     assert examples.counts() == {"AB": Count(3, 2), "NoAnt": Count(2, 2)}
     assert sum(count.examples for count in examples.counts().values()) == len(listing(session))
+
+
+def test_folders_that_spell_a_label_in_another_way_are_of_that_label(
+    new_session: NewSession, images: Images, make_examples
+) -> None:
+    session = new_session(labels="AB\tant_labels\nMüll\tnoant_labels\n")
+    name = "some.ants.trj_id7_ti1_11_tf1_15"
+    decomposed = unicodedata.normalize("NFD", "Müll")
+    make_examples(
+        session.classifier_dir,
+        {f"{decomposed}/{name}.1.png": 0, f"{decomposed}/{name}.2.png": 1, f"AB /{name}.3.png": 2, "AB/x.png": 3},
+    )
+    if not (session.classifier_dir / "examples" / "AB ").is_dir():
+        pytest.skip("this disk has no names that end with a blank")
+    examples = Examples(session)
+    examples.refresh()
+    assert examples.counts() == {"AB": Count(2, 2), "Müll": Count(2, 1)}
+    assert [file.path.parent.name for file in examples.files("AB")] == ["AB", "AB "]
+    assert {file.label for file in examples.files("Müll")} == {"Müll"}
+
+    outcome = examples.export(tracklet(), images(5), [4], "Müll", "tab")
+    assert outcome.folder
+    assert outcome.folder.name == decomposed
+    assert examples.counts()["Müll"] == Count(3, 1)
+
+    outcome = examples.move("AB", [f"{name}.3.png", "x.png", "gone.png"], "Müll", "tab")
+    assert outcome.message == "Müll: 2 images moved from AB, 1 image not there any more"
+    assert examples.counts() == {"Müll": Count(5, 2)}
+    assert {path.name for path in (session.classifier_dir / "examples").iterdir()} == {decomposed}
+    examples.undo("tab")
+    assert examples.counts() == {"AB": Count(2, 2), "Müll": Count(3, 1)}
+
+
+def test_an_image_in_any_folder_of_a_label_is_there_already(session: Session, images: Images) -> None:
+    examples = Examples(session)
+    examples.export(tracklet(), images(5), range(5), "AB", "tab")
+    folder = session.classifier_dir / "examples" / "AB"
+    try:
+        folder.rename(folder.with_name("AB "))
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this disk has no names that end with a blank")
+    outcome = examples.export(tracklet(), images(5), range(5), "AB", "tab")
+    assert (outcome.present, outcome.added, outcome.moved) == (5, 0, 0)
 
 
 def test_examples_are_moved_to_another_label_and_back(session: Session, images: Images) -> None:

@@ -22,6 +22,7 @@ from PIL import Image
 from antrax.errors import OutputError
 from antrax.io.atomic import fsync_folder
 from antrax.io.examples import ExampleFile, example_file
+from antrax.labels import clean_label
 from antrax.review.training_set.files import ExampleFiles, digest_of
 
 # A disk waits with each file until it is safe; eight of them wait together.
@@ -72,8 +73,8 @@ class Plan:
     def settle(self, copies: Sequence[ExampleFile], label: str, folder: Path) -> None:
         """Have an image, whose files are `copies`, under `label` only: move the first one, the others are too many."""
         copies = [file for file in copies if file.path not in self._leaving]
-        inside = [file for file in copies if file.path.parent == folder]
-        outside = [file for file in copies if file.path.parent != folder]
+        inside = [file for file in copies if file.label == label]
+        outside = [file for file in copies if file.label != label]
         if inside:
             self.present += 1
             self.kept.add(inside[0].path)
@@ -99,9 +100,9 @@ class Plan:
 
     def _free(self, folder: Path, name: str) -> Path:
         if folder not in self._listed:
-            listed = self.files.names(folder.name) if folder.parent == self.files.folder else ()
+            listed = self.files.names(clean_label(folder.name)) if folder.parent == self.files.folder else {}
             # not all file systems tell names apart that differ in capital letters only
-            self._listed[folder] = {there.casefold() for there in listed}
+            self._listed[folder] = {there.casefold() for names in listed.values() for there in names}
         taken = self._listed[folder]
         original = name
         for number in range(1, 10_000):

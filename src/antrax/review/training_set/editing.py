@@ -101,7 +101,7 @@ class Examples:
         self._files = ExampleFiles(self.folder)
         self._changing = threading.Lock()
         self._history: dict[str, list[_Change]] = {}
-        self._sorted: dict[str, tuple[frozenset[str], tuple[ExampleFile, ...]]] = {}
+        self._sorted: dict[str, tuple[dict[str, frozenset[str]], tuple[ExampleFile, ...]]] = {}
 
     def refresh(self) -> None:
         """Notice what others have changed; cheap when nothing did.
@@ -131,9 +131,12 @@ class Examples:
         names = self._files.names(label)
         known = self._sorted.get(label)
         # to sort tens of thousands takes a second, and a gallery asks for them in many pieces
-        if known is None or known[0] is not names:
-            known = names, tuple(self._files.file(label, name) for name in sorted(names, key=_in_time))
-            self._sorted = {other: kept for other, kept in self._sorted.items() if self._files.names(other)}
+        if known is None or known[0] != names:
+            files = [self._files.file(label, directory, name) for directory, there in names.items() for name in there]
+            known = names, tuple(sorted(files, key=lambda file: _in_time(file.path.name)))
+            self._sorted = {
+                other: kept for other, kept in self._sorted.items() if any(self._files.names(other).values())
+            }
             self._sorted[label] = known
         return known[1]
 
@@ -284,7 +287,7 @@ class Examples:
                 # a damaged file has no pixels to compare
                 copies = known[file.tracklet].get(file.path, [])
                 plan.settle([file, *(copy for copy in copies if copy != file)], to, folder)
-            return self._make(plan, to, folder, client, missing=len(set(names)) - len(files))
+            return self._make(plan, to, folder, client, missing=_missing(names, files))
 
     def trash(self, label: str, names: Sequence[str], client: str) -> Outcome:
         """Put examples into the folder `trash` beside `examples`.
@@ -308,7 +311,7 @@ class Examples:
             files = self._named(label, names)
             for file in files:
                 plan.throw_away(file)
-            return self._make(plan, label, self._trash / label, client, missing=len(set(names)) - len(files))
+            return self._make(plan, label, self._trash / label, client, missing=_missing(names, files))
 
     def undo(self, client: str) -> Outcome:
         """Take back a client's last change that is not taken back yet.
@@ -387,7 +390,12 @@ class Examples:
     def _named(self, label: str, names: Sequence[str]) -> list[ExampleFile]:
         """The files of that name, taken from the list of those that are there: a name never becomes a path."""
         there = self._files.names(label)
-        files = [self._files.file(label, name) for name in dict.fromkeys(names) if name in there]
+        files = [
+            self._files.file(label, directory, name)
+            for name in dict.fromkeys(names)
+            for directory, listed in there.items()
+            if name in listed
+        ]
         if not files:
             raise TrainsetError(f"none of these examples is under {label!r} any more")
         return files
@@ -477,6 +485,10 @@ class Examples:
             if all(copy.path in change.known for copy in copies):
                 found.append((path, original))
         return found
+
+
+def _missing(names: Sequence[str], files: Sequence[ExampleFile]) -> int:
+    return len(set(names) - {file.path.name for file in files})
 
 
 def _in_time(name: str) -> tuple[str, int, int, int, str, int, str]:

@@ -43,21 +43,23 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """What a label's folder held when it was listed."""
+    """What a folder of a label held when it was listed."""
 
+    directory: str  # its name, which may spell the label in another way
     date: int  # mtime, ns
     dated: float  # when this date was first met, seconds of the monotonic clock
     listed: float  # when the folder was listed, likewise
     names: frozenset[str]
     tracklets: Mapping[str, Sequence[str]]  # names by tracklet, whatever the experiment
     origins: frozenset[tuple[str, str]]  # experiments and tracklets
-    count: Count
 
 
 class ExampleFiles:
     """Which files lie below `examples/`; several threads may ask.
 
-    A folder is listed anew when its date changed, so that what other programs do is noticed at little cost.
+    A folder is listed anew when its date changed, so that what other programs do is noticed at little cost. It is of
+    the label that `clean_label` makes of its name, for macOS spells names in decomposed Unicode; where several folders
+    are of one label, their examples are taken together.
 
     Parameters
     ----------
@@ -69,11 +71,12 @@ class ExampleFiles:
         self.folder = folder
         self.version = 0
         self._lock = threading.Lock()
-        self._folders: dict[str, _Folder] = {}
+        self._folders: dict[str, tuple[_Folder, ...]] = {}  # by label
+        # by name of the folder
         self._digests: dict[str, dict[str, tuple[int, int, bytes | None]]] = {}
 
     def refresh(self, touched: Iterable[str] = ()) -> None:
-        """Notice what changed; look into the folders of the labels `touched` in any case.
+        """Notice what changed; look into the folders of the names `touched` in any case.
 
         Raises
         ------
@@ -83,30 +86,37 @@ class ExampleFiles:
         with self._lock:
             try:
                 with os.scandir(self.folder) as entries:
-                    labels = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+                    directories = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
             except FileNotFoundError:
-                labels = []
+                directories = []
             except OSError as error:
                 raise TrainsetError(f"{self.folder} cannot be read: {error.strerror}") from None
+            known = {folder.directory: folder for folders in self._folders.values() for folder in folders}
             found = {}
-            for label in sorted(labels):
+            for directory in directories:
                 # a folder may be taken away while we look
                 with contextlib.suppress(FileNotFoundError):
-                    found[label] = self._look(label, label in touched)
-            if found != self._folders:
-                different = found.keys() != self._folders.keys() or any(
-                    folder.date != self._folders[label].date or folder.names != self._folders[label].names
-                    for label, folder in found.items()
+                    found[directory] = self._look(directory, known.get(directory), directory in touched)
+            if found != known:
+                different = found.keys() != known.keys() or any(
+                    folder.date != known[directory].date or folder.names != known[directory].names
+                    for directory, folder in found.items()
                 )
                 self.version += different
-                self._folders = found
-                self._digests = {label: known for label, known in self._digests.items() if label in found}
+                by_label: dict[str, list[_Folder]] = defaultdict(list)
+                for directory, folder in found.items():
+                    by_label[clean_label(directory) or directory].append(folder)
+                # the folder that spells its label as it is first
+                self._folders = {
+                    label: tuple(sorted(by_label[label], key=lambda it: (it.directory != label, it.directory)))
+                    for label in sorted(by_label)
+                }
+                self._digests = {directory: of for directory, of in self._digests.items() if directory in found}
 
-    def _look(self, label: str, touched: bool) -> _Folder:
-        """The folder of a label as it is now."""
-        known = self._folders.get(label)
+    def _look(self, directory: str, known: _Folder | None, touched: bool) -> _Folder:
+        """A folder as it is now; `known` is what was found there before."""
         now = time.monotonic()
-        path = self.folder / label
+        path = self.folder / directory
         try:
             date = path.stat().st_mtime_ns
             if known and not touched and known.date == date and known.listed - known.dated >= _SETTLED:
@@ -121,7 +131,7 @@ class ExampleFiles:
             raise TrainsetError(f"{path} cannot be read: {error.strerror}") from None
         dated = known.dated if known and known.date == date else now
         if known and known.names == names:
-            return _Folder(date, dated, now, known.names, known.tracklets, known.origins, known.count)
+            return _Folder(directory, date, dated, now, known.names, known.tracklets, known.origins)
         tracklets: dict[str, list[str]] = defaultdict(list)
         origins = set()
         for name in names:
@@ -129,10 +139,9 @@ class ExampleFiles:
             tracklets[tracklet].append(name)
             origins.add((experiment, tracklet))
         # a list, for other threads may be adding to it
-        digests = list(self._digests.get(label, {}).items())
-        self._digests[label] = {name: digest for name, digest in digests if name in names}
-        count = Count(len(names), len(origins))
-        return _Folder(date, dated, now, names, dict(tracklets), frozenset(origins), count)
+        digests = list(self._digests.get(directory, {}).items())
+        self._digests[directory] = {name: digest for name, digest in digests if name in names}
+        return _Folder(directory, date, dated, now, names, dict(tracklets), frozenset(origins))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -141,33 +150,43 @@ class ExampleFiles:
 
     def counts(self) -> dict[str, Count]:
         """How much there is of each label that has examples."""
-        return {label: folder.count for label, folder in self._folders.items() if folder.names}
+        return {
+            label: Count(sum(len(folder.names) for folder in folders), len(_origins(folders)))
+            for label, folders in self._folders.items()
+            if any(folder.names for folder in folders)
+        }
 
     def tracklets(self) -> int:
         """Number of tracklets that have examples; one with examples under several labels counts once."""
-        return len(frozenset[tuple[str, str]]().union(*(folder.origins for folder in self._folders.values())))
+        return len(_origins(folder for folders in self._folders.values() for folder in folders))
 
     def tracklet_names(self) -> frozenset[str]:
         """Names of the tracklets that have examples, of whatever experiment."""
-        return frozenset[str]().union(*(folder.tracklets for folder in self._folders.values()))
+        return frozenset[str]().union(
+            *(folder.tracklets for folders in self._folders.values() for folder in folders),
+        )
 
-    def names(self, label: str) -> frozenset[str]:
-        """Names of the files under a label."""
-        folder = self._folders.get(label)
-        return folder.names if folder else frozenset()
+    def names(self, label: str) -> dict[str, frozenset[str]]:
+        """Names of the files under a label, by the names of its folders."""
+        return {folder.directory: folder.names for folder in self._folders.get(label, ())}
+
+    def directories(self, label: str) -> tuple[str, ...]:
+        """Names of the folders of a label; the one to write into first."""
+        return tuple(folder.directory for folder in self._folders.get(label, ()))
 
     def of_tracklet(self, tracklet: str) -> list[ExampleFile]:
         """The files of all tracklets of that name, whatever the experiment."""
         return [
-            self.file(label, name)
-            for label, folder in self._folders.items()
+            self.file(label, folder.directory, name)
+            for label, folders in self._folders.items()
+            for folder in folders
             for name in sorted(folder.tracklets.get(tracklet, ()))
         ]
 
-    def file(self, label: str, name: str) -> ExampleFile:
-        """A file by the label and name that it is listed with."""
+    def file(self, label: str, directory: str, name: str) -> ExampleFile:
+        """A file by the label, folder and name that it is listed with."""
         experiment, tracklet, _ = parts(name)
-        return ExampleFile(self.folder / label / name, label, experiment, tracklet)
+        return ExampleFile(self.folder / directory / name, label, experiment, tracklet)
 
     def by_pixels(self, tracklet: str, background: Background) -> dict[bytes, list[ExampleFile]]:
         """The files of all tracklets of that name, by `pixel_digest` of their images; damaged ones are left out."""
@@ -184,7 +203,7 @@ class ExampleFiles:
         return dict(found)
 
     def _digest(self, file: ExampleFile, background: Background) -> bytes | None:
-        known = self._digests.get(file.label, {})
+        known = self._digests.get(file.path.parent.name, {})
         try:
             status = file.path.stat()
             remembered = known.get(file.path.name)
@@ -195,6 +214,10 @@ class ExampleFiles:
             return None
         known[file.path.name] = (status.st_mtime_ns, status.st_size, digest)
         return digest
+
+
+def _origins(folders: Iterable[_Folder]) -> frozenset[tuple[str, str]]:
+    return frozenset[tuple[str, str]]().union(*(folder.origins for folder in folders))
 
 
 def _may_be_image(entry: os.DirEntry[str]) -> bool:
@@ -237,12 +260,11 @@ def folder_for(files: ExampleFiles, label: str) -> Path:
     TrainsetError
         One is there whose name differs in capital letters only: on Windows and macOS the two would be one.
     """
-    if label not in files.labels:
-        for other in files.labels:
-            if clean_label(other) == clean_label(label):  # macOS spells it in another way
-                return files.folder / other
-            if other.casefold() == label.casefold():
-                raise TrainsetError(
-                    f"{files.folder / other} and the label {label} differ in capital letters only; rename the folder"
-                )
+    if there := files.directories(label):
+        return files.folder / there[0]
+    for other in files.labels:
+        if other.casefold() == label.casefold():
+            raise TrainsetError(
+                f"{files.folder / other} and the label {label} differ in capital letters only; rename the folder"
+            )
     return files.folder / label
