@@ -13,6 +13,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from antrax.errors import AntraxError, ExperimentError, OutputError, TrdataError
@@ -307,6 +309,91 @@ def test_damaged_positions_are_named(session: Session, which: str) -> None:
     path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(ExperimentError, match=path.name):
         read_table(path) if which == "positions" else read_antdata(session, 1)
+
+
+def rewrite(path: Path, about: dict | None = None, column: str | None = None, values: pa.Array | None = None) -> None:
+    """Change what a table's metadata say, or a column."""
+    table = pq.read_table(path)
+    if column is not None:
+        table = table.set_column(table.column_names.index(column), column, values)
+    said = json.loads(table.schema.metadata[b"antrax"]) | (about or {})
+    pq.write_table(table.replace_schema_metadata({b"antrax": json.dumps(said)}), path)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"frames": 10**12},
+        {"frames": 3},
+        {"frames": "20"},
+        {"first_frame": 10**400},
+        {"first_frame": 2},
+        {"movie": 2},
+        {"ids": ["AB", "AB"]},
+        {"ids": ["AB", "XY"]},
+        {"ids": None},
+        {"colonies": [""]},
+        {"fps": -1},
+        {"fps": "10"},
+    ],
+    ids=str,
+)
+def test_a_table_whose_metadata_do_not_fit_its_rows_is_refused(session: Session, about: dict) -> None:
+    write_all(session)
+    rewrite(positions_file(session, 1), about)
+    with pytest.raises(ExperimentError, match=r"positions_1\.parquet is damaged") as caught:
+        read_positions(session)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("frame", 0), ("frame", 21), ("frame", None), ("frame", 1), ("id", "XY"), ("id", None), ("kind", None),
+     ("kind", "?"), ("alternative", None)],
+)  # fmt: skip
+def test_rows_that_are_of_no_cell_of_the_movie_are_not_put_into_another(
+    session: Session, column: str, value: object
+) -> None:
+    write_all(session)
+    path = positions_file(session, 1)
+    count = pq.read_metadata(path).num_rows
+    rewrite(path, None, column, pa.array([value] * count, pa.int32() if column == "frame" else pa.string()))
+    with pytest.raises(ExperimentError, match=r"positions_1\.parquet is damaged"):
+        read_table(path)
+
+
+def test_bytes_of_another_kind_in_a_table_cost_one_line(session: Session) -> None:
+    write_all(session)
+    path = positions_file(session, 1)
+    content = path.read_bytes()
+    path.write_bytes(content[:-40] + b"\xff" * 32 + content[-8:])
+    with pytest.raises(ExperimentError) as caught:
+        read_table(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_movies_without_a_frame_rate_are_counted_in_frames_together(make_session: MakeSession) -> None:
+    path = make_session(movies="index name fi ff\n1 a 1 20\n2 b 21 40\n")
+    (path / "parameters" / "prmtrs.json").write_text(json.dumps({"geometry_rscale": SCALE}))
+    for movie, name in ((1, ONE), (2, NEXT)):
+        write_trdata(path, movie, {name: blobs(parse_tracklet_name(name).span, 100.0, 50.0)})
+    session = open_session(path.parent)
+    write_all(session)
+    dataset = read_positions(session, form="xarray")
+    assert dataset.attrs["time_unit"] == "frames"
+    assert dataset.time.values.tolist() == list(range(40))
+
+
+def test_kinds_that_are_none_are_refused_in_antdata(session: Session) -> None:
+    write_all(session)
+    shutil.rmtree(session.path / "positions")
+    with h5py.File(xy_file(session, 1), "a") as file:
+        values = file["AB"][()]
+        values[3] = 300
+        file["AB"][...] = values
+    with pytest.raises(ExperimentError, match="kinds that are none"):
+        read_positions(session)
 
 
 def test_what_is_missing_is_said(session: Session) -> None:

@@ -225,7 +225,10 @@ def read_antdata(session: Session, movie: int) -> MoviePositions:
     x, y, orientation, kind = np.stack(columns, axis=2)
     for target, values in ((found.x, x / scale), (found.y, y / scale), (found.orientation, orientation)):
         target[:] = values
-    found.kind[:] = np.nan_to_num(kind, nan=0).astype(np.int8)
+    kind = np.nan_to_num(kind, nan=0)
+    if not np.isin(kind, list(Kind)).all():
+        raise ExperimentError(f"{session.path / 'antdata'}: the positions of movie {movie} have kinds that are none")
+    found.kind[:] = kind
     names = _read_tracklets(session, movie, found)
     return dataclasses.replace(found, tracklets=names)
 
@@ -259,6 +262,6 @@ def _read_tracklets(session: Session, movie: int, found: MoviePositions) -> NDAr
                     found.tracklet[first : last + 1, animal] = names.setdefault(row["tracklet"], len(names))
         except FileNotFoundError:
             continue
-        except (OSError, KeyError, ValueError, TypeError) as error:
+        except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
             raise ExperimentError(f"{path} is damaged ({error}); solve the experiment again") from None
     return np.array(list(names), np.str_)

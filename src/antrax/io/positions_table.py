@@ -46,6 +46,7 @@ from numpy.typing import NDArray
 from antrax.errors import ExperimentError
 from antrax.io.antdata import antdata_movies, read_antdata
 from antrax.io.atomic import make_folder, replacing
+from antrax.io.layout import movie_file
 from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, individual_names, movie_frames
 from antrax.io.regular_files import open_regular
 from antrax.io.session import choose_movies
@@ -53,12 +54,15 @@ from antrax.io.session import choose_movies
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
     import xarray as xr
 
     from antrax.io.session import Session
 
 _KEYPOINTS = ("centroid", "head", "tail")
 _METADATA = b"antrax"
+# Cells (frames × animals) that a movie may have without being taken for damaged: so many, or so many for each row.
+_MANY_CELLS, _MOST_CELLS_A_ROW = 2**25, 10_000
 
 
 def positions_file(session: Session, movie: int) -> Path:
@@ -159,19 +163,10 @@ def read_table(path: Path) -> MoviePositions:
     ExperimentError
         It does not exist, is damaged, or is of another program.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    about = _about(path)
-    try:
-        with open_regular(path) as file:
-            table = pq.read_table(file)
-        ids, colonies = tuple(about["ids"]), tuple(about["colonies"])
-        fps = float("nan") if about["fps"] is None else float(about["fps"])
-        found = MoviePositions.empty(
-            int(about["movie"]), int(about["first_frame"]), int(about["frames"]), fps, ids, colonies
-        )
-        animals = {key: number for number, key in enumerate(zip(colonies, ids, strict=True))}
+    with _opened(path) as file:
+        found = _described(path, file)
+        table = file.read()
+        animals = {key: number for number, key in enumerate(zip(found.colonies, found.ids, strict=True))}
         id_code, id_names = _codes(table["id"])
         if "colony" in table.column_names:
             colony_code, colony_names = _codes(table["colony"])
@@ -179,41 +174,76 @@ def read_table(path: Path) -> MoviePositions:
             colony_code, colony_names = np.zeros(len(id_code), np.int64), [""]
         lookup = np.array([[animals.get((colony, name), -1) for name in id_names] for colony in colony_names], np.int64)
         animal = lookup[colony_code, id_code] if len(id_code) else np.zeros(0, np.int64)
-        at = (table["frame"].to_numpy().astype(np.int64) - found.first_frame, animal)
+        if table["frame"].null_count:
+            raise ValueError("a row has no frame")
+        row = table["frame"].to_numpy().astype(np.int64) - found.first_frame
+        kind_code, kind_names = _codes(table["kind"])
+        alternative, alternatives = _codes(table["alternative"])
+        tracklet, tracklets = _codes(table["tracklet"])
+        # a negative number would count from the end
+        for codes in (id_code, colony_code, animal, row, kind_code, alternative):
+            if len(codes) and codes.min() < 0:
+                raise ValueError("a row has a frame, an animal or a kind that the movie does not have")
+        at = (row, animal)
+        taken = np.zeros(found.kind.shape, np.bool_)
+        taken[at] = True
+        if np.count_nonzero(taken) < len(row):
+            raise ValueError("an animal has several rows for one frame")
         for name in ("x", "y", "orientation", "length", "confidence"):
             getattr(found, name)[at] = table[name].to_numpy()
-        kind_code, kind_names = _codes(table["kind"])
         numbers = {name: kind for kind, name in KIND_NAMES.items()}
         found.kind[at] = np.array([numbers[name] for name in kind_names], np.int8)[kind_code]
-        tracklet, tracklets = _codes(table["tracklet"])
         found.tracklet[at] = tracklet
-        alternative, alternatives = _codes(table["alternative"])
         order = ["", *(text for text in alternatives if text)]
         found.alternative[at] = np.array([order.index(text) for text in alternatives] or [0], np.int32)[alternative]
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, IndexError) as error:
-        raise _damaged(path, error) from None
     return dataclasses.replace(found, tracklets=np.array(tracklets, np.str_), alternatives=tuple(order))
 
 
-def _about(path: Path) -> dict[str, Any]:
-    """What a table's metadata tell of it."""
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A table open for reading; whatever goes wrong in the block is told as a fault of the file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with open_regular(path) as file:
-            about = json.loads(pq.read_schema(file).metadata[_METADATA])
-        if not isinstance(about, dict):
-            raise TypeError("its metadata are of another kind")
+        with open_regular(path) as opened, pq.ParquetFile(opened) as file:
+            yield file
     except FileNotFoundError:
         raise ExperimentError(f"{path} does not exist; solve the experiment first") from None
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
-        raise _damaged(path, error) from None
-    return about
+    except (
+        pa.ArrowException, OSError, KeyError, ValueError, TypeError, IndexError, AttributeError, MemoryError,
+        ArithmeticError, RecursionError,
+    ) as error:  # fmt: skip
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ExperimentError(
+            f"{path} is damaged or no table of positions ({why}); solve the experiment again"
+        ) from None
 
 
-def _damaged(path: Path, error: Exception) -> ExperimentError:
-    return ExperimentError(f"{path} is damaged or no table of positions ({error}); solve the experiment again")
+def _described(path: Path, file: pq.ParquetFile) -> MoviePositions:
+    """The movie that a table's metadata tell of, nothing in it known yet; ValueError where they have no sense."""
+    about = json.loads(file.schema_arrow.metadata[_METADATA])
+    ids, colonies, fps = about["ids"], about["colonies"], about["fps"]
+    whole = (about["movie"], about["first_frame"], about["frames"])
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in whole):
+        raise ValueError("its metadata are of another kind")
+    movie, first, frames = whole
+    for texts in (ids, colonies):
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError("its metadata are of another kind")
+    if len(ids) != len(colonies) or len(set(zip(colonies, ids, strict=True))) < len(ids):
+        raise ValueError("its metadata name an animal twice, or no colony of it")
+    if fps is not None and not (isinstance(fps, int | float) and np.isfinite(fps) and fps > 0):
+        raise ValueError(f"its metadata tell a frame rate of {fps}")
+    if (place := movie_file(path.name, "positions")) and place[0] != movie:
+        raise ValueError(f"it is of movie {movie}")
+    rows, cells = file.metadata.num_rows, frames * len(ids)
+    # before room is made for what a damaged number says
+    if first < 1 or frames < 0 or not rows <= cells <= max(_MANY_CELLS, _MOST_CELLS_A_ROW * rows):
+        raise ValueError(f"{rows} rows cannot be of {frames} frames of {len(ids)} animals")
+    return MoviePositions.empty(
+        movie, first, frames, float("nan") if fps is None else float(fps), tuple(ids), tuple(colonies)
+    )
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
@@ -246,8 +276,9 @@ def positions_span(session: Session, movies: Iterable[int] | None = None) -> tup
     own = session.layout.files("positions")
     for movie in _wanted(session, movies):
         if movie in own:
-            about = _about(positions_file(session, movie))
-            spans.append((int(about["first_frame"]), int(about["frames"])))
+            with _opened(positions_file(session, movie)) as file:
+                described = _described(positions_file(session, movie), file)
+            spans.append((described.first_frame, described.frames))
         else:
             known = movie_frames(session, movie)
             found = None if known else read_antdata(session, movie)
@@ -386,14 +417,15 @@ def netcdf_bytes(dataset: xr.Dataset) -> bytes:
 
 
 def _frame_rate(movies: Sequence[MoviePositions]) -> float | None:
-    rates = {movie.fps for movie in movies}
+    # NaN does not equal NaN
+    rates = {movie.fps if np.isfinite(movie.fps) and movie.fps > 0 else None for movie in movies}
     if len(rates) > 1:
+        told = sorted("unknown" if rate is None else f"{rate:g}" for rate in rates)
         raise ExperimentError(
             f"movies {movies[0].movie} to {movies[-1].movie} have different frame rates "
-            f"({', '.join(map(str, sorted(rates)))}): there is no common time; take them apart"
+            f"({', '.join(told)}): there is no common time; take them apart"
         )
-    rate = rates.pop()
-    return rate if np.isfinite(rate) and rate > 0 else None
+    return rates.pop()
 
 
 def _arrays(
