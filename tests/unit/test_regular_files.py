@@ -115,6 +115,18 @@ def test_a_file_of_the_system_is_read_no_further_than_allowed_and_not_waited_for
     assert isinstance(found[0], OSError)
 
 
+def test_a_file_that_is_said_to_be_empty_and_waits_like_a_pipe_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "x").write_bytes(b"")
+
+    def wait(descriptor, count):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    assert read_regular(tmp_path / "x") == b""
+    monkeypatch.setattr(os, "read", wait)
+    with pytest.raises(OSError, match="no regular file"):
+        open_regular(tmp_path / "x")
+
+
 def test_no_descriptor_stays_open(tmp_path):
     (tmp_path / "x").write_bytes(bytes(100))
     first = os.open(tmp_path / "x", os.O_RDONLY)

@@ -68,7 +68,10 @@ def open_regular(path: str | os.PathLike[str], most: int | None = None) -> Binar
     _check(Path(path).stat(), path, most)
     descriptor = os.open(path, _FLAGS)
     try:
-        _check(os.fstat(descriptor), path, most)
+        status = os.fstat(descriptor)
+        _check(status, path, most)
+        if not status.st_size:
+            _check_empty(descriptor, path)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -121,6 +124,15 @@ def _check(status: os.stat_result, path: str | os.PathLike[str], most: int | Non
         raise UnexpectedFileError(number, words, os.fspath(path))
     if most is not None and status.st_size > most:
         raise _too_large(path, most)
+
+
+def _check_empty(descriptor: int, path: str | os.PathLike[str]) -> None:
+    """Refuse a file of the system's that is said to be empty and regular, and waits like a pipe."""
+    try:
+        if os.read(descriptor, 1):
+            os.lseek(descriptor, 0, os.SEEK_SET)
+    except BlockingIOError:
+        raise UnexpectedFileError(errno.EINVAL, "it is no regular file", os.fspath(path)) from None
 
 
 def _too_large(path: str | os.PathLike[str], most: int) -> UnexpectedFileError:

@@ -69,7 +69,9 @@ def open_hdf5(path: Path, most: int | None = None) -> Iterator[h5py.File]:
 
     with open_regular(path, most) as regular:
         # While HDF5 waits for a drive, no other thread of Python gets on; while Python itself does, they do.
-        regular.read(1)
+        # Some files of the system's are said to be empty, and HDF5 would wait for them for ever.
+        if not regular.read(1):
+            raise ContentError("it is no HDF5 file: it is empty")
         try:
             # Other machines may have the file open on a network drive, where locks do not work or do not end.
             file = h5py.File(_name_of(regular, path), "r", locking=False)
