@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -314,3 +315,39 @@ def test_a_confidence_that_cannot_be_is_an_error(session: Session) -> None:
     path.write_text(path.read_text().replace("0.5000", "1.5000", 1))
     with pytest.raises(ExperimentError, match=r"'1\.5000' is no probability"):
         antrax.read_results(session)
+
+
+@pytest.mark.parametrize("count", ["inf", "1e999", "-1", "1.5", "nan", "1e30"])
+def test_a_count_that_cannot_be_is_an_error(session: Session, count: str) -> None:
+    write(session, {A: "001"})
+    path = confidence_file(session, 1)
+    header, row = path.read_text().splitlines()
+    cells = row.split(",")
+    cells[header.split(",").index("images")] = count
+    path.write_text(f"{header}\n{','.join(cells)}\n")
+    with pytest.raises(ExperimentError, match=r"confidence_1\.csv"):
+        antrax.read_results(session)
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [[0, 0], [0, 1], [1, 2], [0, 3], [-2, 2], [0], [0, 2, 2]],
+    ids=str,
+)
+def test_probabilities_whose_rows_do_not_fit_their_tracklets_are_refused(session: Session, offsets: list[int]) -> None:
+    write(session, {A: "001"})
+    with h5py.File(frameprobs_file(session, 1), "a") as file:
+        assert file["offsets"][()].tolist() == [0, 2]
+        del file["offsets"]
+        file["offsets"] = offsets
+    with pytest.raises(ExperimentError, match=r"frameprobs_1\.h5 cannot be read: offsets do not fit"):
+        antrax.read_frame_probabilities(session, 1, A)
+
+
+def test_a_text_of_any_length_among_probabilities_is_not_read(session: Session) -> None:
+    write(session, {A: "001"})
+    with h5py.File(frameprobs_file(session, 1), "a") as file:
+        del file["labels"]
+        file.create_dataset("labels", (4,), dtype=h5py.string_dtype(length=2**26))
+    with pytest.raises(ExperimentError, match=r"frameprobs_1\.h5 cannot be read"):
+        antrax.read_frame_probabilities(session, 1, A)

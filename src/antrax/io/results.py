@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import math
 import operator
 import warnings
@@ -36,7 +37,7 @@ from antrax.errors import ExperimentError
 from antrax.io import untrusted_hdf5
 from antrax.io.layout import MovieFile, movie_file
 from antrax.io.names import parse_tracklet_name
-from antrax.io.regular_files import open_regular
+from antrax.io.regular_files import read_regular
 from antrax.io.session import Movie, Session
 from antrax.labels import UNKNOWN, clean_label
 
@@ -63,6 +64,7 @@ _CONFIDENCE_READ = CONFIDENCE[:9]
 _KINDS: tuple[MovieFile, ...] = ("autoids", "confidence", "frameprobs")
 _LARGEST_TABLE = 2**30
 _LARGEST_PROBABILITIES = 2**40
+_MOST_TRACKLETS = 10_000_000
 # How often a movie's files are looked at again where they changed while being read.
 _TRIES = 5
 
@@ -313,8 +315,7 @@ class _DamagedValueError(ExperimentError):
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        with open_regular(path, _LARGEST_TABLE) as file:
-            return file.read()
+        return read_regular(path, _LARGEST_TABLE)
     except FileNotFoundError:
         raise _MissingError(f"{path} does not exist; classify this movie first") from None
     except OSError as error:
@@ -414,10 +415,10 @@ def _probability(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    value = int(float(text))
-    if value < 0:
+    value = float(text)
+    if not 0 <= value < 2**63 or not value.is_integer():
         raise ValueError(f"{text!r} is no number of images")
-    return value
+    return int(value)
 
 
 # --- probabilities of images
@@ -449,19 +450,30 @@ class FrameProbabilities:
 
     def rows(self) -> dict[str, tuple[int, int]]:
         """First and last row (exclusive) of every tracklet."""
-        offsets = untrusted_hdf5.dataset(self._file, "offsets", dtype=np.integer)[()].tolist()
-        return {name: (offsets[row], offsets[row + 1]) for row, name in enumerate(self._texts("tracklets"))}
+        offsets = np.asarray(untrusted_hdf5.dataset(self._file, "offsets", dtype=np.integer)[()])
+        tracklets, (count, _) = self._texts("tracklets"), self._stored().shape
+        # rows beyond the last would be left out without a word, and others be another tracklet's
+        if offsets.shape != (len(tracklets) + 1,) or offsets[0] != 0 or offsets[-1] != count:
+            raise untrusted_hdf5.ContentError("offsets do not fit the tracklets and their probabilities")
+        if (offsets[1:] < offsets[:-1]).any() or len(set(tracklets)) < len(tracklets):
+            raise untrusted_hdf5.ContentError("offsets do not rise, or a tracklet is listed twice")
+        bounds = offsets.tolist()
+        return dict(zip(tracklets, itertools.pairwise(bounds), strict=True))
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Some rows, shape (stop - start, labels)."""
+        return np.asarray(self._stored()[start:stop], np.float32)
+
+    def _stored(self) -> h5py.Dataset:
         stored = untrusted_hdf5.dataset(
             self._file, "probabilities", dtype=np.floating, compressed=True, most=_LARGEST_PROBABILITIES
         )
-        return np.asarray(stored[start:stop], np.float32)
+        if stored.ndim != 2:
+            raise untrusted_hdf5.ContentError("probabilities are no table")
+        return stored
 
     def _texts(self, name: str) -> tuple[str, ...]:
-        values = untrusted_hdf5.dataset(self._file, name)[()].tolist()
-        return tuple(value.decode() if isinstance(value, bytes) else str(value) for value in values)
+        return untrusted_hdf5.texts(self._file, name, most=_MOST_TRACKLETS)
 
 
 @contextlib.contextmanager
