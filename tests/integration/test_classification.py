@@ -327,10 +327,28 @@ def test_an_experiment_of_other_animals_is_an_error(session):
         classify(session.experiment, HERE)
 
 
-def test_light_animals_need_a_classifier_of_light_animals(session):
+def inverted(session, value):
     parameters = session.path / "parameters" / "prmtrs.json"
-    parameters.write_text(json.dumps(json.loads(parameters.read_text()) | {"segmentation_invert": True}))
-    with pytest.raises(ClassificationError, match="light animals on dark"):
+    parameters.write_text(json.dumps(json.loads(parameters.read_text()) | {"segmentation_invert": value}))
+
+
+def test_a_classifier_of_white_ground_is_used_on_light_animals_and_that_is_said(session):
+    classify(session.experiment, HERE)
+    before = antrax.read_results(session)
+    inverted(session, True)
+    listener = Listener()
+    classify(session.experiment, HERE, reporter=listener)
+    assert any("light animals on dark ground" in line for line in listener.warned)
+    # the images are the same ones, on the ground that the network knows
+    assert antrax.read_results(session).label.equals(before.label)
+
+
+def test_dark_animals_need_a_classifier_of_dark_animals(session):
+    path = session.classifier_dir / "classifier.h5"
+    trained = read_classifier(path)
+    black = dataclasses.replace(trained.preparation, background="black")
+    write_classifier(dataclasses.replace(trained, preparation=black), path)
+    with pytest.raises(ClassificationError, match="dark animals on light"):
         classify(session.experiment, HERE)
 
 

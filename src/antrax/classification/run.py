@@ -176,12 +176,7 @@ def _plan(
     for warning in label_warnings(labels):
         reporter.warn(f"{session.layout.labels_file}: {warning}")
     _compare_labels(session, labels, classifier, reporter)
-    if session.inverted != (classifier.background == "black"):
-        animals = "light animals on dark ground" if session.inverted else "dark animals on light ground"
-        raise ExperimentError(
-            f"{session.path} has {animals}, but {path} was trained on images with {classifier.background} background; "
-            "choose another classifier"
-        )
+    _compare_background(session, classifier, path, reporter)
     calibration = classifier.calibration
     if is_new and rule is None and not (calibration and calibration.sufficient):
         reporter.warn(
@@ -291,6 +286,25 @@ def _tracked_again(session: Session, movie: int, stacks: tuple[Path, ...]) -> bo
         return names != set(read_movie(session, movie).assignments)
     except (AntraxError, OSError):
         return False
+
+
+def _compare_background(session: Session, classifier: Classifier, path: Path, reporter: Reporter) -> None:
+    """Tell where a classifier learned another ground than the session's. Raises `ExperimentError` where that cannot do.
+
+    In sessions of light animals, anTraX's page wrote selected frames on white ground and whole tracklets on black, so
+    classifiers of such sessions may have learned either. Where it is white, blob images are shown on white ground.
+    """
+    if session.inverted == (classifier.background == "black"):
+        return
+    if not session.inverted:
+        raise ExperimentError(
+            f"{session.path} has dark animals on light ground, but {path} was trained on images with black background; "
+            "choose another classifier"
+        )
+    reporter.warn(
+        f"{session.experiment.name}: light animals on dark ground, but {path.name} was trained on images with white "
+        "background: blob images are shown to it on white. Make sure that it was trained on these animals"
+    )
 
 
 def _compare_labels(session: Session, labels: Labels, classifier: Classifier, reporter: Reporter) -> None:
