@@ -234,7 +234,7 @@ def _described(path: Path, file: pq.ParquetFile) -> MoviePositions:
     if len(ids) != len(colonies) or len(set(zip(colonies, ids, strict=True))) < len(ids):
         raise ValueError("its metadata name an animal twice, or no colony of it")
     if fps is not None and not (isinstance(fps, int | float) and np.isfinite(fps) and fps > 0):
-        raise ValueError(f"its metadata tell a frame rate of {fps}")
+        raise ValueError(f"its metadata tell a frame rate of {str(fps)[:40]!r}")
     if (place := movie_file(path.name, "positions")) and place[0] != movie:
         raise ValueError(f"it is of movie {movie}")
     rows, cells = file.metadata.num_rows, frames * len(ids)
