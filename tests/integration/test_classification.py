@@ -354,10 +354,12 @@ def test_dark_animals_need_a_classifier_of_dark_animals(session):
 
 def test_a_classifier_without_calibration_is_used_cautiously_and_that_is_said(session):
     path = session.classifier_dir / "classifier.h5"
-    write_classifier(dataclasses.replace(read_classifier(path), calibration=None), path)
+    poor = {"quality": {"poor": True}}
+    write_classifier(dataclasses.replace(read_classifier(path), calibration=None, record=poor), path)
     listener = Listener()
     classify(session.experiment, HERE, reporter=listener)
-    assert any("cautious" in line for line in listener.warned)
+    assert any("never measured" in line and "cautious" in line for line in listener.warned)
+    assert any("is a poor network" in line for line in listener.warned)
     table = antrax.read_results(session)
     assert (table[table.label.isin(session.labels.ants)].confidence >= 0.9).all()
 

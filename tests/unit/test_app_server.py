@@ -468,6 +468,9 @@ def test_a_classifier_that_comes_is_noticed_and_what_it_knows_of_its_errors(page
         told = page.ask("/overview")["classifier"]
         assert told["calibrated"] is (why is None)
         assert told["why"] is None if why is None else why in told["why"]
+        assert told["poor"] is False
+    write_classifier(dataclasses.replace(classifier, record={"quality": {"poor": True}}), file)
+    assert page.ask("/overview")["classifier"]["poor"] is True
 
 
 def few(calibration: Calibration) -> Calibration:

@@ -1,5 +1,7 @@
 """How sure is sure, told by held-out tracklets."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from antrax.classification.calibration import (
     choose_threshold,
     fit_curve,
     rule_for,
+    why_not_calibrated,
 )
 from antrax.classification.decision import Rule, pool
 from antrax.labels import Category
@@ -114,3 +117,15 @@ def test_a_calibration_that_cannot_be_is_refused(change):
     values = Calibration(1.0, 0.0, (0.5, 0.9), (True, False), 2).to_json() | change
     with pytest.raises((ValueError, TypeError)):
         Calibration.from_json(values)
+
+
+def test_why_a_classifier_is_not_calibrated_is_told_truly():
+    enough = calibrate(made_tracklets(100, 0.8), CATEGORIES)
+    assert enough.sufficient
+    assert why_not_calibrated(enough) is None
+    assert "was never measured" in why_not_calibrated(None)
+    few = calibrate(made_tracklets(5, 0.8), CATEGORIES)
+    assert f"too few tracklets that it had not seen: {len(few.confidences)} with an ID" in why_not_calibrated(few)
+    nameless = why_not_calibrated(dataclasses.replace(enough, independent=False))
+    assert "told no tracklet" in nameless
+    assert "too few" not in nameless

@@ -60,10 +60,14 @@ class CategoryLabels(Answer):
 
 
 class ClassifierState(Answer):
-    """The classifier of a session. `why` says why error rates cannot be chosen for it, where they cannot."""
+    """The classifier of a session.
+
+    `why` says why error rates cannot be chosen for it, where they cannot; `poor`: its training found it to be so.
+    """
 
     calibrated: bool
     why: str | None
+    poor: bool
 
 
 class Interrupted(Answer):

@@ -1,4 +1,4 @@
-"""The classifier of an open session: whether there is one, and whether error rates can be chosen for it."""
+"""The classifier of an open session: whether there is one, and what is to be known before it is used."""
 
 from __future__ import annotations
 
@@ -31,30 +31,25 @@ class SessionClassifier:
         return f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
 
     def state(self) -> dict[str, Any] | None:
-        """Whether it is calibrated, and if not, why; None where there is no classifier."""
+        """Whether it is calibrated, if not, why, and whether it is poor; None where there is no classifier."""
         stamp = self.stamp()
         if not stamp:
             return None
         with self._lock:
             if self._known is None or self._known[0] != stamp:
-                why = _why_not_calibrated(self._path)
-                self._known = (stamp, {"calibrated": why is None, "why": why})
+                self._known = (stamp, _describe(self._path))
             return dict(self._known[1])
 
 
-def _why_not_calibrated(path: Path) -> str | None:
-    from antrax.classification.calibration import ENOUGH_TRACKLETS
+def _describe(path: Path) -> dict[str, Any]:
+    from antrax.classification.calibration import why_not_calibrated
     from antrax.classification.classifier_file import read_classifier
 
     try:
-        calibration = read_classifier(path).calibration
+        classifier = read_classifier(path)
     except AntraxError as error:
-        return str(error)
-    if calibration is None:
-        return "It was never measured on tracklets that it had not seen."
-    if not calibration.sufficient:
-        return (
-            f"It was measured on too few tracklets that it had not seen: {len(calibration.confidences)} with an ID, "
-            f"and {ENOUGH_TRACKLETS} are needed. Label more tracklets and train again."
-        )
-    return None
+        return {"calibrated": False, "why": str(error), "poor": False}
+    calibration = classifier.calibration
+    why = why_not_calibrated(calibration)
+    advice = " Label more tracklets and train again." if calibration and calibration.independent else ""
+    return {"calibrated": why is None, "why": f"It {why}.{advice}" if why else None, "poor": classifier.is_poor}

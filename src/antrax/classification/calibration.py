@@ -139,6 +139,23 @@ def rule_for(calibration: Calibration | None, max_error: float) -> Rule:
     return calibration.rule(max_error) if calibration and calibration.sufficient else CAUTIOUS
 
 
+def why_not_calibrated(calibration: Calibration | None) -> str | None:
+    """Why no threshold can be chosen for a classifier, in words that can follow its name; None where one can."""
+    if calibration is None:
+        return "was never measured on tracklets that it had not seen"
+    if calibration.sufficient:
+        return None
+    if not calibration.independent:
+        return (
+            "was trained on images whose names told no tracklet (trj_id…), so that it may have seen those that it was "
+            "measured on"
+        )
+    return (
+        f"was measured on too few tracklets that it had not seen: {len(calibration.confidences)} with an ID, and "
+        f"{ENOUGH_TRACKLETS} are needed"
+    )
+
+
 def calibrate(tracklets: Sequence[HeldOutTracklet], categories: Sequence[Category]) -> Calibration:
     """Fit temperature and exponent, and keep what a threshold is chosen by.
 

@@ -118,6 +118,12 @@ class Classifier:
         """What lies around the animals, white or black."""
         return self.preparation.background
 
+    @property
+    def is_poor(self) -> bool:
+        """Whether its training found it to be evidently poor."""
+        quality = self.record.get("quality")
+        return isinstance(quality, Mapping) and quality.get("poor") is True
+
     def with_labels_of(self, labels: Sequence[str]) -> Classifier:
         """The same classifier with its labels spelt as in `labels`, where these leave no doubt.
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from antrax.classification.calibration import ENOUGH_TRACKLETS, rule_for
+from antrax.classification.calibration import rule_for, why_not_calibrated
 from antrax.classification.classifier_file import Classifier, find_classifier, read_classifier
 from antrax.classification.decision import DecisionRule, Rule
 from antrax.classification.engine import Job, make_model
@@ -178,11 +178,9 @@ def _plan(
     _compare_labels(session, labels, classifier, reporter)
     _compare_background(session, classifier, path, reporter)
     calibration = classifier.calibration
-    if is_new and rule is None and not (calibration and calibration.sufficient):
-        reporter.warn(
-            f"{path.name} carries no calibration on at least {ENOUGH_TRACKLETS} held-out tracklets: a fixed cautious "
-            "rule is used, and --max-error has no effect"
-        )
+    if is_new:
+        for warning in _classifier_warnings(path.name, classifier, has_own_rule=rule is not None):
+            reporter.warn(warning)
     decides = rule or rule_for(calibration, options.max_error)
     attributes = {
         "classifier": str(path),
@@ -204,6 +202,19 @@ def _plan(
         )
         for number, stack in stacks.items()
     ]
+
+
+def _classifier_warnings(name: str, classifier: Classifier, *, has_own_rule: bool) -> list[str]:
+    """What is to be known of results of a classifier, in sentences."""
+    warnings = []
+    if not has_own_rule and (why := why_not_calibrated(classifier.calibration)):
+        warnings.append(f"{name} {why}. A fixed cautious rule is used, and --max-error has no effect")
+    if classifier.is_poor:
+        warnings.append(
+            f"{name} is a poor network, as its training found: check the IDs that it gives, train it longer, and look "
+            "for examples under wrong labels"
+        )
+    return warnings
 
 
 def _stacks_to_classify(

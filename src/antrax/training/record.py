@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from antrax.classification.calibration import Calibration
 from antrax.io.atomic import make_folder, write_atomically
-from antrax.training.dataset import Trainset
+from antrax.training.dataset import IMAGES_PER_TRACKLET, Trainset
 from antrax.training.evaluation import Evaluation, Signs
 from antrax.training.split import Split
 
@@ -94,6 +94,24 @@ def describe_run(
         "quality": signs.to_json() if signs else None,
         "calibrated": bool(calibration and calibration.sufficient),
     }
+
+
+def shortcomings(record: Mapping[str, Any]) -> list[str]:
+    """What a record says that people should know of before they use the classifier, in sentences."""
+    examples, quality = record["examples"], record["quality"]
+    found = []
+    if examples["capped"]:
+        found.append(
+            f"{examples['capped']:,} of {examples['files']:,} images were not used: of each tracklet and label, "
+            f"{IMAGES_PER_TRACKLET} at most"
+        )
+    if quality and quality["poor"]:
+        of = "held-out" if quality["of_held_out_images"] else "its own training"
+        found.append(
+            f"this network is poor ({quality['image_accuracy']:.0%} of {of} images right): train it longer, and look "
+            "for examples under wrong labels"
+        )
+    return found
 
 
 def write_record(

@@ -128,6 +128,7 @@ def _work(kind: str, request: dict[str, Any], reporter: _Lines) -> None:
 
 
 def _train(session: Session, options: dict[str, Any], reporter: _Lines) -> None:
+    from antrax.training.record import shortcomings
     from antrax.training.run import TrainOptions, train
 
     # An experiment that holds a folder `examples` of its own would be taken for a training set.
@@ -138,14 +139,17 @@ def _train(session: Session, options: dict[str, Any], reporter: _Lines) -> None:
         session=session.name,
         reporter=reporter,
     )
+    reporter.say(f"classifier: {result.path}")
+    reporter.say(f"record: {result.record}")
     if result.evaluation:
         reporter.say(
             f"held out: {int(result.evaluation.tracklets.sum())} tracklets that the network never saw, "
             f"{result.evaluation.image_accuracy:.1%} of their images and {result.evaluation.tracklet_accuracy:.1%} of "
             "tracklets right"
         )
-    reporter.say(f"classifier: {result.path}")
-    reporter.say(f"record: {result.record}")
+    # the page shows the last line when the training is over
+    for warning in shortcomings(result.classifier.record):
+        reporter.warn(warning)
 
 
 def _classify(session: Session, options: dict[str, Any], reporter: _Lines) -> None:

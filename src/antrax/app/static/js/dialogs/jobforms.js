@@ -139,7 +139,7 @@ export function classifyForm(start, train) {
         },
     ].filter(Boolean),
   );
-  const { calibrated, why } = app.overview.classifier;
+  const { calibrated, why, poor } = app.overview.classifier;
   const error = calibrated ? errorField() : null;
   const trouble = h('p.problem', { role: 'alert' });
   const body = h(
@@ -147,6 +147,7 @@ export function classifyForm(start, train) {
     {},
     which.node,
     error ? error.node : cautious(why),
+    poor && h('p.callout', {}, POOR),
     h(
       'p.hint',
       {},
@@ -173,6 +174,9 @@ export function classifyForm(start, train) {
     ],
   });
 }
+
+const POOR =
+  'This classifier is a poor network, as its training found: check the IDs that it gives, train it longer, and look for examples under wrong labels.';
 
 /** Why nobody can choose how many errors are accepted. */
 function cautious(why) {
