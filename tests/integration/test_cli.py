@@ -192,6 +192,15 @@ def test_classifying_prints_a_table_and_where_the_results_are(trained, tmp_path)
     assert "\x1b" not in done.stdout + done.stderr  # no colours in a log file
 
 
+def test_a_movie_that_is_not_there_is_listed_and_the_others_are_classified(trained, tmp_path):
+    session = trained.copy(tmp_path)
+    done = antrax_command("classify", session.experiment, "--movlist", "1,99", "--nw", 1, "--device", "cpu")
+    assert done.returncode == 1
+    assert "no image stack of movie 99" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in session.labels_dir.glob("autoids_*.csv")] == ["autoids_1.csv"]
+
+
 def test_one_bad_movie_makes_the_exit_status_1_and_the_table_is_printed(trained, tmp_path):
     session = trained.copy(tmp_path)
     session.stacks[2][0].write_text("no images")

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from antrax.errors import ExperimentError, OptionError, OutputError
 from antrax.labels import Category
 from antrax.review.validation.marks import Mark, Marks, Verdict, check_who, verdicts_for
+from antrax.review.validation.verdicts import COLUMNS, to_line
 
 NOW, EARLIER = "0123456789abcdef", "12345678e9012345"
 MARK = Mark(
@@ -301,6 +302,35 @@ def test_a_file_that_cannot_be_understood_is_an_error_that_names_the_line_and_is
         marks.add(MARK)
     assert path.read_bytes() == damaged
     assert marks.all() == (MARK, MARK)
+
+
+cells = st.sampled_from(
+    [*COLUMNS, *to_line(MARK, COLUMNS).strip().split(","), "taken_back", "<cut off>", "1e999", "nan"]
+)
+separators = st.sampled_from([",", ",", ",", "\n", "\r\n", '"', ";", "\0"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    content=st.binary(max_size=200)
+    | st.lists(st.tuples(cells, separators).map("".join), max_size=60).map("".join).map(str.encode)
+    | st.text(max_size=100).map(lambda text: text.encode("utf-16", "surrogatepass")),
+    has_header=st.booleans(),
+)
+def test_no_bytes_break_the_reader_and_what_cannot_be_read_is_left_alone(path, content, has_header):
+    content = (",".join(COLUMNS) + "\n").encode() * has_header + content
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    marks = Marks(path)
+    try:
+        marks.add(MARK)
+    except ExperimentError as error:
+        assert str(path) in str(error)
+        assert path.read_bytes() == content
+        return
+    assert marks.all()[-1] == MARK
+    assert reread(path) == marks.all()
+    assert path.read_bytes().startswith(content.rstrip(b"\0")) or not content.strip(b"\0\xef\xbb\xbf \r\n")
 
 
 def test_a_change_in_the_middle_of_a_file_is_noticed_also_where_it_has_grown(path):

@@ -23,7 +23,7 @@ from antrax.io.session import Movie, Session
 from antrax.io.text import read_text
 from antrax.labels import Category, Labels, match_labels
 
-_TIME = re.compile(r"start|end|m(\d+)(?:f(\d+))?|f(\d+)")
+_TIME = re.compile(r"start|end|m([0-9]{1,12})(?:f([0-9]{1,12}))?|f([0-9]{1,12})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,6 +295,7 @@ def _add_prop_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> li
             problems.append(f"{where}: expected single, assign or eliminate, a tracklet, and a value; passed over")
             continue
         command, name, value = words
+        label = match_labels([value], found.ids)[value]
         row = graph.row.get(name)
         if row is None:
             problems.append(f"{where}: there is no tracklet {name}; passed over")
@@ -303,10 +304,10 @@ def _add_prop_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> li
                 problems.append(f"{where}: single takes 0 or 1, not {value}; passed over")
             else:
                 found.single[row] = value.lower() in ("1", "true")
-        elif value not in found.ids:
+        elif label not in found.ids:
             problems.append(f"{where}: {value} is no ant label of the session; passed over")
         else:
-            (found.fixed if command == "assign" else found.impossible)[row, found.ids.index(value)] = True
+            (found.fixed if command == "assign" else found.impossible)[row, found.ids.index(label)] = True
     return problems
 
 
@@ -327,20 +328,21 @@ def _add_ids_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> lis
             continue
         colony, name, begin, end = words[1:] if len(words) == 5 else ["all", *words[1:]]
         first, last = _frame(movies, begin, False), _frame(movies, end, True)
-        if name not in found.ids:
+        label = match_labels([name], found.ids)[name]
+        if label not in found.ids:
             problems.append(f"{where}: {name} is no ant label of the session; passed over")
         elif colony != "all" and colony not in graph.colony:
             problems.append(f"{where}: no tracklet is of the colony {colony}; passed over")
         elif first is None or last is None:
             wrong = begin if first is None else end
             problems.append(
-                f"{where}: {wrong} is no time (start, end, m<movie>, f<frame> or m<movie>f<frame>); passed over"
+                f"{where}: {wrong[:40]} is no time (start, end, m<movie>, f<frame> or m<movie>f<frame>); passed over"
             )
         else:
             rows = (graph.first <= last) & (graph.last >= first)
             if colony != "all":
                 rows &= graph.colony == colony
-            found.impossible[rows, found.ids.index(name)] = True
+            found.impossible[rows, found.ids.index(label)] = True
     return problems
 
 

@@ -10,6 +10,7 @@ from antrax.classification.classifier_file import Classifier
 from antrax.errors import ClassifierError, OptionError
 from antrax.images import Background
 from antrax.io.regular_files import read_regular
+from antrax.io.text import NotTextError, decode_text
 from antrax.networks import registry
 from antrax.networks.graph import Graph, Weights, grown_weights, with_outputs
 from antrax.networks.initial import initial_weights
@@ -117,15 +118,15 @@ def read_modelfile(path: str | os.PathLike[str]) -> Graph:
                 "it is a saved model, not its description; in Python, write "
                 "open('model.json', 'w').write(keras.models.load_model(…).to_json())"
             )
-        return from_model_json(content.decode("utf-8-sig"))
+        return from_model_json(decode_text(content))
     except FileNotFoundError:
         raise ClassifierError(f"{file} does not exist") from None
-    except OSError as error:
-        raise ClassifierError(f"{file} cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
+    except NotTextError:
         raise ClassifierError(
             f"{file} cannot be used as a model: it is no JSON file as model.to_json() gives"
         ) from None
+    except OSError as error:
+        raise ClassifierError(f"{file} cannot be read: {error.strerror or error}") from None
     except ClassifierError as error:
         raise ClassifierError(f"{file} cannot be used as a model: {error}") from None
 

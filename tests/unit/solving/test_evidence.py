@@ -1,7 +1,11 @@
 """What is read of labels, people and configuration files, and what is said of those that cannot be used."""
 
+import unicodedata
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from antrax.io.graphs import build_graph
 from antrax.io.session import open_session
@@ -167,3 +171,52 @@ def test_a_line_of_a_configuration_file_that_makes_no_sense_is_named(session, fi
     assert message in problem
     assert not evidence.fixed.any()
     assert not evidence.impossible.any()
+
+
+def test_ids_in_configuration_files_may_be_spelt_in_another_way(make_session):
+    session = open_session(make_session(labels="AB\tant_labels\nMüll\tant_labels\n", movies=MOVIES))
+    other = unicodedata.normalize("NFD", "müll")
+    session.layout.manual_propagation_file.write_text(f"assign {A} {other}\n", encoding="utf-16")
+    session.layout.id_changes_file.write_text(f"remove {other} m2 end\n", encoding="utf-8-sig")
+    evidence, problems = read(session)
+    assert not [problem for problem in problems if ".cfg" in problem]
+    place = evidence.ids.index("Müll")
+    assert evidence.fixed[:, place].tolist() == [True, False, False]
+    assert evidence.impossible[:, place].tolist() == [False, False, True]
+
+
+MANY_DIGITS = 40 * "9"
+words = st.sampled_from(
+    ["single", "assign", "eliminate", "remove", "all", A, NEXT, "AB", "CD", "0", "1", "start", "end", "m1", "m9", "f5"]
+) | st.sampled_from(["m2f9", f"f{MANY_DIGITS}", f"m{MANY_DIGITS}", "#", "%", ",", " ", "\t", "\n", "\r\n"])
+
+
+@pytest.mark.parametrize("file", ["prop.cfg", "ids.cfg"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    content=st.binary(max_size=200)
+    | st.tuples(st.text(max_size=100), st.sampled_from(["utf-8", "utf-16", "cp1252"])).map(
+        lambda pair: pair[0].encode(pair[1], "ignore")
+    )
+)
+def test_no_bytes_break_the_readers_of_configuration_files(session, file, content):
+    path = session.path / "parameters" / file
+    path.write_bytes(content)
+    evidence, problems = read(session)
+    assert all(problem.startswith(str(path)) and problem.endswith(("passed over", "not used")) for problem in problems)
+    assert not evidence.fixed.any()
+    assert not evidence.impossible.any()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(lines=st.lists(words, max_size=40).map(" ".join))
+@example(f"remove CD f{MANY_DIGITS} f{MANY_DIGITS}\nremove CD start f{MANY_DIGITS}\nremove CD m{MANY_DIGITS} end")
+@example(f"remove CD m1f{MANY_DIGITS} end")
+@example(f"remove CD m1f{5000 * '9'} end\nremove CD f{5000 * '9'} end")
+def test_a_line_of_a_configuration_file_costs_only_itself(session, lines):
+    session.layout.manual_propagation_file.write_text(f"{lines}\nassign {B} CD\n", newline="")
+    session.layout.id_changes_file.write_text(f"{lines}\nremove AB m2 end\n", newline="")
+    evidence, problems = read(session)
+    assert all(problem.endswith("passed over") for problem in problems)
+    assert evidence.fixed[1, evidence.ids.index("CD")]
+    assert evidence.impossible[2, evidence.ids.index("AB")]
