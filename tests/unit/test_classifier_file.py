@@ -357,3 +357,14 @@ def test_a_file_in_keras_s_own_format_is_told_how_to_be_saved(tmp_path, monkeypa
             attempt()
     with pytest.raises(ClassifierError, match=r"to_json\(\)"):
         read_modelfile(tmp_path / "x.keras")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_description_of_a_network_is_read_in_any_encoding(tmp_path, encoding):
+    graph = made().graph
+    path = tmp_path / "model.json"
+    path.write_text(to_keras_config(graph), encoding=encoding)
+    assert read_modelfile(path).weight_shapes() == graph.weight_shapes()
+    path.write_bytes(b"\xff\xfe\0")
+    with pytest.raises(ClassifierError, match="it is no JSON file"):
+        read_modelfile(path)
