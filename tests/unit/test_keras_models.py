@@ -268,7 +268,6 @@ def own_activation(kl: Any) -> Any:
     [
         (lambda kl: sequential(kl.Lambda(lambda x: x), kl.Flatten(), kl.Dense(3)), "Lambda"),
         (lambda kl: sequential(kl.Resizing(8, 8), kl.Flatten(), kl.Dense(3)), "Resizing"),
-        (lambda kl: sequential(kl.RandomFlip(), kl.Flatten(), kl.Dense(3)), "RandomFlip"),
         (lambda kl: sequential(kl.UpSampling2D(), kl.Flatten(), kl.Dense(3)), "UpSampling2D"),
         (lambda kl: sequential(kl.Conv2D(3, 3, data_format="channels_first"), kl.Flatten()), "data_format"),
         (lambda kl: sequential(kl.Reshape((16, 48)), kl.Flatten(), kl.Dense(3)), "target_shape"),
