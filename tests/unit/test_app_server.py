@@ -25,6 +25,7 @@ from antrax.classification.calibration import Calibration
 from antrax.classification.classifier_file import read_classifier, write_classifier
 from antrax.demo import DemoExperiment
 from antrax.io.examples import list_examples
+from antrax.io.layout import SESSION_MARK
 from antrax.io.session import Session, open_session
 from antrax.io.stacks import open_stack, write_stacks
 from tests.fixtures.classified import classify_by_truth, true_labels
@@ -618,7 +619,8 @@ def test_what_is_in_the_training_set_follows_the_stack(page, session):
 def test_more_sessions_than_are_kept_open_do_not_close_those_in_use(session, tmp_path):
     experiment = session.experiment
     for number in range(6):
-        shutil.copytree(session.path, experiment / f"session{number}")
+        copy = shutil.copytree(session.path, experiment / f"session{number}")
+        os.utime(copy / SESSION_MARK, (2e9 + 10 * number,) * 2)
     page = Page(session, tmp_path / "memory")
     name, label = an_id(session)
     bases = [page.base.rpartition("/")[0] + f"/session{number}" for number in range(6)]

@@ -173,9 +173,27 @@ def test_of_recent_sessions_only_those_that_may_be_opened_are_shown_and_the_othe
     assert both.recent() == ((a, "s"), (b, "s"))
 
 
+def test_of_sessions_of_the_same_time_one_must_be_named_to_start_with(make_session, tmp_path, memory):
+    for name in ("a", "b"):
+        make_session(f"exp/{name}", mtime=1000)
+    with pytest.raises(ExperimentError, match="--session"):
+        Places([tmp_path / "exp"], None, memory)
+    places = Places([tmp_path / "exp"], "a", memory)
+    assert places.start[1] == "a"
+    assert set(places.all()[0].sessions) == {"a", "b"}
+
+
+def test_an_experiment_with_sessions_of_the_same_time_does_not_stop_the_others(make_session, tmp_path, memory):
+    for name in ("one/a", "one/b", "two/c"):
+        make_session(f"data/{name}", mtime=1000)
+    places = Places([tmp_path / "data"], None, memory)
+    assert places.start[1] == "c"
+    assert [len(place.sessions) for place in places.all()] == [2, 1]
+
+
 def test_twenty_recent_sessions_are_remembered(make_session, tmp_path, memory):
     for number in range(25):
-        make_session(f"exp/s{number}")
+        make_session(f"exp/s{number}", mtime=1000 + 10 * number)
     places = Places([tmp_path / "exp"], None, memory)
     for number in range(25):
         places.opened(places.start[0], f"s{number}")

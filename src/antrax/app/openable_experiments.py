@@ -18,7 +18,7 @@ from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.experiments import experiments_below, find_experiments
 from antrax.io.layout import SESSION_MARK
 from antrax.io.regular_files import read_regular
-from antrax.io.session import Session, open_session, session_dirs
+from antrax.io.session import Session, is_session, open_session, session_dirs
 
 # It is looked for new experiments after so many seconds, and so many times the time that looking takes.
 _LOOK_AGAIN_S, _LOOK_AGAIN_TIMES = 3.0, 10.0
@@ -179,7 +179,10 @@ class Places:
     def _choose_start(self, found: list[tuple[Path, str | None]], session: str | None) -> tuple[str, str]:
         for experiment, named in found:
             names = [path.name for path in session_dirs(experiment)]
-            wanted = session or named or names[-1]
+            try:
+                wanted = session or named or open_session(experiment).name
+            except ExperimentError:
+                continue  # several of its sessions are the latest
             if wanted in names:
                 return _id(experiment), wanted
         return _id(found[0][0]), open_session(found[0][0], session).name  # tells which sessions there are
@@ -218,5 +221,8 @@ def _id(experiment: str | Path) -> str:
 
 def _opened(path: Path) -> tuple[Path, str | None]:
     """The experiment at a path, and the session where the path is that of a session. Raises `ExperimentError`."""
-    session = open_session(path)
-    return session.experiment, session.name if session.path == path else None
+    if is_session(path):
+        return path.parent, path.name
+    if path.is_dir() and session_dirs(path):
+        return path, None
+    return open_session(path).experiment, None  # raises, and says why

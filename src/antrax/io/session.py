@@ -16,8 +16,8 @@ from antrax.io.parameters import Parameters, from_parameters_file
 from antrax.io.text import read_text
 from antrax.labels import Labels
 
-# Times of files closer than this are the same: some drives keep them to two seconds.
-_SAME_TIME_NS = 2 * 10**9
+# Sessions whose times are closer than this came by copying: nobody tracks two in a second.
+_SAME_TIME_NS = 10**9
 
 
 @dataclass(frozen=True)
