@@ -155,7 +155,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
         raise OptionError(
             f"--{'drop' if options.drop else 'rename'} changes an existing classifier: there is no {file}"
         )
-    trained_on = existing.digest() if existing else None
+    trained_on = None
     if classdir.session:
         _ = classdir.session.labels  # a broken labels.csv is to be told before an hour's images are read
     device = choose_device(options.device)
@@ -184,6 +184,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
         existing = existing.with_labels_of(
             (*trainset.labels, *(classdir.session.labels.all if classdir.session else ()))
         )
+        trained_on = existing.digest()
         existing = relabelled(existing, options.drop, options.rename)
     labels = _output_labels(trainset, classdir, existing, {*options.drop, *options.rename}, reporter)
     categories = label_categories(labels, classdir.session)
