@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,10 @@ settings.register_profile("antrax", deadline=None, database=None)
 settings.load_profile("antrax")
 # Keras is only the judge of the files that we read and write; which backend it has is decided when it is imported.
 os.environ.setdefault("KERAS_BACKEND", "torch")
+
+# Started in the background by a shell, a process ignores Ctrl-C and so do its children; some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tests.fixtures.trained", "tests.fixtures.training_tools", "tests.fixtures.numpy_source"]
 

@@ -438,7 +438,7 @@ def test_a_classifier_of_antrax_classifies_an_experiment(small_demo, tmp_path, s
     options = ClassifyOptions(classifier=str(file), workers=1, device="cpu")
     report = classify(session.experiment, options, reporter=listener)
     assert not report.failures
-    assert any("a fixed cautious rule is used" in warning for warning in listener.warned)
+    assert any("A fixed cautious rule is used" in warning for warning in listener.warned)
     assert not any("a_label_of" in warning.partition("the classifier knows")[2] for warning in listener.warned)
     table = antrax.read_results(open_session(session.experiment))
     assert len(table) == sum(1 for _ in antrax.iter_tracklets(session))

@@ -74,7 +74,7 @@ def test_help_loads_no_heavy_library():
 def test_help_shows_the_workflow_from_the_first_label_to_the_check():
     text = CliRunner().invoke(cli, ["--help"]).output
     steps = re.findall(r"^    antrax (\S+) EXPERIMENT", text, re.MULTILINE)
-    assert steps == ["extract-trainset", "train", "classify", "extract-trainset"]
+    assert steps == ["extract-trainset", "train", "classify", "solve", "extract-trainset"]
 
 
 def test_choices_on_the_command_line_are_those_of_the_package():

@@ -325,7 +325,7 @@ def test_damaged_files_are_left_out_and_named(make_examples, source: Path, dest:
     bad = source / "examples" / example("AB", 9)
     bad.write_bytes(b"text")
     result = merge_trainsets([source], dest)
-    assert result.corrupt == (f"{bad}: no image",)
+    assert result.corrupt == (f"{bad}: no image of the formats that are read (PNG, JPEG, TIFF, BMP)",)
     assert set(contents(dest)) == {f"examples/{example('AB')}"}
 
 
@@ -457,7 +457,7 @@ def test_an_error_is_one_line_and_exit_status_1(source: Path, dest: Path, capsys
 def test_wrong_usage_is_exit_status_2(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run("merge-trainset", source, capsys=capsys)
     assert code == 2
-    assert "Usage:" in err
+    assert "--help" in err
 
 
 def test_the_command_works_as_a_program_of_its_own(make_examples, source: Path, dest: Path) -> None:

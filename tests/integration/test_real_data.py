@@ -56,7 +56,7 @@ def test_ants_are_identified_after_a_single_epoch_on_a_few_images_of_each_trackl
     with (real / "truth.csv").open(newline="") as file:
         truth = list(csv.DictReader(file))
     given = {
-        (experiment.path.name, row.tracklet): row.label
+        (experiment.path.name, row.Index): row.label
         for experiment in report.experiments
         for row in antrax.read_results(experiment.session).itertuples()
     }

@@ -321,7 +321,7 @@ def test_images_whose_names_tell_no_tracklet_calibrate_nothing(trained, tmp_path
 
 
 def test_experiments_held_out_whole_are_reported_by_themselves(make_labelled, short_training, monkeypatch):
-    monkeypatch.setattr("antrax.training.dataset.EXPERIMENTS_ENOUGH", 2)
+    monkeypatch.setattr("antrax.training.split.EXPERIMENTS_ENOUGH", 2)
     monkeypatch.setattr("antrax.training.split.held_out_experiments", lambda _: {"elsewhere"})
     folder = make_labelled()
     for path in sorted((folder / "examples" / "BB").iterdir())[:4]:
