@@ -21,7 +21,7 @@ WANTED = ("BG", "GO", "OP", "PB", "OO", "Unknown", "Unknown", "Multi", "NoAnt")
 def main() -> None:
     """Choose a tracklet for each of the wanted labels and draw them in rows."""
     session = antrax.open_session(sys.argv[1])
-    table = antrax.read_results(session, [3, 4]).set_index("tracklet")
+    table = antrax.read_results(session, [3, 4])
     long_enough = table[table["images"] >= COLUMNS]
     by_name = {tracklet.name.name: tracklet for tracklet in antrax.iter_tracklets(session, [3, 4])}
     chosen: list[str] = []

@@ -224,8 +224,8 @@ def _optimizer(
         [{"params": tensors, "weight_decay": decay} for (_, decay), tensors in groups.items()]
     )
     rates = [schedule.peak_rate * factor for factor, _ in groups]
-    # a warm-up of a single step is none, and torch divides by its length
-    warm_up = max(_WARM_UP, min(0.5, 2 / schedule.steps))
+    # torch divides by the lengths of both phases, which are none where the warm-up has a single step
+    warm_up = max(_WARM_UP, min(1.0, 1.5 / schedule.steps))
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(
         optimizer, rates, total_steps=schedule.steps, pct_start=warm_up
     )
