@@ -16,9 +16,9 @@ from pathlib import Path
 from antrax.errors import AntraxError, ExperimentError
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.experiments import experiments_below, find_experiments
-from antrax.io.layout import SESSION_MARK
+from antrax.io.layout import SESSION_MARK, is_session
 from antrax.io.regular_files import read_regular
-from antrax.io.session import Session, is_session, open_session, session_dirs
+from antrax.io.session import Session, open_session, session_dirs
 
 # It is looked for new experiments after so many seconds, and so many times the time that looking takes.
 _LOOK_AGAIN_S, _LOOK_AGAIN_TIMES = 3.0, 10.0

@@ -225,7 +225,7 @@ def _optimizer(
     )
     rates = [schedule.peak_rate * factor for factor, _ in groups]
     # torch divides by the lengths of both phases, which are none where the warm-up has a single step
-    warm_up = max(_WARM_UP, min(1.0, 1.5 / schedule.steps))
+    warm_up = max(_WARM_UP, min(0.9, 1.5 / schedule.steps))
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(
         optimizer, rates, total_steps=schedule.steps, pct_start=warm_up
     )
