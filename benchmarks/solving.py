@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.io.graphs import TrackletGraph, read_graph
+from antrax.io.graphs import read_graph
 from antrax.io.session import open_session
+from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group
 from antrax.solving.run import Settings, solve_groups

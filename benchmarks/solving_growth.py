@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from antrax.io.graphs import TrackletGraph, build_graph
+from antrax.io.tracklet_graph import TrackletGraph, build_graph
 from antrax.solving.evidence import Evidence, no_evidence
 from antrax.solving.groups import Group
 from antrax.solving.run import Settings, solve_groups

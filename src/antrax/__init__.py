@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from antrax.demo import generate_experiment
     from antrax.errors import AntraxError
     from antrax.io.experiments import find_experiments
+    from antrax.io.frame_probabilities import read_frame_probabilities
     from antrax.io.positions_table import read_positions
-    from antrax.io.results import read_frame_probabilities, read_results
+    from antrax.io.results_table import read_results
     from antrax.io.session import Session, open_session
     from antrax.io.tracklets import Tracklet, iter_tracklets
     from antrax.labels import Category, Labels
@@ -56,9 +57,9 @@ _SOURCES = {
     "merge_trainsets": "training.merging",
     "open_session": "io.session",
     "read_classifier": "classification.classifier_file",
-    "read_frame_probabilities": "io.results",
+    "read_frame_probabilities": "io.frame_probabilities",
     "read_positions": "io.positions_table",
-    "read_results": "io.results",
+    "read_results": "io.results_table",
     "solve": "solving.run",
     "train": "training.run",
     "iter_tracklets": "io.tracklets",

@@ -21,7 +21,8 @@ import antrax
 from antrax.classification.run import ClassifyOptions, classify
 from antrax.errors import ClassificationError, OptionError
 from antrax.io.locks import claim
-from antrax.io.results import Decision, ResultState, result_state
+from antrax.io.result_state import ResultState, result_state
+from antrax.io.results import Decision
 from antrax.io.session import Session
 from antrax.io.stacks import open_stack, write_stacks
 from antrax.labels import UNKNOWN

@@ -12,9 +12,10 @@ import pytest
 import antrax
 from antrax.errors import ExperimentError, OptionError, SolvingError
 from antrax.io.atomic import make_folder
-from antrax.io.graphs import build_graph, graph_file, write_graph
+from antrax.io.graph_file import graph_file, write_graph
 from antrax.io.locks import claim
 from antrax.io.session import open_session
+from antrax.io.tracklet_graph import build_graph
 
 PARAMETERS = {
     "geometry_rscale": 1e-4,

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from antrax.errors import ExperimentError, GraphError
-from antrax.io.graphs import TrackletGraph, build_graph, graph_file, read_graph, write_graph
+from antrax.io.graph_file import graph_file, write_graph
+from antrax.io.graphs import read_graph
 from antrax.io.session import Session, open_session
+from antrax.io.tracklet_graph import TrackletGraph, build_graph
 
 SHARED = Path(os.environ.get("ANTRAX_SHARED", Path(__file__).parents[3] / "shared"))
 JS16 = SHARED / "data" / "js16-session" / "antrax_demo"

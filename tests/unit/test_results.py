@@ -15,16 +15,8 @@ import pytest
 
 import antrax
 from antrax.errors import ExperimentError, OutputError
-from antrax.io.results import (
-    Classified,
-    Decision,
-    ResultState,
-    autoids_file,
-    confidence_file,
-    frameprobs_file,
-    read_movie,
-    result_state,
-)
+from antrax.io.result_state import ResultState, result_state
+from antrax.io.results import Classified, Decision, autoids_file, confidence_file, frameprobs_file, read_movie
 from antrax.io.results_writer import MovieWriter, finish_pending, set_aside
 from antrax.io.session import Session, open_session
 from antrax.review.tracklets.assignments import Assignments

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from antrax.demo import DemoExperiment
 from antrax.errors import ExperimentError, LabelsError
 from antrax.io.experiments import find_experiments, is_experiment
-from antrax.io.results import classified_movies, read_results
+from antrax.io.results import classified_movies
+from antrax.io.results_table import read_results
 from antrax.io.session import (
     Movie,
     Session,

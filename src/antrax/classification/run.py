@@ -25,7 +25,8 @@ from antrax.interrupts import heeded_interrupts
 from antrax.io.atomic import make_folder, remove_dead_parts
 from antrax.io.experiments import find_experiments
 from antrax.io.locks import claim
-from antrax.io.results import ResultState, autoids_file, read_movie, result_state
+from antrax.io.result_state import ResultState, result_state
+from antrax.io.results import autoids_file, read_movie
 from antrax.io.results_writer import finish_pending, keep_copy
 from antrax.io.session import Session, choose_movies, open_session, session_dirs
 from antrax.io.sources import MoviePart, source_of

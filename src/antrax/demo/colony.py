@@ -24,7 +24,7 @@ from antrax.demo.tracker_view import Bodies, Tracks, track
 from antrax.errors import OptionError
 
 if TYPE_CHECKING:
-    from antrax.io.graphs import TrackletGraph
+    from antrax.io.tracklet_graph import TrackletGraph
 
 #: Mean areas between which a tracklet is taken for a single animal, in m² (`thrsh_meanareamin` and `…max`).
 SINGLE_AREA = (1e-6, 3.2e-6)
@@ -182,7 +182,7 @@ class Colony:
     @cached_property
     def graph(self) -> TrackletGraph:
         """The tracklet graph; its rows are those of `tracks`."""
-        from antrax.io.graphs import TrackletGraph
+        from antrax.io.tracklet_graph import TrackletGraph
 
         tracks, options = self.tracks, self.options
         movies = np.arange(1, options.movies + 1)

@@ -86,7 +86,7 @@ def _write(
     workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
-    from antrax.io.graphs import write_graph
+    from antrax.io.graph_file import write_graph
 
     session, options = SessionLayout(directory / "session"), colony.options
     for folder in (

@@ -12,7 +12,7 @@ from antrax.demo.experiment import DemoExperiment
 from antrax.demo.planning import movies_with_examples
 from antrax.demo.truth import TRUTH_FILE, PositionAccuracy, read_truth, score_positions
 from antrax.io.positions_table import read_positions
-from antrax.io.results import read_results
+from antrax.io.results_table import read_results
 from antrax.io.session import Session, open_session
 from antrax.labels import Category
 from antrax.progress import Reporter

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, GraphError
-from antrax.io.graphs import GraphPart, checked_part
+from antrax.io.graph_parts import GraphPart, checked_part
 from antrax.io.layout import CROSS_MOVIE_LINKS, antrax_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.session import Session

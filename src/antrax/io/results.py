@@ -15,16 +15,12 @@ between. See `antrax.io.results_writer`.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
-import itertools
 import math
 import operator
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
@@ -34,16 +30,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
-from antrax.io import untrusted_hdf5
 from antrax.io.layout import MovieFile, movie_file
-from antrax.io.names import parse_tracklet_name
 from antrax.io.regular_files import read_regular
-from antrax.io.session import Movie, Session
+from antrax.io.session import Session
 from antrax.labels import UNKNOWN, clean_label
 
 if TYPE_CHECKING:
-    import h5py
-    import pandas as pd
+    pass
 
 AUTOIDS = ("tracklet", "label", "score", "best_frame")
 CONFIDENCE = (
@@ -63,8 +56,6 @@ CONFIDENCE = (
 _CONFIDENCE_READ = CONFIDENCE[:9]
 _KINDS: tuple[MovieFile, ...] = ("autoids", "confidence", "frameprobs")
 _LARGEST_TABLE = 2**30
-_LARGEST_PROBABILITIES = 2**40
-_MOST_TRACKLETS = 10_000_000
 # How often a movie's files are looked at again where they changed while being read.
 _TRIES = 5
 
@@ -229,9 +220,6 @@ def result_file(name: str) -> tuple[str, int] | None:
 def classified_movies(session: Session) -> list[int]:
     """Movies that have a result, sorted."""
     return list(session.layout.files("autoids"))
-
-
-# --- reading a movie
 
 
 def read_movie(session: Session, movie: int) -> MovieResults:
@@ -419,274 +407,3 @@ def _count(text: str) -> int:
     if not 0 <= value < 2**63 or not value.is_integer():
         raise ValueError(f"{text!r} is no number of images")
     return int(value)
-
-
-# --- probabilities of images
-
-
-class FrameProbabilities:
-    """An open `frameprobs_<m>.h5`. Use `open_frame_probabilities`.
-
-    Parameters
-    ----------
-    path : Path
-    file : h5py.File
-        Open for reading.
-    """
-
-    def __init__(self, path: Path, file: h5py.File) -> None:
-        self.path = path
-        self._file = file
-
-    @property
-    def classification(self) -> str | None:
-        """The digest of the `autoids_<m>.csv` that it belongs to; None in files of earlier versions."""
-        value = self._file.attrs.get("classification")
-        return value if isinstance(value, str) else None
-
-    def labels(self) -> tuple[str, ...]:
-        """The labels of the columns."""
-        return tuple(clean_label(label) or UNKNOWN for label in self._texts("labels"))
-
-    def rows(self) -> dict[str, tuple[int, int]]:
-        """First and last row (exclusive) of every tracklet."""
-        offsets = np.asarray(untrusted_hdf5.dataset(self._file, "offsets", dtype=np.integer)[()])
-        tracklets, (count, _) = self._texts("tracklets"), self._stored().shape
-        # rows beyond the last would be left out without a word, and others be another tracklet's
-        if offsets.shape != (len(tracklets) + 1,) or offsets[0] != 0 or offsets[-1] != count:
-            raise untrusted_hdf5.ContentError("offsets do not fit the tracklets and their probabilities")
-        if (offsets[1:] < offsets[:-1]).any() or len(set(tracklets)) < len(tracklets):
-            raise untrusted_hdf5.ContentError("offsets do not rise, or a tracklet is listed twice")
-        bounds = offsets.tolist()
-        return dict(zip(tracklets, itertools.pairwise(bounds), strict=True))
-
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Some rows, shape (stop - start, labels)."""
-        return np.asarray(self._stored()[start:stop], np.float32)
-
-    def _stored(self) -> h5py.Dataset:
-        stored = untrusted_hdf5.dataset(
-            self._file, "probabilities", dtype=np.floating, compressed=True, most=_LARGEST_PROBABILITIES
-        )
-        if stored.ndim != 2:
-            raise untrusted_hdf5.ContentError("probabilities are no table")
-        return stored
-
-    def _texts(self, name: str) -> tuple[str, ...]:
-        return untrusted_hdf5.texts(self._file, name, most=_MOST_TRACKLETS)
-
-
-@contextlib.contextmanager
-def open_frame_probabilities(session: Session, results: MovieResults) -> Iterator[FrameProbabilities]:
-    """Open the probabilities of a movie's images.
-
-    Parameters
-    ----------
-    session : Session
-    results : MovieResults
-        The result that they must belong to.
-
-    Raises
-    ------
-    ExperimentError
-        There are none of this result, or the file is damaged.
-    """
-    path = frameprobs_file(session, results.movie)
-    problem = f"{path} does not exist; classify this movie first"
-    for place in (path, *(pending_file(path, digest) for digest in sorted(results.digests)), path):
-        with contextlib.ExitStack() as opened:
-            try:
-                found = FrameProbabilities(place, opened.enter_context(untrusted_hdf5.open_hdf5(place)))
-                carried = found.classification
-                belongs = carried in results.digests or (
-                    carried is None and set(found.rows()) == set(results.assignments)
-                )
-            except FileNotFoundError:
-                continue
-            except DAMAGED as error:
-                problem = f"{place} cannot be read: {error}"
-                continue
-            if belongs:
-                yield found
-                return
-            problem = (
-                f"{place} is of another classification than {autoids_file(session, results.movie).name}: "
-                "classify this movie again"
-            )
-    raise ExperimentError(problem)
-
-
-# What reading a damaged HDF5 file may raise.
-DAMAGED = (
-    untrusted_hdf5.ContentError,
-    OSError,
-    RuntimeError,
-    KeyError,
-    ValueError,
-    TypeError,
-    IndexError,
-    AttributeError,
-)
-
-
-def read_frame_probabilities(session: Session, movie: int, tracklet: str) -> pd.DataFrame:
-    """Probabilities of a tracklet's images.
-
-    Parameters
-    ----------
-    session : Session
-        A classified session.
-    movie : int
-        Number of the movie.
-    tracklet : str
-        Name of the tracklet.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row an image, indexed from 1 as `best_frame` is; a column a label.
-
-    Raises
-    ------
-    ExperimentError
-        There is no such file or tracklet, the file is damaged, or it is of another classification than the labels.
-
-    Examples
-    --------
-    >>> session = antrax.open_session("colony1")  # doctest: +SKIP
-    >>> antrax.read_frame_probabilities(session, 1, "trj_id3_ti1_20_tf1_31").mean()  # doctest: +SKIP
-    """
-    import pandas as pd
-
-    results = read_movie(session, movie)
-    with open_frame_probabilities(session, results) as frames:
-        try:
-            rows = frames.rows()
-            if tracklet not in rows:
-                raise ExperimentError(f"{frames.path} has no tracklet {tracklet}")
-            values = frames.read(*rows[tracklet])
-            index = pd.RangeIndex(1, len(values) + 1, name="image")
-            return pd.DataFrame(values, index=index, columns=list(frames.labels()))
-        except DAMAGED as error:
-            raise ExperimentError(f"{frames.path} cannot be read: {error}") from None
-
-
-# --- tables
-
-
-def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.DataFrame:
-    """Labels and confidences of a session's tracklets.
-
-    Parameters
-    ----------
-    session : Session
-        A classified session.
-    movies : iterable of int, optional
-        All classified movies by default.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a tracklet, indexed by its name (`tracklet`): `movie`, `label`, `score`, `best_frame` and, where any of
-        the movies has them (results of anTraX have none), `confidence`, `best_label`, `runner_up`,
-        `runner_up_confidence`, `images`, `passed_images`, `votes`, `first_frame`, `last_frame`. Labels are text
-        (`001` and `NA` stay what they are). Frames are absolute, from 1 on over all movies, as in all tables of this
-        package; missing where `movies_info.txt` does not tell. `best_frame` counts the images of the tracklet, from 1.
-
-    Raises
-    ------
-    ExperimentError
-        A movie has no result, or a file is damaged.
-
-    Warns
-    -----
-    UserWarning
-        Confidences of a movie are of another classification than its labels, and left out.
-
-    Examples
-    --------
-    >>> session = antrax.open_session("colony1")  # doctest: +SKIP
-    >>> antrax.read_results(session).label.value_counts()  # doctest: +SKIP
-    """
-    import pandas as pd
-
-    found = [read_movie(session, movie) for movie in (classified_movies(session) if movies is None else movies)]
-    for results in found:
-        if results.problem:
-            warnings.warn(results.problem, stacklevel=2)
-    names = [name for results in found for name in results.assignments]
-    every = [it for results in found for it in results.assignments.values()]
-    columns: dict[str, object] = {
-        "movie": pd.array([r.movie for r in found for _ in r.assignments], dtype="int64"),
-        "label": pd.Series([it.label for it in every], dtype=object),
-        "score": pd.array([it.score for it in every], dtype="float64"),
-        "best_frame": pd.array([it.best_frame for it in every], dtype="int64"),
-    }
-    if not found or any(results.has_confidences for results in found):
-        table_of_movies = session.movies
-        frames = [absolute_frames(table_of_movies, name) for name in names]
-        columns |= {
-            "confidence": pd.Series([it.confidence for it in every], dtype="float64"),
-            "best_label": pd.Series([it.best_label for it in every], dtype=object),
-            "runner_up": pd.Series([it.runner_up for it in every], dtype=object),
-            "runner_up_confidence": pd.Series([it.runner_up_confidence for it in every], dtype="float64"),
-            "images": pd.array([it.images for it in every], dtype="Int64"),
-            "passed_images": pd.array([it.passed_images for it in every], dtype="Int64"),
-            "votes": pd.array([it.votes for it in every], dtype="Int64"),
-            "first_frame": pd.array([first for first, _ in frames], dtype="Int64"),
-            "last_frame": pd.array([last for _, last in frames], dtype="Int64"),
-        }
-    table = pd.DataFrame(columns)
-    table.index = pd.Index(names, name="tracklet", dtype=object)
-    return table
-
-
-def absolute_frames(movies: Mapping[int, Movie], tracklet: str) -> tuple[int | None, int | None]:
-    """First and last absolute frame of a tracklet (from 1); None where the movie table does not tell."""
-    name = parse_tracklet_name(tracklet)
-    movie = movies.get(name.movie) if name else None
-    if name is None or movie is None or not movie.fi:
-        return None, None
-    return movie.fi + name.first - 1, movie.fi + name.last - 1
-
-
-# --- whether a result is whole
-
-
-class ResultState(Enum):
-    """What there is of a movie's result."""
-
-    NONE = "no result"
-    WHOLE = "a result, all files of which belong together"
-    FOREIGN = "labels alone, of anTraX or a person"
-    MIXED = "files that do not belong together, or are damaged"
-    LEFTOVER = "other files without autoids, which the original removes when it tracks a movie again"
-
-
-def result_state(session: Session, movie: int) -> ResultState:
-    """What there is of a movie's result; reads its files.
-
-    Parameters
-    ----------
-    session : Session
-    movie : int
-    """
-    others = [confidence_file(session, movie), frameprobs_file(session, movie)]
-    there = [path for path in others if path.exists()]
-    if not autoids_file(session, movie).exists():
-        return ResultState.LEFTOVER if there else ResultState.NONE
-    try:
-        results = read_movie(session, movie)
-        # a result whose run was killed after it counted, and before its other files had their names, is whole
-        for path in others:
-            there += [place for digest in results.digests if (place := pending_file(path, digest)).exists()]
-        if not there:
-            return ResultState.FOREIGN
-        if results.problem:
-            return ResultState.MIXED
-        if any("frameprobs" in path.name for path in there):
-            with open_frame_probabilities(session, results) as frames:
-                frames.rows()
-    except (ExperimentError, *DAMAGED):
-        return ResultState.MIXED if there else ResultState.FOREIGN
-    return ResultState.WHOLE

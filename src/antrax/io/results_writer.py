@@ -22,7 +22,6 @@ from antrax.io.results import (
     CONFIDENCE,
     Assignment,
     Classified,
-    absolute_frames,
     autoids_file,
     confidence_file,
     content_digest,
@@ -31,6 +30,7 @@ from antrax.io.results import (
     frameprobs_file,
     pending_file,
 )
+from antrax.io.results_table import absolute_frames
 from antrax.io.session import Session
 
 _ROWS_A_CHUNK = 4096

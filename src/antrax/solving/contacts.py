@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.io.graphs import TrackletGraph
+from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.sampling import Contacts
 
 _FREEDOM = 3.0  # degrees of freedom: heavy tails, for animals that run

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
-from antrax.io.graphs import TrackletGraph
 from antrax.io.results import Assignment, classified_movies, read_movie
 from antrax.io.session import Movie, Session
 from antrax.io.text import read_text
+from antrax.io.tracklet_graph import TrackletGraph
 from antrax.labels import Category, Labels, match_labels
 
 _TIME = re.compile(r"start|end|m([0-9]{1,12})(?:f([0-9]{1,12}))?|f([0-9]{1,12})")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
-from antrax.io.graphs import TrackletGraph
 from antrax.io.session import Session
+from antrax.io.tracklet_graph import TrackletGraph
 
 
 @dataclass(frozen=True, eq=False)

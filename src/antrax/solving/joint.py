@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.io.graphs import TrackletGraph
 from antrax.io.positions import Kind
+from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.contacts import find_contacts
 from antrax.solving.evidence import Evidence
 from antrax.solving.numbers import Numbers, count_animals, single_area

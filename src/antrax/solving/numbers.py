@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import SolvingError
-from antrax.io.graphs import TrackletGraph
+from antrax.io.tracklet_graph import TrackletGraph
 
 # Costs, in nats for each animal.
 _GAP = 8.0  # to vanish at the end of a tracklet, to appear at the start of one, or to be away from the beginning

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.io.graphs import TrackletGraph
+from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.evidence import Evidence
 from antrax.solving.singles import find_singles
 

@@ -18,10 +18,11 @@ import numpy as np
 from antrax.errors import AntraxError, OptionError, SolvingError
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.experiments import find_experiments
-from antrax.io.graphs import TrackletGraph, read_graph
+from antrax.io.graphs import read_graph
 from antrax.io.locks import claim
 from antrax.io.positions import Kind, Placements, place
 from antrax.io.session import Session, open_session
+from antrax.io.tracklet_graph import TrackletGraph
 from antrax.progress import Reporter, Update
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group, split_groups

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.io.graphs import TrackletGraph
+from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.numbers import Numbers
 
 

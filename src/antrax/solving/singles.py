@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.io.graphs import TrackletGraph
+from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.evidence import Evidence
 
 _TINY_FRAMES = 3

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.io.graphs import TrackletGraph
 from antrax.io.positions import Kind, Placements
+from antrax.io.tracklet_graph import TrackletGraph
 
 # An animal that is not placed is listed with the tracklets that it is in with at least this probability.
 _CANDIDATE = 0.1

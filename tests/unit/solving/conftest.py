@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from antrax.io.graphs import TrackletGraph, read_graph
+from antrax.io.graphs import read_graph
 from antrax.io.session import Session, open_session
+from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.evidence import Evidence, read_evidence
 
 JS16 = Path(os.environ.get("ANTRAX_SHARED", Path(__file__).parents[4] / "shared")) / "data/js16-session/antrax_demo"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from antrax.io.graphs import build_graph
 from antrax.io.session import open_session
+from antrax.io.tracklet_graph import build_graph
 from antrax.solving.evidence import read_evidence
 
 MOVIES = "index name fi ff fps\n1 one.mp4 1 100 10\n2 two.mp4 101 200 10\n"

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from antrax.errors import ExperimentError
-from antrax.io.graphs import build_graph
 from antrax.io.session import open_session
+from antrax.io.tracklet_graph import build_graph
 from antrax.solving.groups import movie_groups, split_groups
 
 MOVIES = "index subdir name fi ff\n1 day1 a 1 9\n2 day1 b 10 19\n3 day2 c 20 29\n4 day2 d 30 39\n"

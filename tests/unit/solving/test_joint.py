@@ -6,8 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from antrax.io.graphs import build_graph
 from antrax.io.positions import Kind
+from antrax.io.tracklet_graph import build_graph
 from antrax.solving.contacts import find_contacts, no_contacts
 from antrax.solving.evidence import evidence_from_labels
 from antrax.solving.groups import Group

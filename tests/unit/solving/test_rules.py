@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from antrax.io.graphs import build_graph
+from antrax.io.tracklet_graph import build_graph
 from antrax.solving.evidence import evidence_from_labels
 from antrax.solving.rules import RuleOptions, find_pairs, solve_by_rules
 

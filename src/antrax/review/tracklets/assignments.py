@@ -16,19 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
+from antrax.io.frame_probabilities import DAMAGED, FrameProbabilities, open_frame_probabilities
 from antrax.io.names import parse_tracklet_name
 from antrax.io.regular_files import read_regular
-from antrax.io.results import (
-    DAMAGED,
-    Assignment,
-    FrameProbabilities,
-    MovieResults,
-    autoids_file,
-    content_digest,
-    open_frame_probabilities,
-    read_movie,
-    result_file,
-)
+from antrax.io.results import Assignment, MovieResults, autoids_file, content_digest, read_movie, result_file
 from antrax.io.session import Session
 
 __all__ = ["Assignment", "Assignments"]
