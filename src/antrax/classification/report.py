@@ -1,4 +1,4 @@
-"""What came of a classification, for people and programs."""
+"""Result of a classification."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from antrax.batch import BatchResult
 from antrax.io.session import Session
 from antrax.labels import Category
 
@@ -51,7 +52,7 @@ class ExperimentReport:
 
 
 @dataclass(frozen=True)
-class ClassifyResult:
+class ClassifyResult(BatchResult):
     """Result of `antrax.classify`.
 
     Parameters
@@ -70,8 +71,3 @@ class ClassifyResult:
     seconds: float
     device: str
     engine: str = ""
-
-    @property
-    def failures(self) -> list[str]:
-        """Everything that went wrong, a sentence each."""
-        return [failure for experiment in self.experiments for failure in experiment.failures]

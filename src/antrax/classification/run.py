@@ -12,6 +12,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from antrax.batch import check_options, failure_line
 from antrax.classification.calibration import rule_for, why_not_calibrated
 from antrax.classification.classifier_file import Classifier, find_classifier, read_classifier
 from antrax.classification.decision import DecisionRule, Rule
@@ -20,10 +21,10 @@ from antrax.classification.failures import describe_failure
 from antrax.classification.movie import MovieRun, folder_identity, ranges, tracklets_of
 from antrax.classification.pool import WorkerPool
 from antrax.classification.report import ClassifyResult, ExperimentReport
-from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError, OptionError
+from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError
 from antrax.interrupts import heeded_interrupts
 from antrax.io.atomic import make_folder, remove_dead_parts
-from antrax.io.experiments import find_experiments
+from antrax.io.experiments import find_all_experiments
 from antrax.io.locks import claim
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import autoids_file, read_movie
@@ -113,13 +114,9 @@ def classify(
     """
     options = options or ClassifyOptions()
     reporter = reporter or Reporter()
-    if not 0 < options.max_error < 1:
-        raise OptionError(f"--max-error {options.max_error:g}: give a share between 0 and 1, such as 0.01")
-    if options.workers is not None and options.workers < 1:
-        raise OptionError(f"--nw {options.workers}: at least one worker is needed")
+    check_options(options.max_error, options.workers)
     started = time.monotonic()
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    experiments = list(dict.fromkeys(found for given in paths for found in find_experiments(given, reporter.say)))
+    experiments = find_all_experiments(path, reporter.say)
     device = choose_device(options.device, reporter.warn)
     classifiers: dict[Path, Classifier] = {}
     inputs = InputStamps()
@@ -142,13 +139,8 @@ def classify(
             _conclude(report, movies, reporter)
     result = ClassifyResult(reports, time.monotonic() - started, device, engine)
     if result.failures:
-        raise ClassificationError(_failure_line(result), result)
+        raise ClassificationError(failure_line(result.failures), result)
     return result
-
-
-def _failure_line(report: ClassifyResult) -> str:
-    first, *more = report.failures
-    return first + (f" (and {len(more)} more failed)" if more else "")
 
 
 def _plan(

@@ -199,7 +199,7 @@ def show_solutions(console: Console, report: SolveReport) -> None:
                 console.print(f"    {escape(one.tracklet)} is labelled {escape(one.label + instead)}", soft_wrap=True)
             if (more := len(contradictions) - _MOST_CONTRADICTIONS) > 0:
                 console.print(f"    and {more} more", soft_wrap=True)
-        console.print(f"  results: {escape(str(experiment.session.path / 'positions'))}, antdata", soft_wrap=True)
+        console.print(f"  results: {escape(str(experiment.session.layout.positions))}, antdata", soft_wrap=True)
 
 
 def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:

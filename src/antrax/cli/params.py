@@ -17,6 +17,15 @@ DEVICE = click.option(
     show_default=True,
     help="What computes; auto takes a GPU where there is one.",
 )
+WORKERS = click.option(
+    "--nw",
+    "workers",
+    type=int,
+    metavar="N",
+    # 0 is the original's way to say "without further processes"
+    callback=lambda _, __, value: 1 if value == 0 else value,
+    help="Worker processes; one a processor by default. With 1 or 0, all is done in this process.",
+)
 SESSION = click.option("--session", metavar="NAME", help="Session of the experiment; the latest by default.")
 
 

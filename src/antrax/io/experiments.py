@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,27 @@ def find_experiments(path: str | os.PathLike[str], notice: Callable[[str], objec
             f"{path} is no tracked experiment and contains none: no folder in it holds {SESSION_MARK.as_posix()}"
         )
     return list(found.paths)
+
+
+def find_all_experiments(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], notice: Callable[[str], object] | None = None
+) -> list[Path]:
+    """The experiments that one or several arguments stand for, each once.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Each as `find_experiments` takes it.
+    notice : callable, optional
+        As for `find_experiments`.
+
+    Returns
+    -------
+    list of Path
+        Folders of experiments, in the order in which they were found.
+    """
+    given = [paths] if isinstance(paths, str | os.PathLike) else paths
+    return list(dict.fromkeys(found for path in given for found in find_experiments(path, notice)))
 
 
 def experiments_below(folder: Path, *, links_out: bool = True) -> FoundExperiments:

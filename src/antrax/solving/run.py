@@ -15,9 +15,10 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
+from antrax.batch import BatchResult, check_options, failure_line
 from antrax.errors import AntraxError, OptionError, SolvingError
 from antrax.io.atomic import make_folder, write_atomically
-from antrax.io.experiments import find_experiments
+from antrax.io.experiments import find_all_experiments
 from antrax.io.graphs import read_graph
 from antrax.io.locks import claim
 from antrax.io.positions import Kind, Placements, place
@@ -180,7 +181,7 @@ class ExperimentSolution:
 
 
 @dataclass(frozen=True)
-class SolveReport:
+class SolveReport(BatchResult):
     """Result of solving one or more experiments.
 
     Parameters
@@ -193,11 +194,6 @@ class SolveReport:
 
     experiments: list[ExperimentSolution]
     seconds: float
-
-    @property
-    def failures(self) -> list[str]:
-        """Everything that went wrong, a sentence each."""
-        return [failure for experiment in self.experiments for failure in experiment.failures]
 
 
 def solve(
@@ -239,15 +235,10 @@ def solve(
     reporter = reporter or Reporter()
     if options.method not in METHODS:
         raise OptionError(f"--method {options.method}: choose {' or '.join(METHODS)}")
-    if not 0 < options.max_error < 1:
-        raise OptionError(f"--max-error {options.max_error:g}: give a share between 0 and 1, such as 0.01")
-    if options.workers is not None and options.workers < 1:
-        raise OptionError(f"--nw {options.workers}: at least one worker is needed")
+    check_options(options.max_error, options.workers)
     started = time.monotonic()
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    found = list(dict.fromkeys(experiment for given in paths for experiment in find_experiments(given)))
     experiments = []
-    for place_ in found:
+    for place_ in find_all_experiments(path, reporter.say):
         experiment = ExperimentSolution(place_, method=options.method)
         experiments.append(experiment)
         began = time.monotonic()
@@ -258,8 +249,7 @@ def solve(
         experiment.seconds = time.monotonic() - began
     report = SolveReport(experiments, time.monotonic() - started)
     if report.failures:
-        first, *more = report.failures
-        raise SolvingError(first + (f" (and {len(more)} more failed)" if more else ""), report)
+        raise SolvingError(failure_line(report.failures), report)
     return report
 
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from antrax.cli.batch import run_batch
 from antrax.cli.original import cluster_options, ignored
-from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION
-from antrax.cli.streams import output, print_error
-from antrax.errors import AntraxError, ClassificationError
-
-if TYPE_CHECKING:
-    pass
+from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS
 
 
 @click.command("classify", context_settings=CONTEXT)
@@ -31,13 +26,7 @@ if TYPE_CHECKING:
     help="How large a share of the assigned IDs may be wrong: an estimate from held-out tracklets, no guarantee.",
 )
 @SESSION
-@click.option(
-    "--nw",
-    "workers",
-    type=int,
-    metavar="N",
-    help="Worker processes; one a processor by default. With 1 or 0, all is done in this process.",
-)
+@WORKERS
 @DEVICE
 @cluster_options("classify")
 @ignored("--usepassed", "every image counts, and the best frame is taken from the passed ones where there are some")
@@ -64,17 +53,5 @@ def classify(
     from antrax.classification.run import classify as run
     from antrax.cli.console import ConsoleReporter, show_report
 
-    if workers == 0:  # the original's way to say "without further processes"
-        workers = 1
     options = ClassifyOptions(classifier, session, movies, missing, max_error, workers, device)
-    reporter = ConsoleReporter()
-    try:
-        report = run(experiments, options, reporter=reporter)
-    except ClassificationError as error:
-        failed = error.report
-        if any(experiment.movies for experiment in failed.experiments):
-            show_report(output(), failed)
-        for failure in failed.failures[:-1]:
-            print_error(failure)
-        raise AntraxError(failed.failures[-1]) from None
-    show_report(output(), report)
+    run_batch(lambda: run(experiments, options, reporter=ConsoleReporter()), show_report)

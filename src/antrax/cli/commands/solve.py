@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from antrax.cli.batch import run_batch
 from antrax.cli.original import cluster_options, ignored
-from antrax.cli.params import CONTEXT, MOVIES, SESSION
-from antrax.cli.streams import output, print_error
-from antrax.errors import AntraxError, SolvingError
-
-if TYPE_CHECKING:
-    from antrax.solving.run import SolveReport
+from antrax.cli.params import CONTEXT, MOVIES, SESSION, WORKERS
 
 # A mirror of a list in a module that is slow to load; a test keeps them equal.
 METHODS = ("joint", "antrax")
@@ -42,13 +37,7 @@ METHODS = ("joint", "antrax")
 @ignored("--glist", "all groups of movies are solved; --movlist chooses movies", metavar="LIST")
 @ignored("--clist", "all colonies are solved", metavar="LIST")
 @ignored("--mcr", "no part of antrax needs MATLAB")
-@click.option(
-    "--nw",
-    "workers",
-    type=int,
-    metavar="N",
-    help="Worker processes; one a processor by default. With 1 or 0, all is done in this process.",
-)
+@WORKERS
 def solve(
     experiments: Path, method: str, max_error: float, movies: list[int] | None, session: str | None, workers: int | None
 ) -> None:
@@ -63,18 +52,5 @@ def solve(
     from antrax.solving.run import SolveOptions
     from antrax.solving.run import solve as run
 
-    if workers == 0:  # the original's way to say "without further processes"
-        workers = 1
     options = SolveOptions(method, max_error, movies, session, workers)  # type: ignore[arg-type]
-    try:
-        report = run(experiments, options, reporter=ConsoleReporter())
-    except SolvingError as error:
-        failed: SolveReport | None = error.report
-        if failed is None:
-            raise
-        if any(experiment.movies for experiment in failed.experiments):
-            show_solutions(output(), failed)
-        for failure in failed.failures[:-1]:
-            print_error(failure)
-        raise AntraxError(failed.failures[-1]) from None
-    show_solutions(output(), report)
+    run_batch(lambda: run(experiments, options, reporter=ConsoleReporter()), show_solutions)
