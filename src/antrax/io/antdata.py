@@ -211,10 +211,10 @@ def read_antdata(session: Session, movie: int) -> MoviePositions:
             colonies.append(colony)
             columns.append(values)
     if not columns:
-        raise ExperimentError(f"{session.path / 'antdata'} has no positions of movie {movie}")
+        raise ExperimentError(f"{session.layout.antdata()} has no positions of movie {movie}")
     if len({values.shape for values in columns}) > 1:
         raise ExperimentError(
-            f"{session.path / 'antdata'}: the animals of movie {movie} have different numbers of frames"
+            f"{session.layout.antdata()}: the animals of movie {movie} have different numbers of frames"
         )
     frames = columns[0].shape[1]
     span = movie_frames(session, movie)
@@ -227,7 +227,7 @@ def read_antdata(session: Session, movie: int) -> MoviePositions:
         target[:] = values
     kind = np.nan_to_num(kind, nan=0)
     if not np.isin(kind, list(Kind)).all():
-        raise ExperimentError(f"{session.path / 'antdata'}: the positions of movie {movie} have kinds that are none")
+        raise ExperimentError(f"{session.layout.antdata()}: the positions of movie {movie} have kinds that are none")
     found.kind[:] = kind
     names = _read_tracklets(session, movie, found)
     return dataclasses.replace(found, tracklets=names)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, GraphError
 from antrax.io.graph_parts import GraphPart, checked_part
-from antrax.io.layout import CROSS_MOVIE_LINKS, antrax_file
+from antrax.io.layout import CROSS_MOVIE_LINKS, antrax_file, separate_tracklets_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.session import Session
 
@@ -64,7 +64,7 @@ def read_antrax_file(path: Path) -> GraphPart:
         names = [_text(cell) for cell in nodes["Name"].flat]
         tracklets = [_properties(cell) for cell in nodes["trj"].flat] if "trj" in nodes else []
         if not tracklets:
-            tracklets = [_properties(cell) for cell in np.ravel(_load(path.with_name(f"{path.stem}_trjs.mat"), "trjs"))]
+            tracklets = [_properties(cell) for cell in np.ravel(_load(separate_tracklets_file(path), "trjs"))]
         by_name = {_text(tracklet["name"]): tracklet for tracklet in tracklets}
         columns = _columns(names, [by_name[name] for name in names], _text(graph["colony"]))
         pointers = np.asarray(underlying["Jc"], np.int64).ravel()

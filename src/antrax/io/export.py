@@ -85,7 +85,7 @@ def export_positions(
     if to not in FORMATS:
         raise OptionError(f"there is no format {to!r}; choose from {', '.join(FORMATS)}")
     chosen = FORMATS[to]
-    path = (path or session.path / "export" / f"positions{chosen.suffix or '_' + to}").absolute()
+    path = (path or session.layout.export(f"positions{chosen.suffix or '_' + to}")).absolute()
     if chosen.suffix and path.suffix != chosen.suffix:
         raise OptionError(f"{path.name} does not end in {chosen.suffix}, which {to} files do")
     if chosen.movement:

@@ -9,10 +9,10 @@
                       ids.cfg  prop.cfg
         images/       images_<m>.mat  frame_passed_<m>.mat          (or ..._<m>_p<k>.mat: a movie tracked in parts)
         tracklets/    trdata_<m>.mat                                (likewise)
-        labels/       autoids_<m>.csv  confidence_<m>.csv  frameprobs_<m>.h5  manualids.csv
+        labels/       autoids_<m>.csv  confidence_<m>.csv  frameprobs_<m>.h5  manualids.csv  set_aside/
         classifier/   examples/<label>/  trash/  classifier.h5  training/
         validation/   marks.csv
-        graphs/  antdata/  positions/  positions_netcdf/
+        graphs/  antdata/  positions/  positions_netcdf/  export/
         logs/         solve.json
 """
 
@@ -105,6 +105,11 @@ def antrax_file(name: str, kind: AntraxFile) -> range | None:
         return None
     first, last = int(match["first"]), int(match["last"])
     return range(first, last + 1) if first <= last < first + _MOST_MOVIES else None
+
+
+def separate_tracklets_file(graph: Path) -> Path:
+    """Tracklets of a graph file of anTraX, where they do not lie in the file itself."""
+    return graph.with_name(f"{graph.stem}_trjs.mat")
 
 
 @dataclass(frozen=True)
@@ -234,6 +239,11 @@ class SessionLayout:
         return self.masks / "roimask.png"
 
     @property
+    def background(self) -> Path:
+        """Image of the arena without animals that is shown first."""
+        return self.backgrounds / "background.png"
+
+    @property
     def images(self) -> Path:
         """Image stacks."""
         return self.path / "images"
@@ -247,6 +257,11 @@ class SessionLayout:
     def labels(self) -> Path:
         """Results of classification."""
         return self.path / "labels"
+
+    @property
+    def set_aside(self) -> Path:
+        """Results of classification that do not count any more, a folder each."""
+        return self.labels / "set_aside"
 
     @property
     def classifier(self) -> ClassifierLayout:
@@ -276,6 +291,10 @@ class SessionLayout:
     def netcdf(self, movie: int) -> Path:
         """A movie's positions for `movement`."""
         return self.path / "positions_netcdf" / f"positions_{movie}.nc"
+
+    def export(self, name: str) -> Path:
+        """An exported file of that name."""
+        return self.path / "export" / name
 
     def antdata(self, colony: str = "") -> Path:
         """Positions of animals; a folder a colony where there are several."""

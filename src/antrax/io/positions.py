@@ -198,7 +198,7 @@ def place(session: Session, movie: int, placements: Placements, measurements: Bl
     span = movie_frames(session, movie)
     if span is None:
         raise ExperimentError(
-            f"{session.path / 'parameters' / 'movies_info.txt'} does not tell the first and last frame (fi, ff) of "
+            f"{session.layout.movies_file} does not tell the first and last frame (fi, ff) of "
             f"movie {movie}; without them its positions have no time"
         )
     first, count = span

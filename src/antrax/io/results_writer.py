@@ -254,12 +254,7 @@ def keep_copy(session: Session, movie: int) -> Path | None:
     path = autoids_file(session, movie)
     if not path.is_file():
         return None
-    folder = _folder_aside(session, movie)
-    try:
-        shutil.copy2(path, folder / path.name)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be copied to {folder}: {error.strerror or error}") from error
-    return folder
+    return _aside(session, movie, [path], shutil.copy2, "copied")
 
 
 def set_aside(session: Session, movie: int) -> Path | None:
@@ -285,20 +280,21 @@ def set_aside(session: Session, movie: int) -> Path | None:
     there = [path for path in files if os.path.lexists(path)]
     if not there:
         return None
-    folder = _folder_aside(session, movie)
-    try:
-        for path in there:  # the labels first: without them, nobody takes the rest for a result
-            path.rename(folder / path.name)
-    except OSError as error:
-        raise OutputError(f"{error.filename} cannot be moved to {folder}: {error.strerror or error}") from error
-    return folder
+    # the labels first: without them, nobody takes the rest for a result
+    return _aside(session, movie, there, Path.rename, "moved")
 
 
-def _folder_aside(session: Session, movie: int) -> Path:
-    """A new folder for results of a movie that do not count any more."""
-    folder = session.labels_dir / "set_aside" / f"{datetime.now():%Y-%m-%d_%H%M%S}_movie_{movie}"
+def _aside(session: Session, movie: int, files: list[Path], put: Callable[[Path, Path], object], done: str) -> Path:
+    """Copy or move files of a movie, in order, into a new folder for results that do not count any more."""
+    folder = session.layout.set_aside / f"{datetime.now():%Y-%m-%d_%H%M%S}_movie_{movie}"
     number = 1
     while folder.exists():
         number += 1
         folder = folder.with_name(f"{folder.name.partition('~')[0]}~{number}")
-    return make_folder(folder, within=session.labels_dir)
+    make_folder(folder, within=session.labels_dir)
+    for path in files:
+        try:
+            put(path, folder / path.name)
+        except OSError as error:
+            raise OutputError(f"{path} cannot be {done} to {folder}: {error.strerror or error}") from error
+    return folder

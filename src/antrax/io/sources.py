@@ -7,7 +7,6 @@ has to be picklable: keep no open files in it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import StackError
+from antrax.io.layout import movie_file
 from antrax.io.names import TrackletName
 from antrax.io.stacks import open_stack, read_frame_passed
 
@@ -135,9 +135,6 @@ def movie_parts(session: Session) -> dict[int, tuple[MoviePart, ...]]:
     }
 
 
-_NUMBERS = re.compile(r"images_([0-9]+)(?:_p([0-9]+))?\.mat")
-
-
 def check_parts(parts: Sequence[MoviePart]) -> None:
     """Raise StackError where the files of a movie contradict one another: a whole beside parts, or one part twice.
 
@@ -145,14 +142,14 @@ def check_parts(parts: Sequence[MoviePart]) -> None:
     """
     found: dict[int | None, Path] = {}
     for part in parts:
-        match = _NUMBERS.fullmatch(part.path.name)
-        if match is None:
+        place = movie_file(part.path.name, "images")
+        if place is None:
             return
-        number = None if match[2] is None else int(match[2])
+        number = place[1] if "_p" in part.path.stem else None
         other = found.get(number) or (next(iter(found.values()), None) if None in {number, *found} else None)
         if other is not None:
             raise StackError(
-                f"{other} and {part.path.name} are both of movie {int(match[1])}; move away the one that is not of the "
+                f"{other} and {part.path.name} are both of movie {place[0]}; move away the one that is not of the "
                 "last tracking"
             )
         found[number] = part.path

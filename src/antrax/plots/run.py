@@ -125,7 +125,7 @@ def read_background(session: Session) -> NDArray[np.uint8] | None:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.name[0] != ".")
     except OSError:
         return None
-    for path in sorted(paths, key=lambda path: path.name != "background.png"):
+    for path in sorted(paths, key=lambda path: path != session.layout.background):
         try:
             with open_regular(path) as file, Image.open(file) as image:
                 return np.asarray(image.convert("RGB"))

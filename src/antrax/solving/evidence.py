@@ -272,25 +272,25 @@ def _twice(path: Path, graph: TrackletGraph, found: Evidence) -> list[str]:
     return problems
 
 
-def _lines(path: Path) -> Iterable[tuple[int, list[str]]]:
-    """Numbered lines of a configuration file, as words; comments and blank lines left out."""
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        words = re.split(r"[\s,]+", line.split("#")[0].split("%")[0].strip())
-        if words != [""]:
-            yield number, words
+def _config_lines(path: Path, problems: list[str]) -> list[tuple[str, list[str]]]:
+    """Where each line of a configuration file is, and its words; comments and blank lines left out.
 
-
-def _add_prop_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> list[str]:
-    path = session.layout.manual_propagation_file
-    problems = []
+    There is none where there is no such file, or it cannot be read, which is added to `problems`.
+    """
     try:
-        lines = list(_lines(path))
+        lines = read_text(path).split("\n")
     except FileNotFoundError:
         return []
     except OSError as error:
-        return [f"{path} cannot be read ({error.strerror}); it is not used"]
-    for number, words in lines:
-        where = f"{path}, line {number}"
+        problems.append(f"{path} cannot be read ({error.strerror}); it is not used")
+        return []
+    split = [re.split(r"[\s,]+", line.split("#")[0].split("%")[0].strip()) for line in lines]
+    return [(f"{path}, line {number}", words) for number, words in enumerate(split, 1) if words != [""]]
+
+
+def _add_prop_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> list[str]:
+    problems: list[str] = []
+    for where, words in _config_lines(session.layout.manual_propagation_file, problems):
         if len(words) != 3 or words[0] not in ("single", "assign", "eliminate"):
             problems.append(f"{where}: expected single, assign or eliminate, a tracklet, and a value; passed over")
             continue
@@ -312,17 +312,9 @@ def _add_prop_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> li
 
 
 def _add_ids_cfg(session: Session, graph: TrackletGraph, found: Evidence) -> list[str]:
-    path = session.layout.id_changes_file
-    problems = []
-    try:
-        lines = list(_lines(path))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        return [f"{path} cannot be read ({error.strerror}); it is not used"]
+    problems: list[str] = []
     movies = session.movies
-    for number, words in lines:
-        where = f"{path}, line {number}"
+    for where, words in _config_lines(session.layout.id_changes_file, problems):
         if words[0] != "remove" or len(words) not in (4, 5):
             problems.append(f"{where}: expected remove, a colony or all, an ID, and two times; passed over")
             continue
