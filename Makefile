@@ -23,9 +23,10 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# Unit tests that need neither Keras, a trained network nor a browser: under a minute on two idle processors.
+# Unit tests that need neither Keras, a trained network, real data nor a browser, with fewer examples of each property:
+# under a minute on two idle processors.
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not browser and not real_data"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not browser and not real_data" --hypothesis-profile fast
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ from antrax.demo import DemoExperiment, generate_experiment
 
 # No deadline: how long a test takes on a busy machine says nothing about what it tests.
 settings.register_profile("antrax", deadline=None, database=None)
+# `make test-fast` tries fewer examples of each property; `make test` all of them.
+settings.register_profile("fast", settings.get_profile("antrax"), max_examples=25)
 settings.load_profile("antrax")
 # Keras is only the judge of the files that we read and write; which backend it has is decided when it is imported.
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -27,6 +29,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 pytest_plugins = ["tests.fixtures.trained", "tests.fixtures.training_tools", "tests.fixtures.numpy_source"]
 
+SHARED = Path(os.environ.get("ANTRAX_SHARED", Path(__file__).parents[2] / "shared"))
+"""Real data, beside the repository."""
 LABELS = (
     "AB\tant_labels\nCD\tant_labels\nNoAnt\tnoant_labels\nMulti\tother_labels\nUnknown\tother_labels\nB\ttagcolors\n"
 )
@@ -103,8 +107,7 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> DemoExperiment:
 @pytest.fixture(scope="session")
 def real_session() -> Path:
     """A session that anTraX tracked and classified; its experiment's folder. Skips where it is not at hand."""
-    shared = Path(os.environ.get("ANTRAX_SHARED", Path(__file__).parents[2] / "shared"))
-    experiment = shared / "data" / "js16-session"
+    experiment = SHARED / "data" / "js16-session"
     if not (experiment / "antrax_demo").is_dir():
         pytest.skip(f"no real session in {experiment}; set ANTRAX_SHARED to the folder that holds data/js16-session")
     return experiment

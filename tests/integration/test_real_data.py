@@ -1,7 +1,6 @@
 """The workflow on real ants: labelled images of the JS16 set, three quarters to learn from, one to be identified."""
 
 import csv
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,8 @@ from antrax.training.dataset import load_trainset
 from antrax.training.run import TrainOptions
 from antrax.training.split import held_out_by_name
 
-SHARED = Path(os.environ.get("ANTRAX_SHARED", Path(__file__).parents[3] / "shared"))
+from ..conftest import SHARED
+
 TOOL = SHARED / "tools" / "real_experiments.py"
 
 pytestmark = [

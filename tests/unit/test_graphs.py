@@ -1,6 +1,5 @@
 """Graphs of tracklets: the package's own files, anTraX's, and what is wrong with them."""
 
-import os
 import re
 from pathlib import Path
 
@@ -13,10 +12,6 @@ from antrax.io.graph_file import graph_file, write_graph
 from antrax.io.graphs import read_graph
 from antrax.io.session import Session, open_session
 from antrax.io.tracklet_graph import TrackletGraph, build_graph
-
-SHARED = Path(os.environ.get("ANTRAX_SHARED", Path(__file__).parents[3] / "shared"))
-JS16 = SHARED / "data" / "js16-session" / "antrax_demo"
-needs_js16 = pytest.mark.skipif(not JS16.exists(), reason=f"no real data: {JS16} is absent; set ANTRAX_SHARED")
 
 MOVIES = "index name fi ff fps\n1 one.mp4 1 100 10\n2 two.mp4 101 200 10\n"
 A, B = "trj_id1_ti1_1_tf1_50", "trj_id2_ti1_1_tf1_50"
@@ -210,9 +205,8 @@ def test_a_half_written_graph_of_antrax_is_named(session, graph):
     assert reading.graph.movies.tolist() == [2]
 
 
-@needs_js16
-def test_graphs_of_antrax_are_read_with_their_links_across_movies():
-    reading = read_graph(open_session(JS16))
+def test_graphs_of_antrax_are_read_with_their_links_across_movies(real_session: Path):
+    reading = read_graph(open_session(real_session))
     graph = reading.graph
     assert len(graph) == 1462
     assert len(graph.parent) == 1904 + 27
@@ -227,19 +221,17 @@ def test_graphs_of_antrax_are_read_with_their_links_across_movies():
     assert graph.movie_first.tolist() == [1, 3001, 6001, 9001, 12001, 15001]
 
 
-@needs_js16
-def test_what_is_read_of_antrax_can_be_written_in_our_format(make_session):
+def test_what_is_read_of_antrax_can_be_written_in_our_format(make_session, real_session: Path):
     session = open_session(make_session())
-    graph = read_graph(open_session(JS16)).graph
+    graph = read_graph(open_session(real_session)).graph
     write_graph(session, graph)
     assert same(read_graph(session).graph, graph)
 
 
-@needs_js16
-def test_a_graph_of_antrax_cut_short_costs_only_its_own_movie(session):
+def test_a_graph_of_antrax_cut_short_costs_only_its_own_movie(session, real_session: Path):
     folder = session.path / "graphs"
     folder.mkdir()
-    for source in (JS16 / "graphs").glob("*.mat"):
+    for source in (real_session / "antrax_demo" / "graphs").glob("*.mat"):
         (folder / source.name).write_bytes(source.read_bytes())
     path = folder / "graph_3_3.mat"
     path.write_bytes(path.read_bytes()[:100_000])

@@ -249,7 +249,9 @@ def test_a_comma_is_refused_in_the_old_form_where_it_parts_labels(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["AB", "no ant", "Ä", "蟻", "a.b", "a-b", "console", "nulls", "x" * 64, "a=b", "a, b"])
+@pytest.mark.parametrize(
+    "name", ["AB", "no ant", "Ä", "蟻", "a.b", "a-b", "console", "nulls", "x" * 64, "a=b", "a, b", "🐜" * 50]
+)
 def test_a_name_that_a_folder_can_have_everywhere_may_be_a_label(tmp_path: Path, name: str) -> None:
     check_label_name(name)
     (tmp_path / name).mkdir()
@@ -279,7 +281,7 @@ def test_a_name_that_a_folder_can_have_everywhere_may_be_a_label(tmp_path: Path,
             "a>",
             "a|",
         ),
-        *("a\tb", "a\nb", "a\x00", "\u202eab", "\ud800", "x" * 65, "蟻" * 64 + "x", "🐜" * 60),
+        *("a\tb", "a\nb", "a\x00", "\u202eab", "\ud800", "x" * 65, "蟻" * 64 + "x", "🐜" * 50 + "x"),
         *("con", "NUL", "Aux.txt", "COM1", "lpt9.a.b", "prn"),
     ],
 )

@@ -90,6 +90,23 @@ def write_all(session: Session, solved: Placements = SOLVED) -> None:
             add(found)
 
 
+@pytest.fixture(scope="module")
+def solved_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment with positions in all files, written once; `solved` is a copy of it."""
+    return tmp_path_factory.mktemp("solved") / "exp"
+
+
+@pytest.fixture
+def solved(session: Session, solved_files: Path) -> Session:
+    """The session, with its positions written."""
+    if not solved_files.exists():
+        write_all(session)
+        shutil.copytree(session.experiment, solved_files)
+    else:
+        shutil.copytree(solved_files, session.experiment, dirs_exist_ok=True)
+    return session
+
+
 def test_an_animal_is_where_its_blob_is_and_looks_where_it_looks_only_when_alone(session: Session) -> None:
     found = place(session, 1, SOLVED, read_measurements(session, 1))
     assert (found.first_frame, found.frames, found.fps) == (1, 20, 10.0)
@@ -121,8 +138,8 @@ def test_of_two_tracklets_at_a_time_the_harder_kind_counts_then_the_higher_confi
     assert place(session, 1, surer, measured).x[3:6, 0].tolist() == [500, 501, 502]
 
 
+@pytest.mark.usefixtures("solved")
 def test_positions_in_antdata_are_in_metres_with_a_variable_an_animal(session: Session) -> None:
-    write_all(session)
     path = xy_file(session, 1)
     with h5py.File(path) as file:
         assert list(file) == ["AB", "CD"]
@@ -148,8 +165,8 @@ def test_positions_in_antdata_are_in_metres_with_a_variable_an_animal(session: S
     assert tracklets_table_file(session, 2).read_text().splitlines()[1:] == [f"CD,23,24,2,{NEXT},1,1,0"]
 
 
+@pytest.mark.usefixtures("solved")
 def test_antdata_and_tables_come_back_as_they_were(session: Session) -> None:
-    write_all(session)
     for movie in (1, 2):
         written = place(session, movie, SOLVED, read_measurements(session, movie))
         read = read_table(positions_file(session, movie))
@@ -169,8 +186,8 @@ def test_antdata_and_tables_come_back_as_they_were(session: Session) -> None:
         np.testing.assert_array_equal(theirs.placed & (theirs.tracklet >= 0), theirs.placed)
 
 
+@pytest.mark.usefixtures("solved")
 def test_the_long_table_has_a_row_a_cell(session: Session) -> None:
-    write_all(session)
     table = read_positions(session)
     assert list(table) == [
         "frame", "time", "id", "x", "y", "orientation", "length", "kind", "confidence", "tracklet", "alternative",
@@ -189,8 +206,8 @@ def test_the_long_table_has_a_row_a_cell(session: Session) -> None:
     )
 
 
+@pytest.mark.usefixtures("solved")
 def test_the_dataset_has_centroid_head_and_tail(session: Session) -> None:
-    write_all(session)
     dataset = read_positions(session, form="xarray")
     assert dict(dataset.sizes) == {"time": 40, "space": 2, "keypoint": 3, "individual": 2}
     assert dataset.attrs == {"source_software": "antrax", "ds_type": "poses", "time_unit": "seconds", "fps": 10.0}
@@ -207,17 +224,17 @@ def test_the_dataset_has_centroid_head_and_tail(session: Session) -> None:
     assert np.isnan(dataset.sel(individual="AB").isel(time=22).confidence).all()
 
 
+@pytest.mark.usefixtures("solved")
 def test_netcdf_holds_the_dataset_of_its_movie(session: Session) -> None:
     import xarray as xr
 
-    write_all(session)
     with xr.open_dataset(netcdf_file(session, 2), engine="h5netcdf") as read:
         xr.testing.assert_identical(read.load(), read_positions(session, [2], form="xarray"))
         assert read.time.values[0] == 2.0
 
 
+@pytest.mark.usefixtures("solved")
 def test_movies_solved_by_matlab_only_are_read_from_antdata(session: Session) -> None:
-    write_all(session)
     shutil.rmtree(session.path / "positions")
     assert solved_movies(session) == [1, 2]
     table = read_positions(session)
@@ -244,8 +261,8 @@ def test_colonies_have_a_folder_each_in_antdata_and_a_column_in_tables(session: 
         )
 
 
+@pytest.mark.usefixtures("solved")
 def test_old_files_stay_until_all_new_ones_are_whole(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_all(session)
     before = {path: path.read_bytes() for path in session.path.rglob("*") if path.is_file()}
     other = placements((ONE, 1, Kind.SINGLE, True, 0.6, ""))
     found = place(session, 1, other, read_measurements(session, 1))
@@ -303,8 +320,8 @@ def test_damaged_measurements_are_named(session: Session, damage: str) -> None:
 
 
 @pytest.mark.parametrize("which", ["positions", "antdata"])
+@pytest.mark.usefixtures("solved")
 def test_damaged_positions_are_named(session: Session, which: str) -> None:
-    write_all(session)
     path = positions_file(session, 1) if which == "positions" else xy_file(session, 1)
     path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(ExperimentError, match=path.name):
@@ -339,8 +356,8 @@ def rewrite(path: Path, about: dict | None = None, column: str | None = None, va
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("solved")
 def test_a_table_whose_metadata_do_not_fit_its_rows_is_refused(session: Session, about: dict) -> None:
-    write_all(session)
     rewrite(positions_file(session, 1), about)
     with pytest.raises(ExperimentError, match=r"positions_1\.parquet is damaged") as caught:
         read_positions(session)
@@ -352,10 +369,10 @@ def test_a_table_whose_metadata_do_not_fit_its_rows_is_refused(session: Session,
     [("frame", 0), ("frame", 21), ("frame", None), ("frame", 1), ("id", "XY"), ("id", None), ("kind", None),
      ("kind", "?"), ("alternative", None)],
 )  # fmt: skip
+@pytest.mark.usefixtures("solved")
 def test_rows_that_are_of_no_cell_of_the_movie_are_not_put_into_another(
     session: Session, column: str, value: object
 ) -> None:
-    write_all(session)
     path = positions_file(session, 1)
     count = pq.read_metadata(path).num_rows
     rewrite(path, None, column, pa.array([value] * count, pa.int32() if column == "frame" else pa.string()))
@@ -363,8 +380,8 @@ def test_rows_that_are_of_no_cell_of_the_movie_are_not_put_into_another(
         read_table(path)
 
 
+@pytest.mark.usefixtures("solved")
 def test_bytes_of_another_kind_in_a_table_cost_one_line(session: Session) -> None:
-    write_all(session)
     path = positions_file(session, 1)
     content = path.read_bytes()
     path.write_bytes(content[:-40] + b"\xff" * 32 + content[-8:])
@@ -386,8 +403,8 @@ def test_movies_without_a_frame_rate_are_counted_in_frames_together(make_session
     assert dataset.time.values.tolist() == list(range(40))
 
 
+@pytest.mark.usefixtures("solved")
 def test_kinds_that_are_none_are_refused_in_antdata(session: Session) -> None:
-    write_all(session)
     shutil.rmtree(session.path / "positions")
     with h5py.File(xy_file(session, 1), "a") as file:
         values = file["AB"][()]
@@ -460,8 +477,8 @@ def test_the_real_sessions_positions_are_read_from_antdata(real_session: Path) -
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.usefixtures("solved")
 def test_named_pipes_under_the_names_of_files_are_refused_and_not_waited_for(session: Session) -> None:
-    write_all(session)
     for path, read in (
         (session.path / "tracklets" / "trdata_1.mat", lambda: read_measurements(session, 1)),
         (positions_file(session, 1), lambda: read_table(positions_file(session, 1))),

@@ -190,6 +190,11 @@ def demo_set(small_demo: DemoExperiment) -> Path:
     return small_demo.session / "classifier"
 
 
+@pytest.fixture(scope="module")
+def original(demo_set: Path) -> Trainset:
+    return load(demo_set)
+
+
 def renamed(source: Path, target: Path, rename: Rename) -> Path:
     for path in sorted((source / "examples").glob("*/*.png")):
         copy = target / "examples" / path.parent.name / rename(path)
@@ -200,9 +205,9 @@ def renamed(source: Path, target: Path, rename: Rename) -> Path:
 
 @pytest.mark.parametrize("rename", RENAMED.values(), ids=RENAMED)
 def test_a_copy_under_other_names_is_trained_and_measured_on_as_the_original(
-    demo_set: Path, tmp_path: Path, rename: Rename
+    demo_set: Path, original: Trainset, tmp_path: Path, rename: Rename
 ) -> None:
-    original, copy = load(demo_set), load(renamed(demo_set, tmp_path, rename))
+    copy = load(renamed(demo_set, tmp_path, rename))
     assert np.array_equal(copy.images, original.images)
     assert np.array_equal(copy.label_index, original.label_index)
     assert np.array_equal(copy.tracklet_index, original.tracklet_index)
@@ -214,11 +219,13 @@ def test_a_copy_under_other_names_is_trained_and_measured_on_as_the_original(
 
 
 @pytest.mark.parametrize("ending", [" - Copy.png", None], ids=["copies", "foreign names"])
-def test_copies_beside_the_originals_change_nothing(demo_set: Path, tmp_path: Path, ending: str | None) -> None:
+def test_copies_beside_the_originals_change_nothing(
+    demo_set: Path, original: Trainset, tmp_path: Path, ending: str | None
+) -> None:
     numbers = iter(range(100_000))
     renamed(demo_set, tmp_path, lambda path: path.name)
     renamed(demo_set, tmp_path, lambda path: path.stem + ending if ending else f"img_{next(numbers):05}.png")
-    original, copy = load(demo_set), load(tmp_path)
+    copy = load(tmp_path)
     assert copy.digest == original.digest
     assert np.array_equal(copy.images, original.images)
     assert np.array_equal(split_of(copy).held_out, split_of(original).held_out)
