@@ -10,13 +10,24 @@ import tempfile
 import traceback
 from typing import TYPE_CHECKING
 
+from antrax.escapes import printable
+
 if TYPE_CHECKING:
     from antrax.classification.report import ClassifyResult
     from antrax.solving.run import SolveReport
 
 
 class AntraxError(Exception):
-    """Base of all errors that a user can do something about."""
+    """Base of all errors that a user can do something about.
+
+    Parameters
+    ----------
+    message : str
+        It may hold names and texts out of files: what cannot be printed in them is escaped here, for every error.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 class ExperimentError(AntraxError):
@@ -121,5 +132,5 @@ def explain_mistake(error: Exception) -> str:
     """A sentence about an error that nobody raised on purpose; it names a file that holds the traceback."""
     with tempfile.NamedTemporaryFile("w", prefix="antrax-", suffix=".log", delete=False, encoding="utf-8") as file:
         traceback.print_exception(error, file=file)
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    what = printable(" ".join(f"{type(error).__name__}: {error}".split()))
     return f"{what}. This is a mistake in antrax; please report it with the file {file.name}"

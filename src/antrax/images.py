@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,9 @@ EXAMPLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _LARGEST_EXAMPLE = 16 * 2**20
 # What Pillow makes grey of red, green and blue, in 65536ths.
 GREY = (19595, 38470, 7471)
+# Of damaged tables within a file, Pillow warns on standard error; all that matters is whether there is an image, and
+# that is told. A filter for a while would not do, for examples are read in several threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # Images that are resized together: so few that they stay in the fastest cache.
 _AT_ONCE = 8
 
@@ -129,12 +133,41 @@ def _centre(images: NDArray[np.uint8], start: int, size: int) -> NDArray[np.uint
 
 
 def read_example(path: Path, background: Background | None = None) -> NDArray[np.uint8]:
-    """Read one example image.
+    """Read one example image; see `decode_example`.
+
+    Raises
+    ------
+    BadImageError
+        The file cannot be read, or holds no usable image.
+    """
+    return decode_example(example_content(path), background)
+
+
+def example_content(path: Path) -> bytes:
+    """The bytes of an example's file, as it was at one moment.
+
+    Raises
+    ------
+    BadImageError
+        It is empty, too large, no regular file, or cannot be read.
+    """
+    try:
+        # read at once: Pillow reads in bits, each of which costs as much on a network drive
+        content = read_regular(path, _LARGEST_EXAMPLE)
+    except OSError as error:
+        raise BadImageError(f"cannot be read: {error.strerror or error}") from None
+    if not content:
+        raise BadImageError("empty")
+    return content
+
+
+def decode_example(content: bytes, background: Background | None = None) -> NDArray[np.uint8]:
+    """The image that an example's file holds.
 
     Parameters
     ----------
-    path : Path
-        A PNG, JPEG, TIFF or BMP, whatever its name ends in: RGB, grey, palette, with or without transparency.
+    content : bytes
+        Of a PNG, JPEG, TIFF or BMP: RGB, grey, palette, with or without transparency.
     background : {"white", "black"}, optional
         What shows through transparent pixels; white by default.
 
@@ -146,15 +179,8 @@ def read_example(path: Path, background: Background | None = None) -> NDArray[np
     Raises
     ------
     BadImageError
-        The file is empty, damaged, no such image, not square, or no regular file.
+        It is damaged, no such image, or not square.
     """
-    try:
-        # read at once: Pillow reads in bits, each of which costs as much on a network drive
-        content = read_regular(path, _LARGEST_EXAMPLE)
-    except OSError as error:
-        raise BadImageError(f"cannot be read: {error.strerror or error}") from None
-    if not content:
-        raise BadImageError("empty")
     try:
         # Pillow reads some eighty formats, with a decoder each; nobody needs them
         with Image.open(io.BytesIO(content), formats=EXAMPLE_FORMATS) as image:

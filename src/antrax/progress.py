@@ -7,12 +7,9 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+from antrax.escapes import printable
+
 _LOG = logging.getLogger("antrax")
-
-
-def printable(text: str) -> str:
-    """A text that may come from a file, without what would move a terminal's cursor or worse."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 class Update(Protocol):

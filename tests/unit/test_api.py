@@ -52,7 +52,7 @@ def test_warnings_are_heard_where_no_reporter_is_given():
         "antrax.Reporter().say('shown')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr == "look ?[31mhere\nINFO:antrax:shown\n"
+    assert done.stderr == "look \\x1b[31mhere\nINFO:antrax:shown\n"
 
 
 def test_paths_may_be_texts(tmp_path):

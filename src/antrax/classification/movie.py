@@ -13,7 +13,7 @@ from antrax.classification.decision import DecisionRule
 from antrax.classification.engine import Job, Unread, undecided
 from antrax.classification.failures import describe_failure
 from antrax.classification.report import OUTCOMES, ExperimentReport
-from antrax.errors import ExperimentError, StackError
+from antrax.errors import ExperimentError, InputChangedError, StackError
 from antrax.io.results import Classified, autoids_file
 from antrax.io.results_writer import MovieWriter, set_aside
 from antrax.io.session import Session
@@ -174,6 +174,11 @@ class MovieRun:
     def _check(self) -> None:
         """Raise where what the result was made from, or where it goes, is not what it was."""
         advice = f"movie {self.number} keeps its earlier result, if it had one; classify it again"
+        if tuple(source_of(self.session).files(self.session).get(self.number, ())) != self.stacks:
+            raise InputChangedError(
+                f"{self.session.layout.images}: files of movie {self.number} came or went while it was classified; "
+                f"{advice}"
+            )
         self.inputs.check(advice)
         self.shared.check(advice)
         if folder_identity(self.session.labels_dir) != self.folder:

@@ -23,9 +23,10 @@ from antrax.classification.pool import WorkerPool
 from antrax.classification.report import ClassifyResult, ExperimentReport
 from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError
 from antrax.interrupts import heeded_interrupts
+from antrax.io import locks
 from antrax.io.atomic import make_folder, remove_dead_parts
 from antrax.io.experiments import find_all_experiments
-from antrax.io.locks import claim
+from antrax.io.layout import classifier_claim
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import autoids_file, read_movie
 from antrax.io.results_writer import finish_pending, keep_copy
@@ -159,8 +160,9 @@ def _plan(
         reporter.say(f"{session.experiment.name}: session {session.name}, the latest of {others + 1} (by Trck.mat)")
     stacks = _stacks_to_classify(report, session, options, reporter)
     path = find_classifier(session.classifier_dir, options.classifier)
-    inputs.note(path, session.layout.labels_file, session.layout.parameters_file)
+    inputs.note(path, session.layout.labels_file, session.layout.parameters_file, session.layout.movies_file)
     if is_new := path not in classifiers:
+        _announce(path, claims, reporter)
         classifiers[path] = read_classifier(path)
     labels = session.labels
     classifier = classifiers[path].with_labels_of(labels.all)
@@ -241,10 +243,20 @@ def _claim(session: Session, numbers: list[int], claims: contextlib.ExitStack) -
     if not folder.is_dir():
         make_folder(folder, within=session.layout.parameters)
         claims.callback(_remove_if_empty, folder)
-    claims.enter_context(claim(folder, "classify", numbers))
+    claims.enter_context(locks.claim(folder, "classify", numbers))
     remove_dead_parts(folder)
     for number in numbers:
         finish_pending(session, number)
+
+
+def _announce(path: Path, claims: contextlib.ExitStack, reporter: Reporter) -> None:
+    """Let a training of a classifier know that it is used, and tell where one is under way."""
+    if trainings := locks.claims(path.parent, classifier_claim(path, "train")):
+        reporter.warn(
+            f"{trainings[0]} is training {path.name}: movies that are not done when it puts its result there keep "
+            "their earlier results, if they had any, and are to be classified again"
+        )
+    claims.enter_context(locks.announce(path.parent, classifier_claim(path, "classify"), task="antrax classify"))
 
 
 def _remove_if_empty(folder: Path) -> None:

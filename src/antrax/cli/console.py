@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from antrax.classification.report import OUTCOMES, ClassifyResult
-from antrax.progress import Reporter, Update, printable
+from antrax.escapes import printable
+from antrax.progress import Reporter, Update
 from antrax.solving.run import SolveReport
 from antrax.solving.solution import common_label
 from antrax.training.evaluation import Evaluation

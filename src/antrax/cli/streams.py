@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from antrax.progress import printable
+from antrax.escapes import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

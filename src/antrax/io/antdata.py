@@ -190,6 +190,12 @@ def _colonies(session: Session) -> tuple[str, ...]:
     return session.parameters.colony_labels or ("",)
 
 
+def antdata_files(session: Session, movie: int) -> list[Path]:
+    """The files of a movie that `read_antdata` reads, whether they are there or not."""
+    kinds = (xy_file, tracklets_table_file)
+    return [file(session, movie, colony) for colony in _colonies(session) for file in kinds]
+
+
 def read_antdata(session: Session, movie: int) -> MoviePositions:
     """Read a movie's positions from `antdata/`, as MATLAB or this package wrote them.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from antrax.errors import ExperimentError, TrainsetError
 from antrax.io.experiments import is_experiment
 from antrax.io.layout import EXAMPLES, ClassifierLayout, is_session
 from antrax.io.session import Session, open_session
+from antrax.io.stamps import InputStamps
 from antrax.labels import clean_label
 
 # What anTraX writes, and what people's programs save instead.
@@ -225,6 +228,65 @@ def survey_examples(examples_dir: Path) -> Listing:
 def list_examples(examples_dir: Path) -> list[ExampleFile]:
     """The files of `survey_examples` alone."""
     return list(survey_examples(examples_dir).files)
+
+
+@dataclass(frozen=True)
+class ExampleChanges:
+    """How a training set changed under a run that reads it.
+
+    Parameters
+    ----------
+    added, changed, removed : int
+        Files. One that was moved to another label is removed there and added here.
+    """
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    def __str__(self) -> str:
+        counts = {"added": self.added, "changed": self.changed, "removed": self.removed}
+        return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "none changed"
+
+
+class ExamplesRead:
+    """The examples of a run, as they were when each was read.
+
+    People label while a training runs, so that the set changes then is no error: it is told, and the next training
+    learns of it. What must not be is half of an image. A file is read at once, and again where it was being written
+    (`antrax.io.regular_files.read_regular`), so every image is one that lay there at some moment; its stamp is taken
+    before that, so that whatever happened to it later is counted.
+
+    Parameters
+    ----------
+    examples_dir : Path
+    files : iterable of Path
+        All that were found.
+    """
+
+    def __init__(self, examples_dir: Path, files: Iterable[Path]) -> None:
+        self._dir, self._found = examples_dir, frozenset(files)
+        self._stamps = InputStamps()
+
+    def note(self, path: Path) -> None:
+        """Remember a file as it is now; call this before it is read."""
+        with contextlib.suppress(OSError):  # told by whoever reads it
+            self._stamps.note(path)
+
+    def changes(self) -> ExampleChanges:
+        """What came, changed or went since then."""
+        try:
+            now = {file.path for file in survey_examples(self._dir).files}
+        except TrainsetError:  # the folder is gone
+            now = set()
+        try:
+            changed = now.intersection(self._stamps.changed())
+        except OSError:
+            changed = set()
+        return ExampleChanges(len(now - self._found), len(changed & self._found), len(self._found - now))
 
 
 def _survey_label(folder: Path, found: list[ExampleFile], passed: list[str]) -> None:

@@ -19,6 +19,7 @@ from antrax.errors import ExperimentError, GraphError
 from antrax.io.antrax_graphs import antrax_graph_files, read_antrax_file, read_cross_movie_links
 from antrax.io.graph_file import read_graph_file
 from antrax.io.graph_parts import GraphPart, join_parts, of_movies
+from antrax.io.layout import CROSS_MOVIE_LINKS
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
 
@@ -101,6 +102,27 @@ def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers
     done = {movie for part in parts for movie in part.movies}
     graph, more = join_parts(parts, links, set(all_movies) - done)
     return GraphReading(graph, dict(sorted(failed.items())), (*problems, *more))
+
+
+def graph_inputs(session: Session, movies: Iterable[int] | None = None) -> list[Path]:
+    """The files that `read_graph` reads.
+
+    Parameters
+    ----------
+    session, movies
+        As those of `read_graph`.
+
+    Returns
+    -------
+    list of Path
+        Links between movies among them, whether they are there or not.
+    """
+    own, theirs = dict(_own_files(session)), antrax_graph_files(session)
+    wanted = None if movies is None else set(movies)
+    found = [path for movie, path in own.items() if wanted is None or movie in wanted]
+    found += [path for path, covered in theirs.items() if wanted is None or wanted.intersection(covered)]
+    folders = dict.fromkeys([session.layout.graphs, *(path.parent for path in theirs)])
+    return [*found, *(folder / CROSS_MOVIE_LINKS for folder in folders)]
 
 
 def _run(read: Sequence[tuple[Path, Any]], workers: int) -> Iterator[GraphPart | GraphError]:

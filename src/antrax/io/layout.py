@@ -18,8 +18,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
@@ -90,6 +92,14 @@ def movie_file(name: str, kind: MovieFile) -> tuple[int, int] | None:
 def checkpoint_file(classifier: Path, phase: str) -> Path:
     """Where an interrupted training run of a classifier keeps the state of one of its phases."""
     return classifier.with_name(f".{classifier.name}.{phase}.checkpoint")
+
+
+def classifier_claim(classifier: Path, work: Literal["train", "classify"]) -> str:
+    """What work with a classifier is called in claims (`antrax.io.locks`) beside its file.
+
+    Names of classifiers may hold what a search for files takes for a pattern, so their digest stands for them.
+    """
+    return f"{work}-{blake2b(os.fsencode(classifier.name), digest_size=4).hexdigest()}"
 
 
 def antrax_file(name: str, kind: AntraxFile) -> range | None:

@@ -1,10 +1,11 @@
 """Locks between processes, on this machine and on others that share a drive: who holds one is written beside it.
 
-There are two kinds, on one mechanism (`filelock`: a lock of the operating system, which ends with its process, or,
+There are three kinds, on one mechanism (`filelock`: a lock of the operating system, which ends with its process, or,
 where the file system knows no such locks, a file with the holder's number and machine):
 
 - `only_writer`: a block that no two processes are in at a time;
-- `claim`: a block in which no other process works on the same numbered parts (movies) of a folder.
+- `claim`: a block in which no other process works on the same numbered parts (movies) of a folder;
+- `announce`: a block that keeps nobody off; others see by `claims` that it is under way.
 """
 
 from __future__ import annotations
@@ -164,6 +165,38 @@ def claim(folder: Path, kind: str, parts: Collection[int] | None, *, task: str |
         f"{others} is at work in {folder}{which} too; wait until it is done, or stop it. If nobody is at work, "
         f"delete the files {folder / f'.{kind}'}.*"
     )
+
+
+@contextlib.contextmanager
+def announce(folder: Path, kind: str, *, task: str | None = None) -> Iterator[None]:
+    """A block that others can see while it lasts, and that keeps nobody off.
+
+    Parameters
+    ----------
+    folder : Path
+        Where nothing can be written, nobody is told.
+    kind, task
+        As for `claim`.
+    """
+    with _published(folder, kind, None, task or default_task()):
+        yield
+
+
+def claims(folder: Path, kind: str) -> list[Holder]:
+    """Who claims or announces work in a folder at this moment; what dead processes left is removed.
+
+    Parameters
+    ----------
+    folder : Path
+        It may be missing.
+    kind : str
+        As for `claim`.
+
+    Returns
+    -------
+    list of Holder
+    """
+    return [holder for path in sorted(folder.glob(f".{kind}.*.lock")) if (holder := _living(path))]
 
 
 @contextlib.contextmanager

@@ -44,12 +44,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
-from antrax.io.antdata import antdata_movies, read_antdata
+from antrax.io.antdata import antdata_files, antdata_movies, read_antdata
 from antrax.io.atomic import make_folder, replacing
 from antrax.io.layout import movie_file
 from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, individual_names, movie_frames
 from antrax.io.regular_files import open_regular
 from antrax.io.session import choose_movies
+from antrax.io.stamps import InputStamps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -299,6 +300,8 @@ def _wanted(session: Session, movies: Iterable[int] | None) -> list[int]:
 def iter_positions(session: Session, movies: Iterable[int] | None = None) -> Iterator[MoviePositions]:
     """Positions movie by movie: from the package's own tables, or from `antdata/` where a movie has none of these.
 
+    All are of one moment: where a file is replaced before the last movie was given, an error is raised in its place.
+
     Parameters
     ----------
     session : Session
@@ -310,10 +313,34 @@ def iter_positions(session: Session, movies: Iterable[int] | None = None) -> Ite
     ------
     ExperimentError
         No movie has positions, one that is asked for has none, or a file is damaged.
+    InputChangedError
+        The session was solved again meanwhile.
     """
+    inputs = InputStamps()
+    inputs.note(*positions_inputs(session, movies))
     own = session.layout.files("positions")
     for movie in _wanted(session, movies):
         yield read_table(positions_file(session, movie)) if movie in own else read_antdata(session, movie)
+    inputs.check("was the session solved again? Try again when that is done")
+
+
+def positions_inputs(session: Session, movies: Iterable[int] | None = None) -> list[Path]:
+    """The files that `iter_positions` reads.
+
+    Parameters
+    ----------
+    session, movies
+        As those of `iter_positions`.
+
+    Returns
+    -------
+    list of Path
+    """
+    own = session.layout.files("positions")
+    found = [session.layout.movies_file, session.layout.parameters_file]
+    for movie in _wanted(session, movies):
+        found += [positions_file(session, movie)] if movie in own else antdata_files(session, movie)
+    return found
 
 
 @overload

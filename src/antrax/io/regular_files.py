@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,8 +32,12 @@ _FLAGS = (
 )
 
 
+# A program that writes a file anew in place is through with a small one in a moment: so often it is looked at again.
+_TRIES, _BETWEEN_S = 5, 0.05
+
+
 class UnexpectedFileError(OSError):
-    """What lies under a name is no regular file, or is larger than expected; `strerror` says which."""
+    """What lies under a name is no regular file, too large, or being written; `strerror` says which."""
 
 
 def open_regular(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
@@ -79,7 +84,10 @@ def open_regular(path: str | os.PathLike[str], most: int | None = None) -> Binar
 
 
 def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> bytes:
-    """The content of a regular file.
+    """The content of a regular file, as it was at one moment.
+
+    A file that is replaced meanwhile is read as it was. One that is written in place meanwhile is read again, and
+    refused where that does not end: half of it is worth less than nothing.
 
     Parameters
     ----------
@@ -96,13 +104,21 @@ def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> byte
     OSError
         As `open_regular`.
     """
-    with open_regular(path, most) as file:
-        content = file.read(most + 1)
-    if content is None:  # a file of the system's that has nothing to say yet
-        raise UnexpectedFileError(errno.EINVAL, "it is no regular file", os.fspath(path))
-    if len(content) > most:
-        raise _too_large(path, most)
-    return content
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_BETWEEN_S)
+        with open_regular(path, most) as file:
+            before = os.fstat(file.fileno())
+            content = file.read(most + 1)
+            after = os.fstat(file.fileno())
+        if content is None:  # a file of the system's that has nothing to say yet
+            raise UnexpectedFileError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        if len(content) > most:
+            raise _too_large(path, most)
+        # files of the system's are said to be empty, and some of them to have changed just now
+        if not before.st_size or (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+            return content
+    raise UnexpectedFileError(errno.EBUSY, "it is being written by another program; try again", os.fspath(path))
 
 
 def is_regular(path: str | os.PathLike[str]) -> bool:

@@ -76,6 +76,11 @@ def measured_movies(session: Session) -> list[int]:
     return sorted(_files(session))
 
 
+def trdata_files(session: Session, movie: int) -> tuple[Path, ...]:
+    """Files with measurements of a movie, several where it was tracked in parts."""
+    return _files(session).get(movie, ())
+
+
 def read_measurements(session: Session, movie: int, tracklets: Iterable[str] | None = None) -> BlobMeasurements:
     """Read the measurements of a movie, of all its parts where it was tracked in parts.
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from antrax.errors import OptionError
 from antrax.io.atomic import make_folder, replacing
-from antrax.io.positions_table import iter_positions, positions_span, solved_movies
+from antrax.io.positions_table import iter_positions, positions_inputs, positions_span, solved_movies
 from antrax.io.regular_files import open_regular
 from antrax.io.session import Session
+from antrax.io.stamps import InputStamps
 from antrax.plots.figures import draw_activity, draw_contacts, draw_presence, draw_trails, style
 from antrax.plots.measures import summarize
 from antrax.progress import Reporter
@@ -77,6 +78,8 @@ def plot_positions(
     wanted = solved_movies(session) if movies is None else sorted(set(movies))
     background = read_background(session)
     size = None if background is None else (background.shape[1], background.shape[0])
+    inputs = InputStamps()
+    inputs.note(*positions_inputs(session, wanted))
     with reporter.bar("reading positions", len(wanted), "movies") as update:
 
         def counted() -> Iterator[MoviePositions]:
@@ -85,6 +88,8 @@ def plot_positions(
                 update(done)
 
         summaries = summarize(counted(), positions_span(session, wanted), size)
+    # from here on, nothing is read any more
+    inputs.check("no figure was drawn; draw again")
     scale = session.parameters.metres_per_pixel
     folder = make_folder(folder or session.path / "plots")
     written: list[Path] = []

@@ -19,11 +19,14 @@ from antrax.batch import BatchResult, check_options, failure_line
 from antrax.errors import AntraxError, OptionError, SolvingError
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.experiments import find_all_experiments
-from antrax.io.graphs import read_graph
+from antrax.io.graphs import graph_inputs, read_graph
 from antrax.io.locks import claim
 from antrax.io.positions import Kind, Placements, place
+from antrax.io.results import autoids_file, confidence_file
 from antrax.io.session import Session, open_session
+from antrax.io.stamps import InputStamps
 from antrax.io.tracklet_graph import TrackletGraph
+from antrax.io.trdata import trdata_files
 from antrax.progress import Reporter, Update
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group, split_groups
@@ -262,6 +265,10 @@ def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, rep
 
 
 def _solve_session(experiment: ExperimentSolution, session: Session, options: SolveOptions, reporter: Reporter) -> None:
+    layout = session.layout
+    inputs = InputStamps()
+    inputs.note(layout.labels_file, layout.parameters_file, layout.movies_file, layout.manual_ids_file)
+    inputs.note(layout.manual_propagation_file, layout.id_changes_file, *graph_inputs(session, options.movies))
     settings = Settings.of_session(session, options.max_error)
     workers = options.workers or _processors()
     with reporter.bar(f"reading graphs of {session.experiment.name}", None, "movies"):
@@ -270,6 +277,8 @@ def _solve_session(experiment: ExperimentSolution, session: Session, options: So
     _tell(experiment, reading.problems, reporter)
     if not len(reading.graph):
         return
+    for movie in reading.graph.movies.tolist():
+        inputs.note(autoids_file(session, movie), confidence_file(session, movie), *trdata_files(session, movie))
     evidence, problems = read_evidence(session, reading.graph)
     _tell(experiment, problems, reporter)
     groups, problems = split_groups(session, reading.graph)
@@ -278,7 +287,7 @@ def _solve_session(experiment: ExperimentSolution, session: Session, options: So
         experiment.solutions = solve_groups(
             reading.graph, evidence, groups, settings, options.method, workers=workers, update=update
         )
-    _write(experiment, session, reading.graph, reporter)
+    _write(experiment, session, reading.graph, inputs, reporter)
 
 
 def _tell(experiment: ExperimentSolution, problems: Sequence[str], reporter: Reporter) -> None:
@@ -420,14 +429,20 @@ def _from_rules(graph: TrackletGraph, evidence: Evidence, colony: str, state: Ru
     return Solution(graph, evidence.ids, colony, kind, probability, state.single, tuple(contradictions))
 
 
-def _write(experiment: ExperimentSolution, session: Session, graph: TrackletGraph, reporter: Reporter) -> None:
-    """Positions of every movie; what was there stays until all of them are whole."""
+def _write(
+    experiment: ExperimentSolution, session: Session, graph: TrackletGraph, inputs: InputStamps, reporter: Reporter
+) -> None:
+    """Positions of every movie; what was there stays until all of them are whole, and what they come from the same.
+
+    All movies are solved together, so a file that changed meanwhile costs all of them their new positions.
+    """
     from antrax.io.antdata import writing_antdata
     from antrax.io.positions_table import writing_positions
     from antrax.io.trdata import read_measurements
 
     placements = experiment.placements()
     movies = graph.movies.tolist()
+    written: list[int] = []
     with (
         writing_antdata(session) as antdata,
         writing_positions(session) as positions,
@@ -442,8 +457,10 @@ def _write(experiment: ExperimentSolution, session: Session, graph: TrackletGrap
                 continue
             antdata.add(placements, placed)
             positions(placed)
-            experiment.movies.append(movie)
+            written.append(movie)
             update(done)
+        inputs.check("earlier positions stay as they are; solve again")
+    experiment.movies += written
     _write_record(experiment, session)
 
 

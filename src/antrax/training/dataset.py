@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import TrainsetError
 from antrax.images import Background, BadImageError, Preparation, detect_background, prepare, read_example
-from antrax.io.examples import ClassDir, ExampleFile, original_name, pixel_digest, survey_examples
+from antrax.io.examples import ClassDir, ExampleFile, ExamplesRead, original_name, pixel_digest, survey_examples
 from antrax.io.session import Session
 from antrax.labels import Category, guess_category, match_labels, spelling_notice
 from antrax.training.tracklets import Origin, find_units
@@ -51,6 +51,8 @@ class Trainset:
         Number of example files found.
     capped : int
         How many of them were not read, because there are more than `IMAGES_PER_TRACKLET` of their tracklet.
+    read : ExamplesRead or None
+        The files as they were when they were read; None in sets that are made otherwise.
     """
 
     images: NDArray[np.uint8]
@@ -63,6 +65,7 @@ class Trainset:
     digest: str = ""
     files: int = 0
     capped: int = 0
+    read: ExamplesRead | None = None
 
     @property
     def tracklets(self) -> tuple[tuple[str, str], ...]:
@@ -111,6 +114,7 @@ def load_trainset(
         The session's labels.csv is missing or broken.
     """
     listing = survey_examples(classdir.examples_dir)
+    as_read = ExamplesRead(classdir.examples_dir, (file.path for file in listing.files))
     problems = list(listing.passed_over)
     found = _relabelled(listing.files, relabel or {}, problems)
     if not found:
@@ -141,6 +145,7 @@ def load_trainset(
     other_ground: list[Path] = []
 
     def read(index: int) -> bytes | str:
+        as_read.note(files[index].path)
         try:
             image = read_example(files[index].path, background)
         except BadImageError as error:
@@ -203,6 +208,7 @@ def load_trainset(
         digest=state.hexdigest(),
         files=len(found),
         capped=capped,
+        read=as_read,
     )
 
 

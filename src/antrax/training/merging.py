@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +11,13 @@ from hashlib import blake2b
 from pathlib import Path
 
 from antrax.errors import OutputError, TrainsetError
-from antrax.images import BadImageError, read_example
-from antrax.io.atomic import make_folder, replacing
+from antrax.images import BadImageError, decode_example, example_content, read_example
+from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.examples import (
     LONGEST_NAME,
     ClassDir,
     ExampleFile,
+    ExamplesRead,
     list_examples,
     open_classdir,
     original_name,
@@ -133,15 +133,22 @@ def merge_trainsets(
     matched = match_labels(dict.fromkeys(file.label for file in files), dict.fromkeys((*names.values(), *listed)))
     files = [replace(file, label=matched[file.label]) for file in files]
     spelt = spelling_notice(matched)
+    as_read = [
+        ExamplesRead(source.examples_dir, (file.path for file in listing.files))
+        for source, listing in zip(opened, listings, strict=True)
+    ]
     old_labels, new_labels = {file.label for file in there}, {file.label for file in files}
+    result = _copy(files, there, target.examples_dir, dry_run, reporter)
+    late = sum(read.changes().added for read in as_read)
     return replace(
-        _copy(files, there, target.examples_dir, dry_run, reporter),
+        result,
         only_source=tuple(sorted(new_labels - old_labels)) if old_labels else (),
         only_destination=tuple(sorted(old_labels - new_labels)),
         notes=(
             *([spelt] if spelt else ()),
             *(note for listing in listings for note in listing.passed_over),
             *_grounds_differ(files, there),
+            *([f"{late} images came to the sources while they were merged; merge again to add them"] if late else ()),
         ),
     )
 
@@ -240,7 +247,9 @@ def _copy(
         for number, file in enumerate(files, 1):
             update(number, "")
             try:
-                digest = pixel_digest(read_example(file.path))
+                # read once: what is copied is what was looked at, whatever happens to the file
+                content = example_content(file.path)
+                digest = pixel_digest(decode_example(content))
             except BadImageError as error:
                 corrupt.append(f"{file.path}: {error}")
                 continue
@@ -254,8 +263,7 @@ def _copy(
                 # somebody may be labelling meanwhile: a name is looked for and taken while nobody else writes
                 with only_writer(ClassifierLayout(examples_dir.parent).trainset_lock):
                     name = _free_name(file, taken)
-                    with replacing(folder / name) as temporary:
-                        shutil.copyfile(file.path, temporary)
+                    write_atomically(folder / name, content)
             taken.add(file, name, digest)
             added[file.label] += 1
             renamed += name != file.path.name

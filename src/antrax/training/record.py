@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import platform
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from antrax.classification.calibration import Calibration
 from antrax.io.atomic import make_folder, write_atomically
+from antrax.io.examples import ExampleChanges
 from antrax.training.dataset import IMAGES_PER_TRACKLET, Trainset
 from antrax.training.evaluation import Evaluation, Signs
 from antrax.training.split import Split
@@ -34,6 +36,7 @@ def describe_run(
     evaluation: Evaluation | None,
     signs: Signs | None,
     seconds: float,
+    meanwhile: ExampleChanges | None = None,
 ) -> dict[str, Any]:
     """All about a run as plain values, as kept in `record.json` and in the classifier.
 
@@ -56,12 +59,15 @@ def describe_run(
     signs : Signs or None
         How sure and how consistent the network is.
     seconds : float
+    meanwhile : ExampleChanges, optional
+        How the training set changed while the run was at work.
 
     Returns
     -------
     dict
         `examples`: files found, used and not used because of the cap of images a tracklet (`capped`); images whose
-        names tell no tracklet (`without_tracklet`). `calibrated`: whether error rates of this classifier are known, so
+        names tell no tracklet (`without_tracklet`); files added, changed and removed during the run, which the
+        classifier knows nothing of (`meanwhile`). `calibrated`: whether error rates of this classifier are known, so
         that `classify` can choose a threshold by them.
     """
     counts = dict.fromkeys(labels, 0)
@@ -88,6 +94,7 @@ def describe_run(
             "held_out_tracklets": int(split.measurable.sum()),
             "background": trainset.background,
             "images_by_label": counts,
+            "meanwhile": dataclasses.asdict(meanwhile or ExampleChanges()),
         },
         "history": history,
         "held_out": evaluation.to_json() if evaluation else None,

@@ -18,7 +18,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -36,10 +36,10 @@ from antrax.classification.rotation import merge_views, views
 from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.images import Preparation
 from antrax.io.atomic import check_writable
-from antrax.io.examples import ClassDir, open_classdir
-from antrax.io.layout import checkpoint_file
-from antrax.io.locks import claim
-from antrax.io.stamps import InputStamps
+from antrax.io.examples import ClassDir, ExampleChanges, open_classdir
+from antrax.io.layout import checkpoint_file, classifier_claim
+from antrax.io.locks import claim, claims
+from antrax.io.stamps import InputStamps, names_of
 from antrax.labels import UNKNOWN, Category
 from antrax.networks.devices import choose_device
 from antrax.networks.graph import Weights
@@ -83,7 +83,7 @@ class TrainResult:
     record : Path
         Folder with options, versions, figures and pictures.
     problems : tuple of str
-        What was left out of the training set, and why.
+        What was left out of the training set, and why; also what came too late for this run.
     """
 
     path: Path
@@ -134,9 +134,7 @@ def train(
     check_options(options)
     classdir = open_classdir(path, session)
     file = classdir.classifier_file(options.name)
-    # names may hold what a search for files takes for a pattern
-    kind = f"train-{blake2b(options.name.encode(), digest_size=4).hexdigest()}"
-    with claim(classdir.path, kind, None, task="antrax train"):
+    with claim(classdir.path, classifier_claim(file, "train"), None, task="antrax train"):
         return _train(classdir, file, options, reporter)
 
 
@@ -144,8 +142,15 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
     """Train the classifier of a file, while nobody else does."""
     started = time.monotonic()
     clear_dead_checkpoints(file)
-    inputs = InputStamps()
+    inputs, tables = InputStamps(), InputStamps()
     inputs.note(file)
+    if classdir.session:
+        tables.note(classdir.session.layout.labels_file)
+    if readers := claims(file.parent, classifier_claim(file, "classify")):
+        reporter.warn(
+            f"{readers[0]} classifies with {file}: the movies that it has not done when this training puts its result "
+            "there keep their earlier results, if they had any, and are to be classified again"
+        )
     existing = None if options.scratch or not file.exists() else _existing(file)
     if existing:
         check_unchanged(existing, options, file)
@@ -207,6 +212,10 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
             "stage only, after accuracy was measured"
         )
     classifier, evaluation, history = plan.run(reporter)
+    meanwhile = trainset.read.changes() if trainset.read else ExampleChanges()
+    late = list(_late(classdir, meanwhile, tables))
+    for sentence in late:
+        reporter.say(sentence)
     record = describe_run(
         trainset,
         labels,
@@ -218,6 +227,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
         evaluation=evaluation,
         signs=plan.signs,
         seconds=time.monotonic() - started,
+        meanwhile=meanwhile,
     )
     classifier = dataclasses.replace(classifier, record=record)
     if inputs.changed():
@@ -230,7 +240,22 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
     )
     for checkpoint in plan.checkpoints.values():
         checkpoint.unlink(missing_ok=True)
-    return TrainResult(file, classifier, evaluation, folder, trainset.problems)
+    return TrainResult(file, classifier, evaluation, folder, (*trainset.problems, *late))
+
+
+def _late(classdir: ClassDir, meanwhile: ExampleChanges, tables: InputStamps) -> Iterator[str]:
+    """What people changed too late for this training, a sentence each: they may label while it runs."""
+    if meanwhile:
+        yield (
+            f"{classdir.examples_dir}: examples changed since this training read them ({meanwhile}); the classifier "
+            "has learned them as they were then, so train again to include what changed"
+        )
+    try:
+        changed = tables.changed()
+    except OSError:
+        changed = []
+    if changed:
+        yield f"{names_of(changed)} was changed while this training ran: the classifier has the labels of before"
 
 
 def clear_dead_checkpoints(file: Path) -> None:

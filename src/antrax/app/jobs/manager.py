@@ -24,6 +24,7 @@ from antrax.app.jobs.process import GRACE_S
 from antrax.app.jobs.progress import JobProgress
 from antrax.app.jobs.record import JobRecord
 from antrax.errors import JobError
+from antrax.escapes import printable
 from antrax.io.session import Session
 
 Kind = Literal["train", "classify"]
@@ -255,11 +256,11 @@ class _BackgroundJob:
                 case "stages":
                     self._progress.announce(event["shares"])
                 case "message":
-                    self._messages.append(_printable(event["text"]))
+                    self._messages.append(printable(event["text"]))
                 case "failed" if self._stopping:
                     self._told = "stopped"  # work that is interrupted at an awkward place may put it in its own words
                 case "failed":
-                    self._told, self._error = "failed", _printable(event["message"])
+                    self._told, self._error = "failed", printable(event["message"])
                 case "done" | "stopped" as outcome:
                     self._told = outcome
 
@@ -345,8 +346,3 @@ def _epitaph(kind: Kind, status: int, complaints: bytearray) -> str:
     lines = complaints.decode("utf-8", "replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     return f"{TITLES[kind]} ended unexpectedly (status {status}){': ' + last if last else ''}"
-
-
-def _printable(text: object) -> str:
-    """Text that can be sent as UTF-8, which the name of a file need not be."""
-    return str(text).encode("utf-8", "replace").decode()

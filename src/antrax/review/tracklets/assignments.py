@@ -132,7 +132,7 @@ class Assignments:
         if read is None:
             return _NOTHING
         if read.results is None:
-            raise ExperimentError(read.problem)
+            raise ExperimentError(read.problem or "")
         return read.results.assignments
 
     def classification(self, movie: int) -> str | None:
