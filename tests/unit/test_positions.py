@@ -138,6 +138,51 @@ def test_of_two_tracklets_at_a_time_the_harder_kind_counts_then_the_higher_confi
     assert place(session, 1, surer, measured).x[3:6, 0].tolist() == [500, 501, 502]
 
 
+def test_where_the_tracker_loses_an_animal_for_a_moment_it_is_on_the_line_between(session: Session) -> None:
+    after, far = "trj_id1_ti1_9_tf1_10", "trj_id1_ti1_17_tf1_20"
+    write_trdata(session.path, 1, {ONE: blobs(5, 100.0, 50.0), after: blobs(2, 112.0, 58.0), far: blobs(4, 0.0, 0.0)})
+    measured = read_measurements(session, 1)
+    solved = placements(
+        (ONE, 0, Kind.SINGLE, True, 0.9, ""),
+        (after, 0, Kind.CLASSIFIED, True, 0.99, ""),
+        (far, 0, Kind.SINGLE, True, 0.9, ""),
+    )
+    found = place(session, 1, solved, measured, longest_gap=0.5)
+    assert found.kind[5:8, 0].tolist() == [Kind.INTERPOLATED] * 3
+    np.testing.assert_allclose(found.x[5:8, 0], [106, 108, 110])
+    np.testing.assert_allclose(found.y[5:8, 0], [52, 54, 56])
+    np.testing.assert_allclose(found.confidence[5:8, 0], 0.9)
+    assert np.isnan(found.orientation[5:8, 0]).all()
+    assert (found.tracklet[5:8, 0] == -1).all()
+    # six frames are more than half a second, and nothing is said of the other animal
+    assert (found.kind[10:16, 0] == Kind.UNDECIDED).all()
+    assert np.isnan(found.x[:, 1]).all()
+    assert (place(session, 1, solved, measured).kind != Kind.INTERPOLATED).all()
+
+
+def test_no_line_is_drawn_to_where_an_animal_only_may_be(session: Session) -> None:
+    after = "trj_id1_ti1_8_tf1_10"
+    write_trdata(session.path, 1, {ONE: blobs(5, 100.0, 50.0), after: blobs(3, 112.0, 58.0)})
+    solved = placements((ONE, 0, Kind.SINGLE, True, 0.9, ""), (after, 0, Kind.UNDECIDED, True, 0.4, "CD"))
+    found = place(session, 1, solved, read_measurements(session, 1), longest_gap=0.5)
+    assert (found.kind[5:] == Kind.UNDECIDED).all()
+
+
+def test_interpolated_positions_are_kept_by_all_files(session: Session) -> None:
+    after = "trj_id1_ti1_8_tf1_10"
+    write_trdata(session.path, 1, {ONE: blobs(5, 100.0, 50.0), after: blobs(3, 112.0, 58.0)})
+    solved = placements((ONE, 0, Kind.SINGLE, True, 0.9, ""), (after, 0, Kind.SINGLE, True, 0.8, ""))
+    found = place(session, 1, solved, read_measurements(session, 1), longest_gap=0.5)
+    with writing_antdata(session) as antdata, writing_positions(session) as add:
+        antdata.add(solved, found)
+        add(found)
+    for read in (read_table(positions_file(session, 1)), read_antdata(session, 1)):
+        assert read.kind[5:7, 0].tolist() == [Kind.INTERPOLATED] * 2
+        np.testing.assert_allclose(read.x[5:7, 0], [106.6667, 109.3333], rtol=1e-5)
+    table = read_positions(session)
+    assert table.loc[table["kind"] == "interpolated", "tracklet"].isna().all()
+
+
 @pytest.mark.usefixtures("solved")
 def test_positions_in_antdata_are_in_metres_with_a_variable_an_animal(session: Session) -> None:
     path = xy_file(session, 1)

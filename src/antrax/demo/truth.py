@@ -134,7 +134,9 @@ def score_positions(truth: ColonyTruth, positions: pd.DataFrame) -> PositionAccu
     truth : ColonyTruth
     positions : pandas.DataFrame
         A row a placed cell: `frame` (absolute, from 1), `id`, `tracklet` (name), and `colony` where there are several.
+        Those without a tracklet (interpolated) are left out.
     """
+    positions = positions[positions["tracklet"].notna()]
     rows = {name: row for row, name in enumerate(truth.tracklets.tolist())}
     animals = {key: n for n, key in enumerate(zip(truth.colony.tolist(), truth.ids.tolist(), strict=True))}
     colonies = positions["colony"].astype(str) if "colony" in positions else [""] * len(positions)

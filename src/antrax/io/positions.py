@@ -32,7 +32,7 @@ class Kind(IntEnum):
     SINGLE = 2  # a tracklet of a single animal, by its neighbours in the graph
     SEVERAL = 3  # a tracklet of several animals, by its neighbours in the graph
     SOFT = 4  # anTraX's weaker rule: the only tracklet at its time that can be the animal's
-    INTERPOLATED = 5  # no blob; between two placements
+    INTERPOLATED = 5  # the tracker lost it for a moment; on the line between two placements
 
 
 #: Names of the kinds in tables.
@@ -176,10 +176,17 @@ def movie_frames(session: Session, movie: int) -> tuple[int, int] | None:
     return (entry.fi, entry.ff - entry.fi + 1) if entry and entry.fi and entry.ff >= entry.fi else None
 
 
-def place(session: Session, movie: int, placements: Placements, measurements: BlobMeasurements) -> MoviePositions:
+def place(
+    session: Session,
+    movie: int,
+    placements: Placements,
+    measurements: BlobMeasurements,
+    longest_gap: float = 0.0,
+) -> MoviePositions:
     """Look up where the animals of a movie are.
 
     Where an animal is placed in two tracklets at a time, the harder kind counts, then the higher confidence.
+    Where it is in none for a moment, between two in which it is placed, its position is interpolated.
 
     Parameters
     ----------
@@ -189,6 +196,8 @@ def place(session: Session, movie: int, placements: Placements, measurements: Bl
         Those of other movies are passed over.
     measurements : BlobMeasurements
         The movie's.
+    longest_gap : float
+        Seconds over which positions are interpolated; 0 for never, which is also so where the frame rate is not known.
 
     Raises
     ------
@@ -231,10 +240,31 @@ def place(session: Session, movie: int, placements: Placements, measurements: Bl
         (found.length, measurements.length, oriented),
     ):
         column[at] = np.where(shown, values[row], np.float32(np.nan))
+    if np.isfinite(found.fps) and (most := int(longest_gap * found.fps)) > 0:
+        _interpolate(found, most)
     return MoviePositions(
         movie, first, found.fps, found.ids, found.colonies, found.x, found.y, found.orientation, found.length,
         found.kind, found.confidence, found.tracklet, names, found.alternative, tuple(texts.tolist()),
     )  # fmt: skip
+
+
+def _interpolate(found: MoviePositions, most: int) -> None:
+    """Fill gaps of at most so many frames in which nothing is known of an animal, as sure as the less sure end."""
+    animal, frame = np.nonzero((found.placed | (found.tracklet >= 0)).T)
+    before = np.flatnonzero(
+        (animal[1:] == animal[:-1]) & (frame[1:] > frame[:-1] + 1) & (frame[1:] <= frame[:-1] + most + 1)
+    )
+    before = before[found.placed[frame[before], animal[before]] & found.placed[frame[before + 1], animal[before + 1]]]
+    size = frame[before + 1] - frame[before] - 1
+    gap = np.repeat(before, size)
+    step = np.arange(len(gap)) - np.repeat(np.cumsum(size) - size, size) + 1
+    ends = tuple((frame[gap + side], animal[gap + side]) for side in (0, 1))
+    at = (frame[gap] + step, animal[gap])
+    part = (step / (np.repeat(size, size) + 1)).astype(np.float32)
+    for column in (found.x, found.y):
+        column[at] = (1 - part) * column[ends[0]] + part * column[ends[1]]
+    found.confidence[at] = np.minimum(found.confidence[ends[0]], found.confidence[ends[1]])
+    found.kind[at] = Kind.INTERPOLATED
 
 
 def _ends(spans: list[slice]) -> list[tuple[int, int]]:

@@ -30,8 +30,9 @@ from antrax.solving.solution import Contradiction, Solution, decide
 
 _HEATED = 100  # sweeps from a random state to a likely one, evidence counting more and more
 _SAMPLED = 150  # sweeps that are counted
-CHAINS = 4  # runs from different random states; those that end in a much less likely region are left out
+RUNS = 4  # runs from different random states; those that end in a much less likely region are left out
 _MUCH = 5.0  # nats
+_UNSEEN = 0.5  # as if so many samples more had been spread over all animals
 # Share of wrong labels before any is seen: a beta distribution, as if of so many wrong and right ones.
 _WRONG, _RIGHT = 1.0, 60.0
 _FIRST_GUESS = 0.05
@@ -140,9 +141,8 @@ def sample_window(
     non_ant: NDArray[np.bool_],
     window: Window,
     options: JointOptions,
-    chain: int = 0,
 ) -> Posterior:
-    """Sample who was where in a window, by one run.
+    """Sample who was where in a window, by several runs from different random states.
 
     Parameters
     ----------
@@ -155,8 +155,6 @@ def sample_window(
         Tracklets of no animal.
     window : Window
     options : JointOptions
-    chain : int
-        Number of the run; each starts from another random state.
 
     Returns
     -------
@@ -172,21 +170,39 @@ def sample_window(
     if not count:
         return Posterior(np.zeros((0, animals), np.float32), float("nan"))
     span = (window.first, window.last)
-    rng = np.random.default_rng([animals, max(0, window.core_first), chain])
     numbers = count_animals(graph, animals, single, non_ant, evidence.impossible, span)
-    occupancy = starting_state(graph, numbers, animals, rng, span)
     body = np.sqrt(single_area(graph, single)) / options.metres_per_pixel
-    sampler = Sampler(occupancy, single, find_contacts(graph, single, body, options.fps), animals, rng)
+    contacts = find_contacts(graph, single, body, options.fps)
+    runs = []
+    for run in range(RUNS):
+        rng = np.random.default_rng([animals, max(0, window.core_first), run])
+        occupancy = starting_state(graph, numbers, animals, rng, span)
+        runs.append(_sample(graph, evidence, single, numbers, Sampler(occupancy, single, contacts, animals, rng), rng))
+    return combine(runs)
+
+
+def _sample(
+    graph: TrackletGraph,
+    evidence: Evidence,
+    single: NDArray[np.bool_],
+    numbers: Numbers,
+    sampler: Sampler,
+    rng: np.random.Generator,
+) -> Posterior:
+    """One run."""
+    count, animals = evidence.probability.shape
     labelled = np.flatnonzero(single & ~evidence.manual & (np.ptp(evidence.probability, 1) > 0))
-    weight = np.zeros((occupancy.nodes, animals), np.float32)
+    weight = np.zeros((sampler.nodes, animals), np.float32)
     weight[:count] = _fixed_weight(graph, evidence, single, numbers, labelled)
+    informative: NDArray[np.bool_] = np.ptp(weight, 1) > 0
+    informative[labelled] = True
     fixed = weight[labelled]
     scaled = evidence.probability[labelled].astype(np.float64) * animals
     counts = np.zeros_like(weight)
     error, errors, log_weights = _FIRST_GUESS, [], []
     for sweep in range(_HEATED + _SAMPLED):
         weight[labelled] = fixed + np.log((1 - error) * scaled + error)
-        sampler.sweep(weight, min(1.0, 1.2 * (sweep + 1) / _HEATED))
+        sampler.sweep(weight, informative, min(1.0, 1.2 * (sweep + 1) / _HEATED))
         if sweep < _HEATED - 1:
             continue
         error = _sampled_error(sampler, labelled, scaled, error, rng)
@@ -195,19 +211,20 @@ def sample_window(
             errors.append(error)
             weight[labelled] = fixed + np.log((1 - _COMPARED_AT) * scaled + _COMPARED_AT)
             log_weights.append(sampler.log_weight(weight))
-    # A share of 1 in so many samples is not certainty.
-    held = np.maximum(counts[:count].sum(1, keepdims=True) / _SAMPLED, 1)
-    probability = (counts[:count] + 0.5 * held / animals) / (_SAMPLED + 0.5)
     label_error = float(np.mean(errors)) if len(labelled) else float("nan")
-    return Posterior(probability.astype(np.float32), label_error, float(np.mean(log_weights)))
+    return Posterior(counts[:count] / np.float32(_SAMPLED), label_error, float(np.mean(log_weights)))
 
 
 def combine(runs: Sequence[Posterior]) -> Posterior:
     """The mean of runs over the same window, without those that got stuck in a much less likely region."""
     best = max(run.log_weight for run in runs)
     good = [run for run in runs if run.log_weight >= best - _MUCH]
-    probability: NDArray[np.float32] = np.stack([run.probability for run in good]).mean(0, dtype=np.float32)
-    return Posterior(probability, float(np.mean([run.label_error for run in good])), best)
+    share: NDArray[np.float32] = np.stack([run.probability for run in good]).mean(0, dtype=np.float32)
+    # A share of 1 in so many samples is not certainty.
+    samples = len(good) * _SAMPLED
+    held = np.maximum(share.sum(1, keepdims=True), 1)
+    probability = (samples * share + _UNSEEN * held / share.shape[1]) / (samples + _UNSEEN)
+    return Posterior(probability.astype(np.float32), float(np.mean([run.label_error for run in good])), best)
 
 
 def _fixed_weight(

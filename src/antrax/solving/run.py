@@ -31,11 +31,9 @@ from antrax.progress import Reporter, Update
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group, split_groups
 from antrax.solving.joint import (
-    CHAINS,
     JointOptions,
     Posterior,
     Window,
-    combine,
     rows_of,
     sample_window,
     split_windows,
@@ -50,6 +48,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 T = TypeVar("T")
 
 _MOST = 10**9  # of anything that settings count
+_LONGEST_GAP = 0.5  # seconds over which positions are interpolated (joint)
 
 
 @dataclass(frozen=True)
@@ -351,10 +350,9 @@ def solve_groups(
             inside = rows_of(part, window)
             windows.append((number, window))
             given = part.select(inside), known.select(inside), single[inside], ~present[inside], window, settings.joint
-            tasks += [partial(sample_window, *given, chain) for chain in range(CHAINS)]
+            tasks.append(partial(sample_window, *given))
     total = sum(len(part) for part, _ in parts)
-    runs = _run(tasks, [total / len(tasks)] * len(tasks), workers, update)
-    found = [combine(runs[start : start + CHAINS]) for start in range(0, len(runs), CHAINS)]
+    found = _run(tasks, [total / len(tasks)] * len(tasks), workers, update)
     posteriors = [Posterior(np.zeros((len(part), len(known.ids)), np.float32), float("nan")) for part, known in parts]
     errors: list[list[float]] = [[] for _ in parts]
     for (number, window), posterior in zip(windows, found, strict=True):
@@ -441,6 +439,7 @@ def _write(
     from antrax.io.trdata import read_measurements
 
     placements = experiment.placements()
+    gap = _LONGEST_GAP if experiment.method == "joint" else 0.0
     movies = graph.movies.tolist()
     written: list[int] = []
     with (
@@ -451,7 +450,7 @@ def _write(
         for done, movie in enumerate(movies, 1):
             try:
                 measurements = read_measurements(session, movie, set(graph.names[graph.movie == movie].tolist()))
-                placed = place(session, movie, placements, measurements)
+                placed = place(session, movie, placements, measurements, gap)
             except AntraxError as error:
                 experiment.failures.append(str(error))
                 continue

@@ -4,8 +4,8 @@ The state gives each tracklet its animals; how many it holds is fixed (`antrax.s
 are in the same tracklet, the ways they took before and after may be exchanged, and every state that is possible stays
 so. Seen by one pair, time falls into segments from one common tracklet to the next, and an exchange in each is decided
 by the evidence in it, and by how well the animals' positions before and after a contact fit. All segments of a pair are
-drawn at once from their exact conditional distribution (a chain of two states: forward filtering, backward sampling),
-and disjoint pairs at the same time. That is blocked Gibbs sampling of the joint posterior of all identities.
+drawn at once from their exact conditional distribution (a chain of two states: forward filtering, backward sampling;
+`antrax.solving.exchanges`). That is blocked Gibbs sampling of the joint posterior of all identities.
 
 Notes
 -----
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.io.tracklet_graph import TrackletGraph
+from antrax.solving.exchanges import compiled, count, exchange, total
 from antrax.solving.numbers import Numbers
 
 
@@ -182,24 +183,6 @@ def _crossings(graph: TrackletGraph) -> tuple[dict[tuple[int, int], int], list[i
     )
 
 
-def matchings(animals: int) -> list[NDArray[np.int64]]:
-    """All pairs of animals, as rounds of disjoint pairs (the circle method of tournaments).
-
-    Returns
-    -------
-    list of (p, 2) array of int64
-    """
-    size = animals + animals % 2
-    ring = list(range(1, size))
-    rounds = []
-    for _ in range(size - 1):
-        line = [0, *ring]
-        pairs = [(line[i], line[size - 1 - i]) for i in range(size // 2)]
-        rounds.append(np.array([pair for pair in pairs if max(pair) < animals], np.int64).reshape(-1, 2))
-        ring = ring[1:] + ring[:1]
-    return rounds
-
-
 class Sampler:
     """A Markov chain whose states are who is where, and whose equilibrium is the posterior.
 
@@ -222,94 +205,53 @@ class Sampler:
         animals: int,
         rng: np.random.Generator,
     ) -> None:
-        self.node, self.owner = occupancy.node, occupancy.animal.copy()
+        nodes, count = occupancy.nodes, len(single)
+        self.nodes = nodes
         self._animals, self._rng = animals, rng
-        count = len(single)
-        held = np.bincount(self.node, minlength=occupancy.nodes)
-        alone = np.zeros(occupancy.nodes, bool)
-        alone[:count] = single & (held[:count] == 1)
-        self._alone_rows = np.flatnonzero(alone[self.node])
-        self._alone_nodes = self.node[self._alone_rows]
-        self._contact = np.full(occupancy.nodes, -1)
-        self._contact[contacts.tracklet] = np.arange(len(contacts.tracklet))
+        self._pairs = np.stack(np.triu_indices(animals, 1), axis=1).astype(np.int64)
+        self._rank = np.empty(nodes, np.int32)
+        self._rank[occupancy.node] = np.arange(len(occupancy.node))
+        self._way = np.zeros((animals, nodes), np.int32)
+        self._length = np.zeros(animals, np.int64)
+        for animal in range(animals):
+            own = occupancy.node[occupancy.animal == animal]
+            self._way[animal, : len(own)], self._length[animal] = own, len(own)
+        held = np.bincount(occupancy.node, minlength=nodes)
+        self._alone = np.zeros(nodes, np.bool_)
+        self._alone[:count] = single & (held[:count] == 1)
         # The animal of each single tracklet; `animals` stands for none.
-        self._in_single = np.full(occupancy.nodes + 1, animals)
-        none = occupancy.nodes
-        self._before = np.where(contacts.before < count, contacts.before, none)
-        self._after = np.where(contacts.after < count, contacts.after, none)
+        self._holder = np.full(nodes + 1, animals, np.int64)
+        here = self._alone[occupancy.node]
+        self._holder[occupancy.node[here]] = occupancy.animal[here]
+        self._contact = np.full(nodes, -1, np.int64)
+        self._contact[contacts.tracklet] = np.arange(len(contacts.tracklet))
+        self._before = np.where(contacts.before < count, contacts.before, nodes)
+        self._after = np.where(contacts.after < count, contacts.after, nodes)
         self._fit = contacts.fit
-        self._rounds = [self._round(pairs) for pairs in matchings(animals)]
-        self._note_singles()
 
-    def _round(self, pairs: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.float64]]:
-        pair = np.full(self._animals + 1, len(pairs), np.int16)
-        mate = np.arange(self._animals + 1)
-        side = np.zeros(self._animals + 1)
-        for number, (one, other) in enumerate(pairs.tolist()):
-            pair[[one, other]] = number
-            mate[[one, other]] = other, one
-            side[[one, other]] = 1, -1
-        return pair, mate, side
-
-    def _note_singles(self) -> None:
-        self._in_single[self._alone_nodes] = self.owner[self._alone_rows]
-
-    def sweep(self, evidence: NDArray[np.float32], inverse_temperature: float = 1.0) -> None:
+    def sweep(
+        self, evidence: NDArray[np.float32], informative: NDArray[np.bool_], inverse_temperature: float = 1.0
+    ) -> None:
         """Every pair of animals once, in random order.
 
         Parameters
         ----------
         evidence : (nodes, animals) array of float32
             Log-likelihood of each animal in each node.
+        informative : (nodes,) array of bool
+            Nodes whose row in it is not the same for all animals.
         inverse_temperature : float
             Below 1, evidence counts less: for finding a good state from a random one.
         """
-        for number in self._rng.permutation(len(self._rounds)).tolist():
-            pair, mate, side = self._rounds[number]
-            self._exchange(pair, mate, side, evidence.ravel(), inverse_temperature)
-
-    def _exchange(
-        self,
-        pair: NDArray[np.int16],
-        mate: NDArray[np.int64],
-        side: NDArray[np.float64],
-        evidence: NDArray[np.float32],
-        inverse_temperature: float,
-    ) -> None:
-        # Rows of one pair after another, each in order of time; both rows of a common node lie next to each other.
-        pair_of = pair[self.owner]
-        order = np.argsort(pair_of, kind="stable")
-        node, owner, pair_of = self.node[order], self.owner[order], pair_of[order]
-        begins = np.empty(len(order), bool)
-        begins[0] = True
-        same_pair = pair_of[1:] == pair_of[:-1]
-        second = np.zeros(len(order), bool)
-        second[1:] = same_pair & (node[1:] == node[:-1]) & (mate[owner[1:]] == owner[:-1]) & (owner[1:] != owner[:-1])
-        begins[1:] = second[1:] | ~same_pair
-        common = second.copy()
-        common[:-1] |= second[1:]
-        segment = np.cumsum(begins) - 1
-        at = node * self._animals
-        gain = evidence[at + mate[owner]] - evidence[at + owner]
-        gain[common] = 0
-        field = np.bincount(segment, gain).astype(np.float64) * inverse_temperature
-        coupling = np.zeros(len(field))
-        met = np.flatnonzero(second & (self._contact[node] >= 0))
-        if len(met):
-            which = self._contact[node[met]]
-            mine = pair_of[met][:, None]
-            before, after = self._in_single[self._before[which]], self._in_single[self._after[which]]
-            sides = np.where(pair[before] == mine, side[before], 0), np.where(pair[after] == mine, side[after], 0)
-            coupling[segment[met]] = -inverse_temperature * np.einsum("cpq,cp,cq->c", self._fit[which], *sides)
-        swapped = _sample_chain(field, coupling, self._rng)[segment]
-        swapped &= ~common
-        rows = order[swapped]
-        self.owner[rows] = mate[self.owner[rows]]
-        self._note_singles()
+        compiled(exchange)(
+            self._rng.permutation(self._pairs), self._way, self._length, self._rank, informative, evidence,
+            self._alone, self._holder, self._contact, self._before, self._after, self._fit,
+            float(inverse_temperature), self._rng,
+        )  # fmt: skip
 
     def add_counts(self, counts: NDArray[np.float32]) -> None:
         """Add 1 for each animal in each node to an array (nodes, animals)."""
-        counts.ravel()[self.node * self._animals + self.owner] += 1
+        compiled(count)(self._way, self._length, counts)
 
     def log_weight(self, evidence: NDArray[np.float32]) -> float:
         """Logarithm of the posterior of the present state, up to a constant.
@@ -318,53 +260,11 @@ class Sampler:
         ----------
         evidence : (nodes, animals) array of float32
         """
-        alone = self._in_single[self._before][:, :, None], self._in_single[self._after][:, None]
+        alone = self._holder[self._before][:, :, None], self._holder[self._after][:, None]
         same = (alone[0] == alone[1]) & (alone[0] < self._animals)
-        of_labels = evidence.ravel()[self.node * self._animals + self.owner].sum(dtype=np.float64)
-        return float(of_labels + (self._fit * same).sum())
+        return float(compiled(total)(self._way, self._length, evidence) + (self._fit * same).sum())
 
     def animal_of(self, tracklet: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The animal of each tracklet, and whether the tracklet holds one animal alone."""
-        animal = self._in_single[tracklet]
+        animal = self._holder[tracklet]
         return animal, animal < self._animals
-
-
-def _sample_chain(
-    field: NDArray[np.float64], coupling: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Draw bits of a chain exactly.
-
-    Parameters
-    ----------
-    field : (s,) array of float64
-        Log-odds of each bit alone.
-    coupling : (s,) array of float64
-        Log-weight of a bit that differs from the one before it, over one that does not; 0 cuts the chain.
-    """
-    # A bit is 1 where the logit of a uniform number is below its log-odds.
-    chance = np.log(np.maximum(rng.random(len(field)), 1e-300))
-    chance -= np.log(-np.expm1(chance))
-    linked = np.flatnonzero(coupling)
-    bits = np.append(chance < field, False)
-    if not len(linked):
-        return bits[:-1]
-    # Chains are worked through from their beginnings, all at once: first, second, third bits, and back again.
-    place = np.arange(len(field))
-    cut = place.copy()
-    cut[linked] = -1
-    depth = (place - np.maximum.accumulate(cut))[linked]
-    order = np.argsort(depth, kind="stable")
-    rings = np.split(linked[order], np.cumsum(np.bincount(depth)[1:])[:-1])
-    field = np.clip(field, -300, 300)
-    for ring in rings:
-        before, weight = field[ring - 1], coupling[ring]
-        field[ring] += np.logaddexp(weight, before) - np.logaddexp(0, weight + before)
-    padded = np.append(coupling, 0.0)
-    for ring in rings[::-1]:
-        # The bit after it in the chain is drawn already; where there is none, nothing is added.
-        after = padded[ring + 1]
-        bits[ring] = chance[ring] < field[ring] + np.where(bits[ring + 1], -after, after)
-    heads = rings[0] - 1
-    after = coupling[rings[0]]
-    bits[heads] = chance[heads] < field[heads] + np.where(bits[heads + 1], -after, after)
-    return bits[:-1]
