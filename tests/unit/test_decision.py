@@ -88,8 +88,16 @@ def test_non_ants_that_share_the_evidence_are_still_non_ants():
     assert decide(rows, LABELS, CATEGORIES, PLAIN).label == "NoAnt"
 
 
+def test_an_id_is_given_from_the_threshold_on():
+    rows = images(SURE_BG, UNSURE_BG)
+    confidence = float(pool(rows, PLAIN)[0])
+    for threshold, label in ((confidence, "BG"), (np.nextafter(confidence, 1), "Unknown")):
+        assert decide(rows, LABELS, CATEGORIES, Rule(1.0, 0.0, threshold)).label == label
+
+
 def test_a_multi_label_needs_more_than_half():
     assert decide(images((0.0, 0.0, 0.1, 0.0, 0.8, 0.1)), LABELS, CATEGORIES, PLAIN).label == "Multi"
+    assert decide(images((0.2, 0.15, 0.1, 0.0, 0.48, 0.07)), LABELS, CATEGORIES, PLAIN).label == "Unknown"
     assert decide(images((0.2, 0.2, 0.1, 0.0, 0.4, 0.1)), LABELS, CATEGORIES, PLAIN).label == "Unknown"
 
 

@@ -269,8 +269,19 @@ def test_animals_that_touch_the_edge_do_not_confuse_it() -> None:
     assert detect_background([dark]) == "white"
 
 
-def test_without_any_image_the_background_is_white() -> None:
+def test_where_nothing_tells_the_background_it_is_white() -> None:
     assert detect_background([]) == "white"
+    assert detect_background([np.full((9, 9, 3), 128, np.uint8)]) == "white"
+
+
+def test_an_example_may_have_1024_pixels_a_side(path: Path) -> None:
+    for side in (1024, 1025):
+        path.write_bytes(png(np.zeros((side, side, 3), np.uint8)))
+        if side == 1024:
+            assert read_example(path).shape == (1024, 1024, 3)
+        else:
+            with pytest.raises(BadImageError, match=r"too large for a blob image \(1025 x 1025 pixels\)"):
+                read_example(path)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,14 @@ def test_settings_are_as_the_file_has_them() -> None:
     assert given_values["anything_else"] == [1, 2]
 
 
+def test_a_whole_number_may_be_the_least_or_the_most() -> None:
+    for number in (2, 5):
+        assert parameters(n=number).whole("n", 2, 5) == number
+    for number in (1, 6):
+        with pytest.raises(ExperimentError, match="a whole number from 2 to 5"):
+            parameters(n=number).whole("n", 2, 5)
+
+
 @pytest.mark.parametrize("empty", [None, [], ""])
 def test_colonies_without_names_are_numbered(empty: object) -> None:
     assert parameters(geometry_multi_colony=True, geometry_Ncolonies=3, geometry_colony_labels=empty).colony_labels == (
