@@ -104,6 +104,7 @@ def test_help_names_every_architecture_and_device():
         ["train"],
         ["train", "x", "--arch", "huge"],
         ["classify", "x", "--movlist", "3-"],
+        ["classify", "x", "--engine", "steam"],
         ["nothing"],
         ["train", "x", "--ne", "many"],
         ["extract-trainset"],

@@ -9,6 +9,7 @@ import torch
 
 from antrax.classification.engine import batch_size
 from antrax.errors import ClassifierError, OptionError
+from antrax.networks.backends.engines import ENGINES
 from antrax.networks.backends.onnx_network import build_onnx
 from antrax.networks.backends.torch_network import Network, get_weights, set_weights
 from antrax.networks.graph import FILTERS, Graph, Weights, build, with_outputs
@@ -45,6 +46,16 @@ def test_onnx_answers_as_torch_does(name, size):
     session = onnxruntime.InferenceSession(build_onnx(graph, weights), providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {"images": np.ascontiguousarray(images.transpose(0, 3, 2, 1))})
     assert answer == pytest.approx(run_torch(graph, weights, images), abs=2e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in ENGINES if name != "torch"])
+def test_every_engine_answers_as_torch_does(name):
+    engine, graph = ENGINES[name], build("small", 48, 7, "black")
+    if not engine.is_installed():
+        pytest.skip(f"{name} is not installed")
+    weights, images = random_weights(graph), random_images(graph)
+    predict = engine.load(engine.prepare(graph, weights), "cpu", 1)
+    assert predict(images) == pytest.approx(run_torch(graph, weights, images), abs=2e-5)
 
 
 def test_batches_are_small_on_processors_large_on_gpus_and_never_empty():

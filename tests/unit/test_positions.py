@@ -328,11 +328,18 @@ def test_blobs_that_the_tracker_left_out_leave_their_frames_empty(session: Sessi
     write_trdata(session.path, 1, {ONE: data})
     found = place(session, 1, placements((ONE, 0, Kind.SINGLE, True, 1.0, "")), read_measurements(session, 1))
     np.testing.assert_array_equal(found.x[:5, 0], [100, 101, np.nan, np.nan, 104])
-    # where the times do not tell which frames they are, none has a position
-    data[16] = 0.1
-    write_trdata(session.path, 1, {ONE: data})
-    found = place(session, 1, placements((ONE, 0, Kind.SINGLE, True, 1.0, "")), read_measurements(session, 1))
-    assert np.isnan(found.x).all()
+    # where the times do not tell which frames they are, or of two blobs the same, none has a position
+    for times in ([0.1, 0.1, 0.1], [0.1, 0.0, 0.4], [0.1, -0.1, 0.5]):
+        data[16] = times
+        write_trdata(session.path, 1, {ONE: data})
+        found = place(session, 1, placements((ONE, 0, Kind.SINGLE, True, 1.0, "")), read_measurements(session, 1))
+        assert np.isnan(found.x).all()
+
+
+def test_only_the_tracklets_asked_for_are_read(session: Session) -> None:
+    measured = read_measurements(session, 1, [PAIR, "trj_id8_ti1_1_tf1_2"])
+    assert measured.names.tolist() == [PAIR]
+    np.testing.assert_array_equal(measured.x, 200 + np.arange(7))
 
 
 def test_a_movie_tracked_in_parts_and_a_tracklet_of_one_frame_are_read(session: Session) -> None:

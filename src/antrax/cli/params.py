@@ -57,6 +57,20 @@ MOVIES = click.option(
 )
 
 
+class EngineName(click.ParamType):  # type: ignore[type-arg]
+    """`auto`, or the name of an entry of the table of engines."""
+
+    name = "engine"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        from antrax.networks.backends.engines import ENGINES
+
+        if value not in ("auto", *ENGINES):
+            self.fail(f"{value!r} is none of {', '.join(['auto', *ENGINES])}", param, ctx)
+        return str(value)
+
+
 class Architecture(click.ParamType):  # type: ignore[type-arg]
     """The name of an architecture, or a Keras JSON file that describes one."""
 

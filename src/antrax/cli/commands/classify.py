@@ -8,7 +8,7 @@ import click
 
 from antrax.cli.batch import run_batch
 from antrax.cli.original import cluster_options, ignored
-from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS
+from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS, EngineName
 
 
 @click.command("classify", context_settings=CONTEXT)
@@ -28,6 +28,15 @@ from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS
 @SESSION
 @WORKERS
 @DEVICE
+@click.option(
+    "--engine",
+    type=EngineName(),
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="What runs the network: onnx, openvino (where it is installed) or torch. auto tries those that suit the "
+    "device for a moment, and takes the fastest.",
+)
 @cluster_options("classify")
 @ignored("--usepassed", "every image counts, and the best frame is taken from the passed ones where there are some")
 @ignored("--dont-use-min-conf", "--max-error chooses how sure an ID has to be")
@@ -42,6 +51,7 @@ def classify(
     session: str | None,
     workers: int | None,
     device: str,
+    engine: str,
 ) -> None:
     """Give every tracklet of EXPERIMENTS a label.
 
@@ -53,5 +63,5 @@ def classify(
     from antrax.classification.run import classify as run
     from antrax.cli.console import ConsoleReporter, show_report
 
-    options = ClassifyOptions(classifier, session, movies, missing, max_error, workers, device)
+    options = ClassifyOptions(classifier, session, movies, missing, max_error, workers, device, engine)
     run_batch(lambda: run(experiments, options, reporter=ConsoleReporter()), show_report)
