@@ -6,6 +6,8 @@ what is wrong, in which file, and what to do about it.
 
 from __future__ import annotations
 
+import errno
+import re
 import tempfile
 import traceback
 from typing import TYPE_CHECKING
@@ -126,6 +128,41 @@ class ClassificationError(AntraxError):
 
     def __reduce__(self) -> tuple[type[ClassificationError], tuple[str, ClassifyResult]]:
         return type(self), (str(self), self.report)
+
+
+_DRIVE = {
+    number
+    for name in ("EIO", "ENODEV", "ENXIO", "ESTALE", "ETIMEDOUT", "EHOSTDOWN", "ENOTCONN", "EREMOTEIO")
+    if (number := getattr(errno, name, None)) is not None
+}
+# HDF5 tells of the error of the system in its own message.
+_ERRNO = re.compile(r"errno = (\d+)")
+
+
+def is_drive_failure(error: BaseException) -> bool:
+    """Whether an error comes of a drive that fails or was taken away, and not of what is on it.
+
+    Parameters
+    ----------
+    error : BaseException
+        One of the system, of HDF5, or of this package with the text of one of these.
+    """
+    if isinstance(error, OSError) and error.errno in _DRIVE:
+        return True
+    return any(int(number) in _DRIVE for number in _ERRNO.findall(str(error)))
+
+
+def reason_of(error: OSError) -> str:
+    """Why something cannot be read or written, in words that can follow a colon.
+
+    Parameters
+    ----------
+    error : OSError
+    """
+    why = error.strerror or str(error) or type(error).__name__
+    if is_drive_failure(error) and "drive" not in why:
+        return f"{why}; its drive fails or was disconnected, so check that"
+    return why
 
 
 def explain_mistake(error: Exception) -> str:

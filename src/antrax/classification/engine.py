@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from antrax.classification.classifier_file import Classifier
 from antrax.classification.decision import DecisionRule, check_decision
-from antrax.classification.failures import describe_failure, is_drive_failure
+from antrax.classification.failures import describe_failure
 from antrax.classification.rotation import merge_views, views
-from antrax.errors import ClassifierError
+from antrax.errors import ClassifierError, is_drive_failure
 from antrax.images import Preparation, prepare
 from antrax.io.results import Classified, Decision
 from antrax.io.sources import MoviePart, TrackletImages
@@ -198,6 +198,19 @@ class Unread:
     drive: bool = False
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What people should know of how a job went, beside its results.
+
+    Parameters
+    ----------
+    text : str
+        A sentence.
+    """
+
+    text: str
+
+
 def undecided(tracklet: str, labels: int) -> Classified:
     """The row of a tracklet without images, or that could not be read: every dataset of a movie must have one.
 
@@ -225,8 +238,11 @@ class Worker:
         self._models, self._threads = models, threads
         self._predictors: dict[str, Predictor] = {}
 
-    def classify(self, job: Job) -> list[Classified | Unread]:
-        """Classify a job's tracklets, in their order. Raises `StackError` where the stack cannot be opened."""
+    def classify(self, job: Job) -> list[Classified | Unread | Notice]:
+        """Classify a job's tracklets, in their order; the last may be a notice.
+
+        Raises `StackError` where the stack cannot be opened.
+        """
         model = self._models[job.model]
         if job.model not in self._predictors:
             self._predictors[job.model] = make_predictor(model, self._threads)
@@ -259,7 +275,8 @@ class Worker:
                 except Exception as error:
                     found[name] = _unread(name, error, job)
             start += views_
-        return [found[name] for name in job.tracklets]
+        notice = getattr(self._predictors[job.model], "notice", None)
+        return [*(found[name] for name in job.tracklets), *([Notice(notice)] if notice else [])]
 
 
 @contextlib.contextmanager

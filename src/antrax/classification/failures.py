@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import errno
-import re
+from antrax.errors import AntraxError, explain_mistake, is_drive_failure
 
-from antrax.errors import AntraxError, explain_mistake
+_GPU_ERRORS = frozenset({"OutOfMemoryError", "AcceleratorError"})
+_GPU_WORDS = (
+    "CUDA error",
+    "CUDA out of memory",
+    "cuDNN error",
+    "CUBLAS_STATUS",
+    "HIP error",
+    "MPS backend out of memory",
+)
 
-_DRIVE = {
-    number: name
-    for name in ("EIO", "ENODEV", "ENXIO", "ESTALE", "ETIMEDOUT", "EHOSTDOWN", "ENOTCONN", "EREMOTEIO")
-    if (number := getattr(errno, name, None)) is not None
-}
-# HDF5 tells of the error of the system in its own message.
-_ERRNO = re.compile(r"errno = (\d+)")
 
-
-def is_drive_failure(error: BaseException) -> bool:
-    """Whether an error comes of a drive that fails or was taken away, and not of what is on it.
+def is_gpu_failure(error: BaseException) -> bool:
+    """Whether an error comes of a graphics card, its memory or its driver. PyTorch is not loaded to find out.
 
     Parameters
     ----------
     error : BaseException
-        One of the system, of HDF5, or of this package with the text of one of these.
     """
-    if isinstance(error, OSError) and error.errno in _DRIVE:
+    if type(error).__module__.partition(".")[0] == "torch" and type(error).__name__ in _GPU_ERRORS:
         return True
-    return any(int(number) in _DRIVE for number in _ERRNO.findall(str(error)))
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _GPU_WORDS)
 
 
 def describe_failure(error: BaseException, where: object) -> str:
@@ -50,24 +48,12 @@ def describe_failure(error: BaseException, where: object) -> str:
         )
     if isinstance(error, AntraxError):
         return str(error)
+    if is_gpu_failure(error):
+        what = "memory ran out on" if type(error).__name__ == "OutOfMemoryError" else "there was an error of"
+        why = " ".join(str(error).split("\n")[0].split())[:200]
+        return f"{where}: {what} the graphics card ({why}); end other programs that use it, or take --device cpu"
     if isinstance(error, MemoryError):
         return f"{where}: memory ran out; use fewer workers (--nw 1), or close other programs"
     if isinstance(error, OSError):
         return f"{where} cannot be read: {error.strerror or error}"
     return f"{where}: {explain_mistake(error)}" if isinstance(error, Exception) else f"{where}: {error!r}"
-
-
-def describe_dead_worker(error: BaseException) -> tuple[str, bool]:
-    """What ended a worker process, and whether that was most likely a want of memory.
-
-    Parameters
-    ----------
-    error : BaseException
-        Of the pool.
-    """
-    text = str(error)
-    if "SIGKILL" in text or "-9" in re.findall(r"\((-?\d+)\)", text):
-        return "a worker process was killed, most likely because memory ran out", True
-    if signal := re.search(r"SIG[A-Z]+", text):
-        return f"a worker process crashed ({signal[0]})", False
-    return "a worker process ended unexpectedly", False

@@ -8,16 +8,18 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
+from pathlib import Path
 from typing import Any, TypeVar
 
-from antrax.classification.engine import Job, Model, Unread, Worker
-from antrax.classification.failures import describe_dead_worker
+from antrax.classification.engine import Job, Model, Notice, Unread, Worker
 from antrax.errors import DeviceError
 from antrax.io.results import Classified
+from antrax.io.workers import Parcel, describe_dead_worker, make_executor, open_parcel
 from antrax.networks.devices import processors
 from antrax.progress import Reporter
 
 Results = list[Classified | Unread]
+_Answer = list[Classified | Unread | Notice]
 Key = TypeVar("Key")
 
 # So many workers may die one after the other, none of which did anything: then none can be had.
@@ -44,18 +46,23 @@ class WorkerPool:
         self._many: Any = None
         self._one: Any = None
         self._deaths = 0
-        self._told = False
+        self._told: set[str] = set()
+        self._parcel: Parcel | None = None
         self._hopeless: Exception | None = None
 
     def __enter__(self) -> WorkerPool:
         if self._workers == 1:
             self._here = Worker(self._models, threads=processors())
+        else:
+            self._parcel = Parcel(self._models).__enter__()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         for executor in (self._many, self._one):
             if executor:
                 executor.shutdown(wait=True, kill_workers=kind is not None)
+        if self._parcel:
+            self._parcel.__exit__()
 
     def map_ordered(
         self, steps: Iterator[tuple[Key, Job | BaseException | None]]
@@ -73,7 +80,7 @@ class WorkerPool:
             The exception where a job failed as a whole.
         """
         # with each job the executor that does it, for another one takes its place where it breaks
-        waiting: deque[tuple[Key, Job | BaseException | None, Future[Results] | None, Any]] = deque()
+        waiting: deque[tuple[Key, Job | BaseException | None, Future[_Answer] | None, Any]] = deque()
         for key, step in steps:
             future = self._submit(step) if isinstance(step, Job) else None
             waiting.append((key, step, future, self._many))
@@ -82,13 +89,15 @@ class WorkerPool:
         while waiting:
             yield self._outcome(*waiting.popleft())
 
-    def _submit(self, job: Job) -> Future[Results]:
+    def _submit(self, job: Job) -> Future[_Answer]:
         if self._here is None:
             try:
-                return self._executor(self._workers).submit(work, job)  # type: ignore[no-any-return]
+                if self._many is None:
+                    self._many = self._executor(self._workers)
+                return self._many.submit(work, job)  # type: ignore[no-any-return]
             except BrokenExecutor as error:  # it broke since the last job was handed in
                 self._drop(self._many, error)
-                future: Future[Results] = Future()
+                future: Future[_Answer] = Future()
                 future.set_exception(error)
                 return future
         future = Future()
@@ -99,22 +108,28 @@ class WorkerPool:
         return future
 
     def _executor(self, workers: int) -> Any:
-        # unlike the standard library's, these workers do not run the user's script again, which need then not be
-        # guarded by `if __name__ == "__main__"`
-        from loky.process_executor import ProcessPoolExecutor
+        assert self._parcel is not None and self._parcel.path is not None
+        return make_executor(workers, start_worker, (self._parcel.path, os.getpid()))
 
-        if self._many is None:
-            self._many = ProcessPoolExecutor(workers, initializer=start_worker, initargs=(self._models, os.getpid()))
-        return self._many
+    def _told_of(self, answer: _Answer) -> Results:
+        """The results in an answer; what else is in it is told, once for all workers."""
+        for notice in (found for found in answer if isinstance(found, Notice)):
+            self._tell(notice.text)
+        return [found for found in answer if not isinstance(found, Notice)]
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._reporter.warn(text)
 
     def _outcome(
-        self, key: Key, step: Job | BaseException | None, future: Future[Results] | None, executor: Any
+        self, key: Key, step: Job | BaseException | None, future: Future[_Answer] | None, executor: Any
     ) -> tuple[Key, Results | BaseException | None]:
         if future is None:
             return key, step if isinstance(step, BaseException) else None
         assert isinstance(step, Job)
         try:
-            results = future.result()
+            results = self._told_of(future.result())
             self._deaths = 0
             return key, results
         except BrokenExecutor as error:
@@ -131,21 +146,17 @@ class WorkerPool:
             self._many = None
             if memory:
                 self._workers = max(1, self._workers // 2)
-        if not self._told:
-            self._told = True
-            advice = "; should it happen again, use --nw 1" if memory else ""
-            self._reporter.warn(f"{what}: what it was doing is done again{advice}")
+        advice = "; should it happen again, use --nw 1" if memory else ""
+        self._tell(f"{what}: what it was doing is done again{advice}")
 
     def _alone(self, job: Job) -> Results | BaseException:
         """Do a job with nothing beside it; parts of it where no worker survives it."""
         if self._hopeless:
             return self._hopeless
-        from loky.process_executor import ProcessPoolExecutor
-
         try:
             if self._one is None:
-                self._one = ProcessPoolExecutor(1, initializer=start_worker, initargs=(self._models, os.getpid()))
-            results: Results = self._one.submit(work, job).result()
+                self._one = self._executor(1)
+            results = self._told_of(self._one.submit(work, job).result())
             self._deaths = 0
             return results
         except BrokenExecutor as error:
@@ -178,19 +189,20 @@ class WorkerPool:
 _worker: Worker | None = None
 
 
-def start_worker(models: Mapping[str, Model], parent: int) -> None:
+def start_worker(models: Path, parent: int) -> None:
     """Set up this process to work; Ctrl-C is left to the process that gives the work.
 
     Parameters
     ----------
-    models : mapping of str to Model
+    models : Path
+        Of the `Parcel` that holds the models by their names.
     parent : int
         Number of that process; this one ends when it does, however it ends.
     """
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _worker = Worker(models)
+    _worker = Worker(open_parcel(models))
 
 
 def _end_with(parent: int) -> None:
@@ -204,7 +216,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def work(job: Job) -> Results:
+def work(job: Job) -> _Answer:
     """Classify a job in a process that `start_worker` has set up."""
     assert _worker is not None
     return _worker.classify(job)

@@ -11,6 +11,7 @@ from antrax.classification.engine import Batcher, batch_size, make_model, make_p
 from antrax.classification.rotation import merge_views, views
 from antrax.images import prepare
 from antrax.networks.devices import choose_device, processors
+from antrax.progress import Reporter
 
 if TYPE_CHECKING:
     from antrax.classification.classifier_file import Classifier
@@ -23,7 +24,7 @@ def predict_proba(classifier: Classifier, images: NDArray[np.uint8], *, device: 
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[3] != 3 or images.dtype != np.uint8:
         raise ValueError(f"images of shape (N, S, S, 3) and type uint8 are needed, not {images.shape} {images.dtype}")
-    chosen = choose_device(device)
+    chosen = choose_device(device, Reporter().warn)
     predictor = make_predictor(make_model(classifier, chosen), processors())
     batcher = Batcher(predictor, batch_size(classifier.graph, chosen), classifier.size)
     for start in range(0, len(images), _AT_ONCE):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from antrax.errors import OutputError
+from antrax.errors import OutputError, reason_of
 from antrax.io.processes import parse_tag, this_process
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{path} cannot be written: {reason_of(error)}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -96,7 +96,7 @@ def make_folder(path: Path, *, within: Path | None = None) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path} cannot be created: {error.strerror or error}") from error
+        raise OutputError(f"{path} cannot be created: {reason_of(error)}") from error
     return path
 
 

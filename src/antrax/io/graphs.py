@@ -22,6 +22,7 @@ from antrax.io.graph_parts import GraphPart, join_parts, of_movies
 from antrax.io.layout import CROSS_MOVIE_LINKS
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
+from antrax.io.workers import map_in_workers
 
 
 @dataclass(frozen=True)
@@ -126,14 +127,7 @@ def graph_inputs(session: Session, movies: Iterable[int] | None = None) -> list[
 
 
 def _run(read: Sequence[tuple[Path, Any]], workers: int) -> Iterator[GraphPart | GraphError]:
-    workers = min(workers, len(read))
-    if workers <= 1:
-        yield from (_outcome(path, reader) for path, reader in read)
-        return
-    from loky import ProcessPoolExecutor
-
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_outcome, *zip(*read, strict=True))
+    yield from map_in_workers(min(workers, len(read)), _outcome, *zip(*read, strict=True))
 
 
 def _outcome(path: Path, reader: Any) -> GraphPart | GraphError:

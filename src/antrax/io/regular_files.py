@@ -6,12 +6,16 @@ end. Every file that is read, other than those that this process has just made, 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from antrax.errors import is_drive_failure, reason_of
 
 # Of text and small tables that a program or a person wrote: a movie table of 100,000 movies has 10 MB.
 LARGEST_TEXT = 64 * 2**20
@@ -69,9 +73,10 @@ def open_regular(path: str | os.PathLike[str], most: int | None = None) -> Binar
     >>> with open_regular("labels.csv", most=2**20) as file:  # doctest: +SKIP
     ...     content = file.read()
     """
-    # Opening some devices has effects (a tape is wound back), so the name is looked at first.
-    _check(Path(path).stat(), path, most)
-    descriptor = os.open(path, _FLAGS)
+    with _drive_named():
+        # Opening some devices has effects (a tape is wound back), so the name is looked at first.
+        _check(Path(path).stat(), path, most)
+        descriptor = os.open(path, _FLAGS)
     try:
         status = os.fstat(descriptor)
         _check(status, path, most)
@@ -107,7 +112,7 @@ def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> byte
     for attempt in range(_TRIES):
         if attempt:
             time.sleep(_BETWEEN_S)
-        with open_regular(path, most) as file:
+        with open_regular(path, most) as file, _drive_named():
             before = os.fstat(file.fileno())
             content = file.read(most + 1)
             after = os.fstat(file.fileno())
@@ -119,6 +124,17 @@ def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> byte
         if not before.st_size or (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
             return content
     raise UnexpectedFileError(errno.EBUSY, "it is being written by another program; try again", os.fspath(path))
+
+
+@contextlib.contextmanager
+def _drive_named() -> Iterator[None]:
+    """Have errors of a drive say that it is the drive: whoever tells of them takes their `strerror`."""
+    try:
+        yield
+    except OSError as error:
+        if is_drive_failure(error):
+            error.strerror = reason_of(error)
+        raise
 
 
 def is_regular(path: str | os.PathLike[str]) -> bool:

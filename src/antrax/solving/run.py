@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -27,6 +27,7 @@ from antrax.io.session import Session, open_session
 from antrax.io.stamps import InputStamps
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.trdata import trdata_files
+from antrax.io.workers import map_in_workers
 from antrax.progress import Reporter, Update
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group, split_groups
@@ -386,23 +387,12 @@ def _run(tasks: Sequence[Callable[[], T]], sizes: Sequence[float], workers: int,
     """Results of tasks, in order; in this process where one is enough."""
     done = 0.0
     results = []
-    for result, size in zip(_outcomes(tasks, min(workers, len(tasks))), sizes, strict=True):
+    for result, size in zip(map_in_workers(min(workers, len(tasks)), _call, tasks), sizes, strict=True):
         results.append(result)
         done += size
         if update is not None:
             update(round(done))
     return results
-
-
-def _outcomes(tasks: Sequence[Callable[[], T]], workers: int) -> Iterator[T]:
-    if workers <= 1:
-        for task in tasks:
-            yield task()
-        return
-    from loky import ProcessPoolExecutor
-
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_call, tasks)
 
 
 def _call(task: Callable[[], T]) -> T:

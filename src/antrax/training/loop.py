@@ -16,10 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from antrax.errors import DeviceError
 from antrax.images import Background
 from antrax.io.atomic import replacing
 from antrax.labels import Category
-from antrax.networks.backends.torch_network import Network, get_weights, set_weights
+from antrax.networks.backends.torch_network import (
+    LITTLE_MEMORY,
+    NO_MEMORY,
+    Network,
+    free_memory,
+    get_weights,
+    set_weights,
+)
 from antrax.networks.graph import Graph, Weights
 from antrax.networks.initial import rate_factors
 from antrax.training.augmentation import Augmentation, add_brood, augment, make_negatives, margins_of
@@ -126,6 +134,7 @@ def optimize(
     on_step: Callable[[int, float], None],
     on_epoch: Callable[[int, float, Weights], dict[str, float]],
     on_resume: Callable[[int], None] = lambda step: None,
+    on_notice: Callable[[str], None] = lambda text: None,
 ) -> tuple[Weights, list[dict[str, float]]]:
     """Train a network; return the moving average of its weights, and what `on_epoch` returned.
 
@@ -149,6 +158,13 @@ def optimize(
         Called with the number of epochs done, the loss and the averaged weights.
     on_resume : callable, optional
         Called before the first step with the number of those done, where training goes on from a checkpoint.
+    on_notice : callable, optional
+        Told, once, where the device has too little memory for whole batches.
+
+    Raises
+    ------
+    DeviceError
+        The device has too little memory for two images.
     """
     torch.manual_seed(schedule.seed)
     network = Network(graph)
@@ -186,14 +202,12 @@ def optimize(
     pieces = min(-(-BATCH * graph.floats() // _MAPS_AT_ONCE), BATCH // 2)
     for step in range(first, schedule.steps):
         images, targets = batches.draw()
-        optimizer.zero_grad()
-        value = 0.0
-        for some, theirs in zip(images.tensor_split(pieces), targets.tensor_split(pieces), strict=True):
-            if not len(some):
-                continue
-            loss = batches.loss(network(some), theirs) * (len(some) / len(images))
-            loss.backward()  # type: ignore[no-untyped-call]
-            value += float(loss.detach())
+        while (value := _gradients(network, optimizer, batches, images, targets, pieces)) is None:
+            if pieces >= BATCH // 2:
+                raise DeviceError(NO_MEMORY.format(device=device))
+            pieces = min(2 * pieces, BATCH // 2)
+            free_memory(device)
+            on_notice(LITTLE_MEMORY.format(device=device))
         optimizer.step()
         cycle.step()
         _move_average(average, network, step)
@@ -207,6 +221,32 @@ def optimize(
             save(done)
             saved = time.monotonic()
     return get_weights(average), history
+
+
+def _gradients(
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    batches: _Batches,
+    images: Tensor,
+    targets: Tensor,
+    pieces: int,
+) -> float | None:
+    """Put the gradients of a batch, computed in so many pieces, into the network; gives the loss.
+
+    None where the device has too little memory for the pieces.
+    """
+    optimizer.zero_grad()
+    value = 0.0
+    try:
+        for some, theirs in zip(images.tensor_split(pieces), targets.tensor_split(pieces), strict=True):
+            if not len(some):
+                continue
+            loss = batches.loss(network(some), theirs) * (len(some) / len(images))
+            loss.backward()  # type: ignore[no-untyped-call]
+            value += float(loss.detach())
+    except torch.OutOfMemoryError:
+        return None
+    return value
 
 
 def _optimizer(

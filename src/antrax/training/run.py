@@ -32,8 +32,9 @@ from numpy.typing import NDArray
 from antrax.classification.calibration import ENOUGH_TRACKLETS, Calibration, calibrate
 from antrax.classification.classifier_file import Classifier, read_classifier, write_classifier
 from antrax.classification.engine import Batcher, batch_size
+from antrax.classification.failures import describe_failure, is_gpu_failure
 from antrax.classification.rotation import merge_views, views
-from antrax.errors import ClassifierError, OptionError, TrainsetError
+from antrax.errors import ClassifierError, DeviceError, OptionError, TrainsetError
 from antrax.images import Preparation
 from antrax.io.atomic import check_writable
 from antrax.io.examples import ClassDir, ExampleChanges, open_classdir
@@ -135,7 +136,12 @@ def train(
     classdir = open_classdir(path, session)
     file = classdir.classifier_file(options.name)
     with claim(classdir.path, classifier_claim(file, "train"), None, task="antrax train"):
-        return _train(classdir, file, options, reporter)
+        try:
+            return _train(classdir, file, options, reporter)
+        except Exception as error:
+            if is_gpu_failure(error):
+                raise DeviceError(describe_failure(error, file)) from None
+            raise
 
 
 def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Reporter) -> TrainResult:
@@ -163,7 +169,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
     trained_on = None
     if classdir.session:
         _ = classdir.session.labels  # a broken labels.csv is to be told before an hour's images are read
-    device = choose_device(options.device)
+    device = choose_device(options.device, reporter.warn)
     check_writable(file, _ROOM)
 
     choice = None if existing else choose_architecture(options, reporter)
@@ -341,6 +347,7 @@ class _TrainingPlan:
             else Preparation(self.graph.size, trainset.background, crop_size=options.crop_size)
         )
         self.signs: Signs | None = None
+        self._told: set[str] = set()
         output = np.array([labels.index(label) for label in trainset.labels])
         self.targets = output[trainset.label_index]
         self.split = _split(trainset, existing)
@@ -486,6 +493,11 @@ class _TrainingPlan:
             def on_step(step: int, loss: float) -> None:
                 update(step * BATCH, f"loss {loss:.3f}")
 
+            def on_notice(text: str) -> None:
+                if text not in self._told:
+                    self._told.add(text)
+                    reporter.warn(text)
+
             def on_resume(step: int) -> None:
                 reporter.say(f"{_TITLES[phase]}: going on where it was stopped, at {step / schedule.steps:.0%}")
 
@@ -521,6 +533,7 @@ class _TrainingPlan:
                 on_step=on_step,
                 on_epoch=on_epoch,
                 on_resume=on_resume,
+                on_notice=on_notice,
             )
 
     def _predictions(self, weights: Weights, most: int | None = None, *, seen: bool = False) -> list[Prediction]:

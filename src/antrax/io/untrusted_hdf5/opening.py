@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from antrax.errors import AntraxError, ClassifierError
+from antrax.errors import AntraxError, ClassifierError, is_drive_failure
 from antrax.io.regular_files import UnexpectedFileError, open_regular
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def open_untrusted(
     except AntraxError:
         raise
     except Exception as fault:
+        if is_drive_failure(fault):
+            raise error(f"{path} cannot be read: its drive fails or was disconnected, so check that") from None
         if not inside and isinstance(fault, OSError):
             raise error(f"{path} cannot be read: {fault.strerror or fault}") from None
         raise error(f"{path} cannot be used as {what}: it is damaged ({_plainly(fault)}){end}") from None

@@ -128,10 +128,29 @@ def _to_keras(name: str, value: NDArray[np.float32], shape: Shape) -> NDArray[np
     return np.moveaxis(value, 0, -1) if variable == "alpha" else value
 
 
+LITTLE_MEMORY = "{device} has too little free memory for whole batches, so they are made smaller, which takes longer"
+NO_MEMORY = "{device} has not enough memory for this network; end other programs that use it, or take --device cpu"
+
+
+def free_memory(device: str) -> None:
+    """Give back what PyTorch keeps of a device's memory for later."""
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device.startswith("mps"):
+        torch.mps.empty_cache()
+
+
 class TorchPredictor:
-    """Log-probabilities from PyTorch, on any device."""
+    """Log-probabilities from PyTorch, on any device.
+
+    Attributes
+    ----------
+    notice : str or None
+        What is to be told of the device; None where nothing is.
+    """
 
     def __init__(self, graph: Graph, weights: Weights, device: str) -> None:
+        self.notice: str | None = None
         network = Network(graph)
         set_weights(network, weights)
         self._network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -154,14 +173,11 @@ class TorchPredictor:
                 parts.append(self._run(images[start : start + count]))
             except torch.OutOfMemoryError:
                 if count == 1:
-                    raise DeviceError(
-                        f"{self._device} has not enough memory for this network; end other programs that use it, or "
-                        "take --device cpu"
-                    ) from None
+                    raise DeviceError(NO_MEMORY.format(device=self._device)) from None
                 # somebody else may be using the card: smaller batches from now on
                 self._most = count // 2
-                if torch.cuda.is_available():
-                    torch.cuda.empty_cache()
+                self.notice = LITTLE_MEMORY.format(device=self._device)
+                free_memory(self._device)
                 continue
             start += count
         return np.concatenate(parts) if len(parts) != 1 else parts[0]

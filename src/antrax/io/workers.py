@@ -1,0 +1,153 @@
+"""Worker processes: how they are started, and what is said of one that dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from antrax.errors import DeviceError
+from antrax.io.atomic import remove_dead_parts
+from antrax.io.processes import this_process
+
+T = TypeVar("T")
+
+# A worker that crashes would print its stack on standard error; what it died of is told by the parent, in a line.
+_WORKERS = {"PYTHONFAULTHANDLER": ""}
+# The process that cleans up after a run that was killed tells of every semaphore that it removes.
+_TRACKER = "ignore:resource_tracker:UserWarning"
+
+
+def make_executor(
+    workers: int, initializer: Callable[..., object] | None = None, initargs: tuple[Any, ...] = ()
+) -> Any:
+    """Processes to hand work to, which say nothing on standard error when they die.
+
+    Unlike those of the standard library they do not run the user's script again, which need then not be guarded by
+    `if __name__ == "__main__"`.
+
+    Parameters
+    ----------
+    workers : int
+    initializer : callable, optional
+        Called in each of them first.
+    initargs : tuple
+        Its arguments. They are to be short: while a process is started, they are written into a pipe, and where that is
+        full and the process dies before it has read them, the writer waits for ever. See `Parcel`.
+
+    Returns
+    -------
+    loky.process_executor.ProcessPoolExecutor
+    """
+    from loky.process_executor import ProcessPoolExecutor
+
+    earlier = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = f"{earlier},{_TRACKER}" if earlier else _TRACKER
+    try:
+        return ProcessPoolExecutor(workers, initializer=initializer, initargs=initargs, env=_WORKERS)
+    finally:
+        if earlier is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = earlier
+
+
+class Parcel:
+    """Something large that workers are to have, in a file of this user's that lasts as long as the block.
+
+    Parameters
+    ----------
+    content : object
+        Anything that `cloudpickle` takes.
+    """
+
+    def __init__(self, content: object) -> None:
+        self._content = content
+        self.path: Path | None = None
+
+    def __enter__(self) -> Parcel:
+        import cloudpickle
+
+        folder = Path(tempfile.gettempdir())
+        remove_dead_parts(folder)
+        handle, name = tempfile.mkstemp(".part", f".antrax-workers.{this_process()}-")
+        self.path = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                cloudpickle.dump(self._content, file)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.path:
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
+
+
+def open_parcel(path: Path) -> Any:
+    """What the parent put into a `Parcel`; in a worker."""
+    import cloudpickle
+
+    with path.open("rb") as file:
+        return cloudpickle.load(file)
+
+
+def map_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
+    """Results of a function in order, as `map` gives them, computed by several processes.
+
+    Where one dies, what was under way is done again by half as many, in the end by one at a time.
+
+    Parameters
+    ----------
+    workers : int
+        With 1, this process does everything.
+    function : callable
+    *columns : iterable
+        Its arguments.
+
+    Raises
+    ------
+    DeviceError
+        No process survives it.
+    """
+    rows = list(zip(*columns, strict=True))
+    if workers <= 1 or len(rows) < 2:
+        yield from (function(*row) for row in rows)
+        return
+    done = 0
+    while done < len(rows):
+        try:
+            with make_executor(workers) as executor:
+                for result in executor.map(function, *zip(*rows[done:], strict=True)):
+                    yield result
+                    done += 1
+        except BrokenExecutor as error:
+            what, memory = describe_dead_worker(error)
+            if workers == 1:
+                raise DeviceError(
+                    f"{what}; {'use --nw 1, or a machine with more memory' if memory else 'try again with --nw 1'}"
+                ) from None
+            workers = max(1, workers // 2)
+
+
+def describe_dead_worker(error: BaseException) -> tuple[str, bool]:
+    """What ended a worker process, and whether that was most likely a want of memory.
+
+    Parameters
+    ----------
+    error : BaseException
+        Of the pool.
+    """
+    text = str(error)
+    if "SIGKILL" in text or "-9" in re.findall(r"\((-?\d+)\)", text):
+        return "a worker process was killed, most likely because memory ran out", True
+    if signal := re.search(r"SIG[A-Z]+", text):
+        return f"a worker process crashed ({signal[0]})", False
+    return "a worker process ended unexpectedly", False
