@@ -46,7 +46,17 @@ class Reporter:
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
-        """A stretch of work; the block calls what it is given as work gets done."""
+        """A stretch of work; the block calls what it is given as work gets done.
+
+        Parameters
+        ----------
+        title : str
+            What is done.
+        total : int or None
+            Amount of work; None where it is not known.
+        unit : str
+            What the work is counted in; B for bytes.
+        """
 
         def update(done: int, note: str = "", total: int | None = None) -> None:
             """Say nothing."""

@@ -186,6 +186,32 @@ def test_files_that_do_not_belong_together_are_not_mixed(session: Session) -> No
         antrax.read_frame_probabilities(session, 1, A)
 
 
+def test_confidences_of_another_classification_alone_make_a_mixed_result(session: Session) -> None:
+    write(session, NEW, 0.25)
+    other = confidence_file(session, 1).read_bytes()
+    write(session, OLD, 0.5)
+    confidence_file(session, 1).write_bytes(other)
+    frameprobs_file(session, 1).unlink()
+    assert result_state(session, 1) is ResultState.MIXED
+
+
+def test_confidences_of_some_of_the_tracklets_are_not_used(session: Session) -> None:
+    write(session, OLD, 0.5)
+    path = confidence_file(session, 1)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    results = read_movie(session, 1)
+    assert "confidences of this movie are not used" in (results.problem or "")
+    assert [it.confidence for it in results.assignments.values()] == [None, None]
+
+
+def test_a_tracklet_that_is_listed_twice_is_named(session: Session) -> None:
+    write(session, OLD, 0.5)
+    path = autoids_file(session, 1)
+    path.write_text(path.read_text() + f"{A},NA,0.5,1\n")
+    with pytest.raises(ExperimentError, match=rf"autoids_1\.csv, {A}: it is listed twice"):
+        read_movie(session, 1)
+
+
 def test_a_spreadsheet_may_have_saved_the_labels(session: Session) -> None:
     write(session, OLD, 0.5)
     path = autoids_file(session, 1)

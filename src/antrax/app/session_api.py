@@ -171,7 +171,17 @@ class Workbench:
     # ---- going through tracklets
 
     def view(self, filter_: Filter, order: Order, seed: int) -> View:
-        """The tracklets that a filter lets pass, in order; the same list as long as results do not change."""
+        """The tracklets that a filter lets pass, in order; the same list as long as results do not change.
+
+        Parameters
+        ----------
+        filter_ : Filter
+            Which tracklets pass.
+        order : Order
+            How they are sorted.
+        seed : int
+            Of random orders.
+        """
         self.assignments.refresh()
         key = (filter_, order, seed, self.assignments.version, self.catalog.movies)
         with self._lock:
@@ -306,6 +316,15 @@ class Workbench:
         """A PNG of the images from `start` on, as many as a sheet holds, but not from `stop` on, and their stamp.
 
         Raises `StackError`, `ExperimentError`.
+
+        Parameters
+        ----------
+        name : str
+            Of the tracklet.
+        start : int
+            First image, from 0.
+        stop : int
+            The image after the last one.
         """
         _, path = self.catalog.find(name)
         stamp = _stamp(path)
@@ -321,6 +340,19 @@ class Workbench:
         self, name: str, frames: Sequence[int] | None, label: str, client: str, stamp: str | None = None
     ) -> dict[str, Any]:
         """Add images of a tracklet to the training set.
+
+        Parameters
+        ----------
+        name : str
+            Of the tracklet.
+        frames : sequence of int or None
+            Images, from 0; None for all of them.
+        label : str
+            Label that they show.
+        client : str
+            Page that asks; its last change can be undone.
+        stamp : str, optional
+            Of the stack that the person saw.
 
         Raises
         ------
@@ -349,7 +381,19 @@ class Workbench:
         return self._told(self.examples.undo(client))
 
     def move(self, label: str, names: Sequence[str], to: str | None, client: str) -> dict[str, Any]:
-        """Move examples to another label, or to the trash. Raises `TrainsetError`, `OutputError`."""
+        """Move examples to another label, or to the trash. Raises `TrainsetError`, `OutputError`.
+
+        Parameters
+        ----------
+        label : str
+            Where they are.
+        names : sequence of str
+            Their file names.
+        to : str or None
+            The new label; None for the trash.
+        client : str
+            Page that asks.
+        """
         outcome = (
             self.examples.trash(label, names, client) if to is None else self.examples.move(label, names, to, client)
         )
@@ -436,6 +480,17 @@ class Workbench:
     def gallery_sheet(self, label: str, start: int, cell: int, version: int) -> bytes:
         """A PNG of a label's examples from `start` on; one that cannot be read is an empty cell.
 
+        Parameters
+        ----------
+        label : str
+            Of the examples.
+        start : int
+            First example, from 0.
+        cell : int
+            Side of a cell, in pixels.
+        version : int
+            Of the training set that the page shows.
+
         Raises
         ------
         ConflictError
@@ -462,6 +517,21 @@ class Workbench:
         self, name: str, label: str, verdict: Verdict | None, true_label: str, met: str, who: str
     ) -> dict[str, Any]:
         """Write down what a person says of a tracklet's label.
+
+        Parameters
+        ----------
+        name : str
+            Of the tracklet.
+        label : str
+            The label that the person saw.
+        verdict : Verdict or None
+            What the person says; None takes the present mark back.
+        true_label : str
+            What it is instead, or empty.
+        met : str
+            How the tracklet came up: sampled at random, or otherwise.
+        who : str
+            The person.
 
         Raises
         ------

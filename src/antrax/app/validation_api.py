@@ -67,7 +67,17 @@ class Checking:
         return []
 
     def of(self, tracklet: TrackletName, label: str | None, category: Category | None) -> dict[str, Any]:
-        """What can be said, is said and was said of a tracklet's label."""
+        """What can be said, is said and was said of a tracklet's label.
+
+        Parameters
+        ----------
+        tracklet : TrackletName
+            The tracklet.
+        label : str or None
+            Its label; None where it has none.
+        category : Category or None
+            Category of the label.
+        """
         if label is None or category is None:
             return dict(_NOTHING)
         now = self._assignments.classification(tracklet.movie)
@@ -93,6 +103,25 @@ class Checking:
         who: str,
     ) -> str:
         """Write a mark down, or take the present one back; a sentence about it.
+
+        Parameters
+        ----------
+        tracklet : TrackletName
+            The tracklet.
+        found : Assignment
+            Its classification.
+        category : Category
+            Category of its label.
+        images : int
+            Number of its images.
+        verdict : Verdict or None
+            What the person says; None takes the present mark back.
+        true_label : str
+            What it is instead, or empty.
+        met : str
+            How the tracklet came up: sampled at random, or otherwise.
+        who : str
+            The person.
 
         Raises
         ------

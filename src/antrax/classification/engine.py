@@ -152,7 +152,17 @@ class Batcher:
         self.added = 0
 
     def add(self, images: NDArray[np.uint8], index: NDArray[np.intp], turned: NDArray[np.bool_]) -> None:
-        """Queue views (see `rotation.views`) of images (N, size, size, 3); full batches are computed."""
+        """Queue views (see `rotation.views`) of images (N, size, size, 3); full batches are computed.
+
+        Parameters
+        ----------
+        images : NDArray[np.uint8]
+            Shape (N, size, size, 3).
+        index : NDArray[np.intp]
+            Image of each view, shape (views,).
+        turned : NDArray[np.bool_]
+            Whether a view is rotated by 180°, shape (views,).
+        """
         while len(index):
             count = min(len(index), len(self._batch) - self._filled)
             free = self._batch[self._filled : self._filled + count]

@@ -20,7 +20,17 @@ _AT_ONCE = 4096
 
 
 def predict_proba(classifier: Classifier, images: NDArray[np.uint8], *, device: str = "auto") -> NDArray[np.float32]:
-    """Probability of each label for each image; see `Classifier.predict_proba`."""
+    """Probability of each label for each image; see `Classifier.predict_proba`.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The classifier.
+    images : NDArray[np.uint8]
+        Shape (N, S, S, 3), rgb.
+    device : str, optional
+        auto, cpu, cuda or mps.
+    """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[3] != 3 or images.dtype != np.uint8:
         raise ValueError(f"images of shape (N, S, S, 3) and type uint8 are needed, not {images.shape} {images.dtype}")

@@ -68,7 +68,7 @@ class ConsoleReporter(Reporter):
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f}%"),
-            _Rate(unit),
+            _RateColumn(unit),
             TimeElapsedColumn(),
             _Left(),
             TextColumn("{task.fields[note]}", style="dim"),
@@ -110,7 +110,7 @@ class ConsoleReporter(Reporter):
         self.say(line())
 
 
-class _Rate(ProgressColumn):
+class _RateColumn(ProgressColumn):
     """Units a second; nothing for bytes, whose bars note the rate that matters themselves."""
 
     def __init__(self, unit: str) -> None:
@@ -204,7 +204,17 @@ def show_solutions(console: Console, report: SolveReport) -> None:
 
 
 def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:
-    """What was added to which label."""
+    """What was added to which label.
+
+    Parameters
+    ----------
+    console : Console
+        Where it is printed.
+    result : MergeResult
+        What was added.
+    dry_run : bool
+        Whether nothing was changed.
+    """
     total = sum(result.added.values())
     verb = "would be added" if dry_run else "added"
     console.print(f"{total:,} {'image' if total == 1 else 'images'} {verb} to {escape(str(result.destination))}")

@@ -29,7 +29,7 @@ WORKERS = click.option(
 SESSION = click.option("--session", metavar="NAME", help="Session of the experiment; the latest by default.")
 
 
-class MovieList(click.ParamType):  # type: ignore[type-arg]
+class MovieListType(click.ParamType):  # type: ignore[type-arg]
     """A list of movies such as `4`, `3,5,6` or `1-5,7`; `all` is None."""
 
     name = "movies"
@@ -51,7 +51,7 @@ class MovieList(click.ParamType):  # type: ignore[type-arg]
 MOVIES = click.option(
     "--movlist",
     "movies",
-    type=MovieList(),
+    type=MovieListType(),
     metavar="LIST",
     help="Movies: 4, or 3,5,6, or 1-5,7 (of a range, those that exist); all by default, or with the word all.",
 )
@@ -71,7 +71,7 @@ class EngineName(click.ParamType):  # type: ignore[type-arg]
         return str(value)
 
 
-class Architecture(click.ParamType):  # type: ignore[type-arg]
+class ArchitectureName(click.ParamType):  # type: ignore[type-arg]
     """The name of an architecture, or a Keras JSON file that describes one."""
 
     name = "architecture"

@@ -37,7 +37,17 @@ class Lighting:
     size: tuple[float, float] = ARENA
 
     def view_of(self, x: float, y: float, view: ViewingConditions) -> ViewingConditions:
-        """Light `view` as it is at a place of the arena, in pixels."""
+        """Light `view` as it is at a place of the arena, in pixels.
+
+        Parameters
+        ----------
+        x : float
+            Place in pixels, to the right.
+        y : float
+            Place in pixels, downwards.
+        view : ViewingConditions
+            Conditions in even light.
+        """
         right, down = x / self.size[0] - self.place[0], y / self.size[1] - self.place[1]
         gain = 1.04 - self.fall * (right**2 + down**2)
         # The lighting is warmer on one side than on the other.
@@ -214,7 +224,21 @@ def _soft_spells(frames: int, rng: np.random.Generator) -> Floats:
 
 
 def drift(frames: int, spread: float, memory: float, rng: np.random.Generator, columns: int = 0) -> Floats:
-    """First-order autoregressive noise of standard deviation `spread`, (N,) or (N, columns)."""
+    """First-order autoregressive noise of standard deviation `spread`, (N,) or (N, columns).
+
+    Parameters
+    ----------
+    frames : int
+        Length N.
+    spread : float
+        Standard deviation.
+    memory : float
+        Correlation of one frame with the next, 0 to 1.
+    rng : np.random.Generator
+        Source of random numbers.
+    columns : int, optional
+        Number of independent columns; 0 for a vector.
+    """
     noise = rng.normal(0.0, spread, (frames, columns) if columns else frames)
     noise[1:] *= math.sqrt(1 - memory**2)
     for frame in range(1, frames):

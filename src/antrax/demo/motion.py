@@ -199,7 +199,19 @@ def _with_wobble(arena: Arena, x: Floats, y: Floats, present: NDArray[np.bool_],
 
 
 def smooth_noise(shape: tuple[int, ...], spread: float, memory: float, rng: np.random.Generator) -> Floats:
-    """First-order autoregressive noise along the first axis, of standard deviation `spread`."""
+    """First-order autoregressive noise along the first axis, of standard deviation `spread`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Frames first.
+    spread : float
+        Standard deviation.
+    memory : float
+        Correlation of one frame with the next, 0 to 1.
+    rng : np.random.Generator
+        Source of random numbers.
+    """
     from scipy.signal import lfilter
 
     noise = rng.normal(0.0, spread, shape)
@@ -209,7 +221,19 @@ def smooth_noise(shape: tuple[int, ...], spread: float, memory: float, rng: np.r
 
 
 def spells(shape: tuple[int, int], rate: float, length: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Runs of frames that start `rate` times a frame on average and are `length` long on average, (frames, columns)."""
+    """Runs of frames that start `rate` times a frame on average and are `length` long on average, (frames, columns).
+
+    Parameters
+    ----------
+    shape : tuple[int, int]
+        Frames and columns.
+    rate : float
+        Mean number of starts a frame.
+    length : float
+        Mean length in frames.
+    rng : np.random.Generator
+        Source of random numbers.
+    """
     frames, columns = shape
     found = np.zeros(shape, np.bool_)
     for column, count in enumerate(rng.poisson(rate * frames, columns)):

@@ -80,14 +80,34 @@ class Canvas:
         self._draw.polygon(self._to_canvas(points), fill=colour)
 
     def lines(self, points: Floats, width: float, colour: Colour) -> None:
-        """Draw M lines of `width` through K points each, (M, K, 2)."""
+        """Draw M lines of `width` through K points each, (M, K, 2).
+
+        Parameters
+        ----------
+        points : Floats
+            Shape (M, K, 2), from the centre, in pixels of a blob image of `NOMINAL_SIZE`.
+        width : float
+            In the same unit.
+        colour : Colour
+            Red, green and blue.
+        """
         pixels = max(1, round(width * self._zoom))
         scaled: list[list[float]] = (points * self._zoom + self._side / 2).reshape(len(points), -1).tolist()
         for line in scaled:
             self._draw.line(line, fill=colour, width=pixels)
 
     def disc(self, centre: Floats, radius: float, colour: Colour) -> None:
-        """Fill a circle around `centre`, (2,)."""
+        """Fill a circle around `centre`, (2,).
+
+        Parameters
+        ----------
+        centre : Floats
+            Shape (2,), from the centre of the canvas, in pixels of a blob image of `NOMINAL_SIZE`.
+        radius : float
+            In the same unit.
+        colour : Colour
+            Red, green and blue.
+        """
         reach = np.array([[-radius, -radius], [radius, radius]])
         self._draw.ellipse(self._to_canvas(centre + reach), fill=colour)
 

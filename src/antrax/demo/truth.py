@@ -88,7 +88,17 @@ def truth_of(colony: Colony) -> ColonyTruth:
 
 
 def write_truth(path: Path, truth: ColonyTruth, fps: float) -> None:
-    """Write `truth_positions.h5`. Raises `OutputError`."""
+    """Write `truth_positions.h5`. Raises `OutputError`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    truth : ColonyTruth
+        What was simulated.
+    fps : float
+        Frames a second.
+    """
     import h5py
 
     text = h5py.string_dtype()

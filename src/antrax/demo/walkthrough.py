@@ -75,7 +75,17 @@ class Walk:
 
 
 def walk_through(made: DemoExperiment, reporter: Reporter, epochs: int = 5) -> Walk:
-    """Train on the demo's examples, classify, of a colony also solve and plot, and compare with the truth."""
+    """Train on the demo's examples, classify, of a colony also solve and plot, and compare with the truth.
+
+    Parameters
+    ----------
+    made : DemoExperiment
+        The experiment.
+    reporter : Reporter
+        Told of progress.
+    epochs : int, optional
+        To train for.
+    """
     training = train(made.directory, TrainOptions(epochs=epochs, scratch=True), reporter=reporter)
     report = classify(made.directory, ClassifyOptions(), reporter=reporter)
     session = open_session(made.directory)

@@ -84,7 +84,17 @@ def write_parameters(
 
 
 def write_movie(layout: SessionLayout, movie: int, recordings: dict[str, Recording]) -> None:
-    """Write the images of a movie's tracklets and the tracker's measurements."""
+    """Write the images of a movie's tracklets and the tracker's measurements.
+
+    Parameters
+    ----------
+    layout : SessionLayout
+        Of the session.
+    movie : int
+        Index of the movie.
+    recordings : dict[str, Recording]
+        Images and trajectory of each tracklet, by name.
+    """
     write_stacks(
         layout.file("images", movie),
         ((name, recording.images) for name, recording in recordings.items()),
@@ -97,7 +107,17 @@ def write_movie(layout: SessionLayout, movie: int, recordings: dict[str, Recordi
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[np.float32]] | dict[str, NDArray[np.bool_]], kind: str) -> None:
-    """Write one array a tracklet, as MATLAB would store its class `kind`."""
+    """Write one array a tracklet, as MATLAB would store its class `kind`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    arrays : dict[str, NDArray[np.float32]] | dict[str, NDArray[np.bool_]]
+        By tracklet.
+    kind : str
+        Class of MATLAB's: single or logical.
+    """
     with h5py.File(path, "w") as file:
         for name, array in arrays.items():
             stored = array.astype(np.uint8) if kind == "logical" else array
@@ -109,7 +129,21 @@ def write_arrays(path: Path, arrays: dict[str, NDArray[np.float32]] | dict[str, 
 
 
 def write_examples(folder: Path, experiment: str, tracklet: str, first: int, recording: Recording) -> None:
-    """Write a tracklet's images as PNG files with a white background, by the label of each."""
+    """Write a tracklet's images as PNG files with a white background, by the label of each.
+
+    Parameters
+    ----------
+    folder : Path
+        The training set's `examples`.
+    experiment : str
+        Name of the experiment.
+    tracklet : str
+        Name of the tracklet.
+    first : int
+        Movie frame of its first image.
+    recording : Recording
+        Its images and their labels.
+    """
     white = np.where(recording.images.any(axis=-1, keepdims=True), recording.images, np.uint8(255))
     for label in set(recording.labels):
         (folder / label).mkdir(exist_ok=True)
@@ -118,6 +152,16 @@ def write_examples(folder: Path, experiment: str, tracklet: str, first: int, rec
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV table."""
+    """Write a CSV table.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    header : sequence of str
+        Names of the columns.
+    rows : Iterable[sequence of object]
+        Their values.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])

@@ -41,12 +41,32 @@ _LARGEST_TABLE = 2**30
 
 
 def xy_file(session: Session, movie: int, colony: str = "") -> Path:
-    """A movie's positions, for MATLAB."""
+    """A movie's positions, for MATLAB.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    movie : int
+        Index of the movie.
+    colony : str, optional
+        Name of the colony where there are several.
+    """
     return session.layout.antrax_file("xy", movie, colony)
 
 
 def tracklets_table_file(session: Session, movie: int, colony: str = "") -> Path:
-    """Which animal is in which tracklet of a movie."""
+    """Which animal is in which tracklet of a movie.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    movie : int
+        Index of the movie.
+    colony : str, optional
+        Name of the colony where there are several.
+    """
     return session.layout.antrax_file("tracklets_table", movie, colony)
 
 

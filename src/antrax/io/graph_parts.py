@@ -168,7 +168,17 @@ def _backward_edges(
 
 
 def of_movies(part: GraphPart, movies: set[int], spans: Mapping[int, tuple[int, int]]) -> GraphPart:
-    """A part without the tracklets of other movies; frames of movies from the movie table where it tells them."""
+    """A part without the tracklets of other movies; frames of movies from the movie table where it tells them.
+
+    Parameters
+    ----------
+    part : GraphPart
+        What a file holds.
+    movies : set of int
+        Indices of the movies that stay.
+    spans : mapping of int to tuple[int, int]
+        First and last absolute frame of movies, from the movie table.
+    """
     keep = np.isin(part.columns["movie"], list(movies))
     new = np.cumsum(keep) - 1
     edge = keep[part.parent] & keep[part.child] if len(part.parent) else np.zeros(0, bool)

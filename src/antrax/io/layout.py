@@ -329,7 +329,17 @@ class SessionLayout:
         return self.folder(kind) / f"{kind}_{movie}{_SUFFIXES[kind]}"
 
     def antrax_file(self, kind: AntraxFile, movie: int, colony: str = "") -> Path:
-        """A movie's file of anTraX, in a folder a colony where there are several."""
+        """A movie's file of anTraX, in a folder a colony where there are several.
+
+        Parameters
+        ----------
+        kind : AntraxFile
+            What it holds.
+        movie : int
+            Index of the movie.
+        colony : str, optional
+            Name of the colony where there are several.
+        """
         folder = self.graphs / colony if kind == "graph" else self.antdata(colony)
         return folder / f"{kind}_{movie}_{movie}{_ANTRAX_SUFFIXES[kind]}"
 

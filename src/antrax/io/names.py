@@ -51,7 +51,17 @@ def parse_tracklet_name(name: str) -> TrackletName | None:
 
 
 def example_name(experiment: str, tracklet: str, frame: int) -> str:
-    """Name of the file that an image is kept in as an example."""
+    """Name of the file that an image is kept in as an example.
+
+    Parameters
+    ----------
+    experiment : str
+        Name of the experiment.
+    tracklet : str
+        Name of the tracklet.
+    frame : int
+        Movie frame of the image.
+    """
     return f"{experiment}.{tracklet}.{frame}{EXAMPLE_SUFFIX}"
 
 

@@ -124,7 +124,17 @@ class Parameters(Mapping[str, Any]):
         raise self._wrong(name, "true or false")
 
     def whole(self, name: str, least: int, most: int) -> int | None:
-        """A setting that is a whole number, None where the file has none. Raises `ExperimentError` for any other."""
+        """A setting that is a whole number, None where the file has none. Raises `ExperimentError` for any other.
+
+        Parameters
+        ----------
+        name : str
+            Of the setting.
+        least : int
+            Smallest value that it may have.
+        most : int
+            Largest value that it may have.
+        """
         number = self._finite(name)
         if number is None:
             return None

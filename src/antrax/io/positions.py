@@ -156,7 +156,23 @@ class MoviePositions:
     def empty(
         cls, movie: int, first_frame: int, frames: int, fps: float, ids: tuple[str, ...], colonies: tuple[str, ...]
     ) -> MoviePositions:
-        """Positions of a movie in which nothing is known."""
+        """Positions of a movie in which nothing is known.
+
+        Parameters
+        ----------
+        movie : int
+            Index of the movie.
+        first_frame : int
+            Its first absolute frame.
+        frames : int
+            Number of its frames.
+        fps : float
+            Frames a second; NaN where it is not known.
+        ids : tuple of str
+            Animals.
+        colonies : tuple of str
+            Colony of each animal.
+        """
         shape = (frames, len(ids))
         x, y, orientation, length, confidence = (np.full(shape, np.nan, np.float32) for _ in range(5))
         return cls(

@@ -47,7 +47,17 @@ class Movie:
 
 
 def absolute_frame(movies: Mapping[int, Movie], movie: int, frame: int) -> int | None:
-    """Absolute frame of a movie frame (both 1-based); None where the movie table does not tell."""
+    """Absolute frame of a movie frame (both 1-based); None where the movie table does not tell.
+
+    Parameters
+    ----------
+    movies : mapping of int to Movie
+        The movie table.
+    movie : int
+        Index of the movie.
+    frame : int
+        Frame in the movie, from 1.
+    """
     entry = movies.get(movie)
     return entry.fi + frame - 1 if entry and entry.fi else None
 

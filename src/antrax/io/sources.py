@@ -41,7 +41,17 @@ class TrackletImages(Protocol):
         ...
 
     def read(self, tracklet: str, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
-        """Images of a tracklet, shape (N, S, S, 3), rgb, the background 0. Raises `StackError`."""
+        """Images of a tracklet, shape (N, S, S, 3), rgb, the background 0. Raises `StackError`.
+
+        Parameters
+        ----------
+        tracklet : str
+            Name of the tracklet.
+        start : int, optional
+            First image, from 0.
+        stop : int, optional
+            The image after the last one; all by default.
+        """
         ...
 
     def pieces(self, tracklet: str) -> Iterator[NDArray[np.uint8]]:
@@ -65,7 +75,17 @@ class TrackletSource(Protocol):
         ...
 
     def passed(self, session: Session, path: Path, tracklets: Iterable[str]) -> Mapping[str, NDArray[np.bool_]]:
-        """For some tracklets of a file, which images show a blob of plausible size and shape; where that is known."""
+        """For some tracklets of a file, which images show a blob of plausible size and shape; where that is known.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+        path : Path
+            File with images.
+        tracklets : iterable of str
+            Names of tracklets in that file.
+        """
         return {}
 
     def colony(self, session: Session, tracklet: TrackletName) -> str | None:

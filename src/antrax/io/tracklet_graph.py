@@ -214,7 +214,19 @@ def assembled(
     child: NDArray[np.int64],
     movies: Mapping[int, tuple[int, int]] | None,
 ) -> TrackletGraph:
-    """Fill in columns that are not known, and sort rows and edges."""
+    """Fill in columns that are not known, and sort rows and edges.
+
+    Parameters
+    ----------
+    columns : mapping of str to Any
+        Columns of `TrackletGraph` by name; `names`, `movie`, `first` and `last` are needed.
+    parent : NDArray[np.int64]
+        Row of each edge's parent.
+    child : NDArray[np.int64]
+        Row of each edge's child.
+    movies : Mapping[int, tuple[int, int]] or None
+        First and last absolute frame of each movie; None for those of its tracklets.
+    """
     count = len(columns["names"])
     full: dict[str, Any] = {
         "names": np.asarray(columns["names"], np.str_),

@@ -200,7 +200,17 @@ def with_outputs(graph: Graph, outputs: int) -> Graph:
 
 
 def grown_weights(graph: Graph, weights: Weights, outputs: int) -> Weights:
-    """Weights of `with_outputs(graph, outputs)`, where this is not fewer: what is known of the old labels stays."""
+    """Weights of `with_outputs(graph, outputs)`, where this is not fewer: what is known of the old labels stays.
+
+    Parameters
+    ----------
+    graph : Graph
+        The network with the old labels.
+    weights : Weights
+        Its weights.
+    outputs : int
+        Number of labels, old and new.
+    """
     new = outputs - graph.outputs
     if not new:
         return dict(weights)

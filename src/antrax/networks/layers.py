@@ -83,6 +83,15 @@ class LayerKind:
 def make_layer(kind: str, name: str, inputs: tuple[str, ...] = (), **options: Any) -> Layer:
     """A layer with all of its options, those not given at Keras's defaults.
 
+    Parameters
+    ----------
+    kind : str
+        Class of Keras's.
+    name : str
+        Of the layer.
+    inputs : tuple of str, optional
+        Names of the layers that it takes from.
+
     Raises
     ------
     ClassifierError

@@ -128,7 +128,17 @@ def draw_presence(summary: Summary) -> Figure:
 
 
 def draw_activity(summary: Summary, background: NDArray[np.uint8] | None, scale: float | None) -> Figure:
-    """Distances that animals walk, and where all of them spend their time."""
+    """Distances that animals walk, and where all of them spend their time.
+
+    Parameters
+    ----------
+    summary : Summary
+        Of one colony.
+    background : NDArray[np.uint8] or None
+        Image of the arena, (rows, columns, 3), where there is one.
+    scale : float or None
+        Metres a pixel, where it is known.
+    """
     from matplotlib.colors import LogNorm
 
     count = len(summary.names)

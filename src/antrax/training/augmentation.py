@@ -205,6 +205,10 @@ def make_negatives(
         Labels of the ants without a tag and of the pairs.
     share : float
         Of the ants in the batch.
+    background : Background
+        Ground of the images: white or black.
+    generator : torch.Generator
+        Source of random numbers.
     """
     is_ant = ants[labels]
     chosen = torch.rand(len(images), generator=generator) < share
@@ -236,6 +240,10 @@ def add_brood(images: Tensor, share: float, background: Background, generator: t
         Float 0–1, shape (N, 3, S, S).
     share : float
         Of the batch.
+    background : Background
+        Ground of the images: white or black.
+    generator : torch.Generator
+        Source of random numbers.
 
     Returns
     -------

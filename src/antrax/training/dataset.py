@@ -280,7 +280,19 @@ def ground_of(image: NDArray[np.uint8]) -> Background | None:
 
 
 def mixed_grounds(others: int, files: int, background: Background, first: Path) -> str:
-    """A sentence on a set of which some images lie on another ground than the rest."""
+    """A sentence on a set of which some images lie on another ground than the rest.
+
+    Parameters
+    ----------
+    others : int
+        Number of images on another ground.
+    files : int
+        Number of all images.
+    background : Background
+        Ground of most.
+    first : Path
+        One of the others.
+    """
     other = "black" if background == "white" else "white"
     return (
         f"{others:,} of {files:,} images lie on {other} ground, the others on {background} ground ({first}): do they "

@@ -130,7 +130,25 @@ def write_record(
     evaluation: Evaluation | None,
     history: list[dict[str, float]],
 ) -> Path:
-    """Write a run's record into a folder of its own below `parent`; returns that. Raises `OutputError`."""
+    """Write a run's record into a folder of its own below `parent`; returns that. Raises `OutputError`.
+
+    Parameters
+    ----------
+    parent : Path
+        Folder of all records.
+    name : str
+        Of the classifier.
+    record : mapping of str to Any
+        Options, versions and figures.
+    trainset : Trainset
+        What was trained on.
+    held_out : NDArray[np.bool_]
+        Which tracklets were held out, shape (tracklets,).
+    evaluation : Evaluation or None
+        On held-out tracklets, where there were any.
+    history : list[dict[str, float]]
+        Loss and accuracy of each epoch.
+    """
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     folder = make_folder(parent / f"{name}_{stamp}")
     write_atomically(folder / "record.json", json.dumps(record, indent=1) + "\n")

@@ -171,6 +171,15 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
 def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start:
     """Where training goes on from an existing classifier, grown where there are more labels.
 
+    Parameters
+    ----------
+    existing : Classifier
+        The classifier.
+    labels : tuple of str
+        Its labels, then new ones.
+    file : Path
+        Its file, for messages.
+
     Raises
     ------
     ClassifierError
@@ -194,7 +203,17 @@ def _rates(graph: Graph) -> registry.LearningRates:
 
 
 def check_unchanged(existing: Classifier, options: TrainOptions, file: Path) -> None:
-    """Raise OptionError for an option that asks for what training on cannot change of an existing classifier."""
+    """Raise OptionError for an option that asks for what training on cannot change of an existing classifier.
+
+    Parameters
+    ----------
+    existing : Classifier
+        The classifier.
+    options : TrainOptions
+        What was asked for.
+    file : Path
+        Its file, for messages.
+    """
     for option, wanted, has in (
         ("--arch", options.arch, existing.graph.name),
         ("--target-size", options.target_size, existing.size),

@@ -66,7 +66,17 @@ class Origin:
 
     @classmethod
     def of_name(cls, experiment: str, tracklet: str, side: int) -> Origin:
-        """A unit of which nothing but one name is known."""
+        """A unit of which nothing but one name is known.
+
+        Parameters
+        ----------
+        experiment : str
+            Name of the experiment; may be empty.
+        tracklet : str
+            Name of the tracklet.
+        side : int
+            Number that is the same for all that must be held out together.
+        """
         experiments = (experiment,) if experiment else ()
         return cls(experiment, tracklet, True, (tracklet,), experiments, ((experiment, tracklet),), (), side)
 

@@ -33,7 +33,17 @@ class JobRecord:
         self._lock = threading.Lock()
 
     def add(self, session: Path, kind: str, options: Mapping[str, object]) -> None:
-        """A job begins."""
+        """A job begins.
+
+        Parameters
+        ----------
+        session : Path
+            Folder of the session that it works on.
+        kind : str
+            train or classify.
+        options : mapping of str to object
+            What it was started with.
+        """
         time = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {"kind": kind, "options": dict(options), "time": time, "process": str(this_process())}
         with self._lock:

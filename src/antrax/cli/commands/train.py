@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from antrax.cli.original import cluster_options
-from antrax.cli.params import CONTEXT, DEVICE, SESSION, Architecture, Renaming
+from antrax.cli.params import CONTEXT, DEVICE, SESSION, ArchitectureName, Renaming
 from antrax.cli.streams import output
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--name", default="classifier", show_default=True, help="Name of the classifier: NAME.h5.")
 @click.option(
     "--arch",
-    type=Architecture(),
+    type=ArchitectureName(),
     metavar="NAME|MODEL.json",
     help="Architecture of a new classifier: small (default), wide, large, MobileNetV2, or custom with --modelfile. A "
     "file MODEL.json means custom with that file.",

@@ -112,6 +112,17 @@ def dataset(
 def dataset_id(group: h5py.Group, name: str, compressed: bool = False, most: int = LARGEST_DATASET) -> Any:
     """As `dataset`, of any shape and type, without what h5py puts around it, which costs more than all the checks.
 
+    Parameters
+    ----------
+    group : h5py.Group
+        Where it lies.
+    name : str
+        With slashes, where it lies in a group of that group.
+    compressed : bool, optional
+        Whether it may be compressed.
+    most : int, optional
+        Largest size of its values, in bytes.
+
     Returns
     -------
     h5py.h5d.DatasetID

@@ -34,7 +34,17 @@ class OnnxBuilder(Protocol):
         ...
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """Add a node; returns the name of its output."""
+        """Add a node; returns the name of its output.
+
+        Parameters
+        ----------
+        kind : str
+            Operator of ONNX.
+        inputs : list of str
+            Names of what it takes.
+        output : str
+            Name of what it gives.
+        """
         ...
 
     def weight(self, layer: Layer, variable: str) -> NDArray[np.float32] | None:
@@ -47,7 +57,17 @@ class OnnxBuilder(Protocol):
 
 
 def add_layer(builder: OnnxBuilder, layer: Layer, inputs: list[str]) -> None:
-    """Add the nodes that compute a layer; the last one has its name."""
+    """Add the nodes that compute a layer; the last one has its name.
+
+    Parameters
+    ----------
+    builder : OnnxBuilder
+        The model that is being built.
+    layer : Layer
+        The layer.
+    inputs : list of str
+        Names of what it takes.
+    """
     _NODES[layer.kind](builder, layer, inputs)
 
 

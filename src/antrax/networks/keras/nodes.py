@@ -72,12 +72,12 @@ def flatten_model(model: Any, keras2: bool) -> tuple[list[Node], str]:
         The description is broken.
     """
     flattener = _Flattener(keras2)
-    output = flattener.add_model(model, None, _Place())
+    output = flattener.add_model(model, None, _Position())
     return flattener.nodes, output
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Position:
     """Where in models in models a layer is; see `Node`."""
 
     group: str = ""
@@ -94,7 +94,7 @@ class _Flattener:
         self._names = {"images", "log_probabilities"}
         self.nodes: list[Node] = []
 
-    def add_model(self, model: Mapping[str, Any], feed: str | None, place: _Place) -> str:
+    def add_model(self, model: Mapping[str, Any], feed: str | None, place: _Position) -> str:
         """Add a model's layers, fed by a node (None: by images); returns the name of the node that answers."""
         if place.depth > _DEEPEST:
             raise ClassifierError(f"it has models in models, {_DEEPEST} deep")
@@ -105,7 +105,7 @@ class _Flattener:
             return self._add_sequential(config, feed, place)
         return self._add_functional(config, feed, place)
 
-    def _add_sequential(self, config: Any, feed: str | None, place: _Place) -> str:
+    def _add_sequential(self, config: Any, feed: str | None, place: _Position) -> str:
         # the oldest files have the list of layers alone
         layers = config["layers"] if isinstance(config, dict) else config
         first = layers[0]
@@ -120,7 +120,7 @@ class _Flattener:
         assert feed is not None
         return feed
 
-    def _add_functional(self, config: Mapping[str, Any], feed: str | None, place: _Place) -> str:
+    def _add_functional(self, config: Mapping[str, Any], feed: str | None, place: _Position) -> str:
         given, wanted = _ends(config, "input_layers"), _ends(config, "output_layers")
         made: dict[tuple[str, int], str] = {}
         names: set[str] = set()
@@ -164,7 +164,7 @@ class _Flattener:
             raise ClassifierError(f"its last layer {_short(wanted[0])!r} is missing")
         return made[wanted]
 
-    def _add_layer(self, entry: Mapping[str, Any], inputs: tuple[str, ...], place: _Place) -> str:
+    def _add_layer(self, entry: Mapping[str, Any], inputs: tuple[str, ...], place: _Position) -> str:
         kind, config = entry["class_name"], entry["config"]
         _check_origin(entry)
         name = str((config.get("name") if isinstance(config, dict) else None) or entry.get("name") or kind)
@@ -184,7 +184,7 @@ class _Flattener:
         return self._add_node(kind, name, inputs, config, place.within + name, place)
 
     def _add_node(
-        self, kind: str, name: str, inputs: tuple[str, ...], config: Mapping[str, Any], layer: str, place: _Place
+        self, kind: str, name: str, inputs: tuple[str, ...], config: Mapping[str, Any], layer: str, place: _Position
     ) -> str:
         if len(self.nodes) >= MOST_LAYERS:
             raise ClassifierError(f"the model has more than {MOST_LAYERS} layers")

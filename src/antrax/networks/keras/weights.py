@@ -28,7 +28,17 @@ _IDLE = "seed_generator_state"
 
 
 def write_weights(group: h5py.Group, graph: Graph, weights: Weights) -> None:
-    """Write the weights of a graph as Keras does, texts as bytes side by side, which all its versions read."""
+    """Write the weights of a graph as Keras does, texts as bytes side by side, which all its versions read.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Where they are written.
+    graph : Graph
+        The network.
+    weights : Weights
+        By layer and variable.
+    """
     _put_texts(group, "layer_names", [layer.name for layer in graph.layers])
     group.attrs["backend"] = np.bytes_(BACKEND)
     group.attrs["keras_version"] = np.bytes_(KERAS_VERSION)

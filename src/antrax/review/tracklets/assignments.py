@@ -33,7 +33,7 @@ _NOTHING: Mapping[str, Assignment] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class _Movie:
+class _MovieAssignments:
     """Results of a movie as they were when its files were in `states`."""
 
     states: tuple[_State | None, ...]
@@ -44,7 +44,7 @@ class _Movie:
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
+class _ProbabilityRows:
     """Where in the file of probabilities each tracklet lies, and the labels of its columns."""
 
     digest: str
@@ -74,8 +74,8 @@ class Assignments:
         self._lock = threading.RLock()
         self._states: dict[tuple[str, int], _State] = {}
         self._version = ""
-        self._movies: dict[int, _Movie] = {}
-        self._places: OrderedDict[int, _Places] = OrderedDict()
+        self._movies: dict[int, _MovieAssignments] = {}
+        self._places: OrderedDict[int, _ProbabilityRows] = OrderedDict()
         self.refresh()
 
     def refresh(self) -> None:
@@ -197,7 +197,7 @@ class Assignments:
                 chosen[:, column] = stored[:, places.labels.index(label)]
         return chosen
 
-    def _places_in(self, results: MovieResults, frames: FrameProbabilities) -> _Places:
+    def _places_in(self, results: MovieResults, frames: FrameProbabilities) -> _ProbabilityRows:
         """What a file holds; to read a hundred thousand names takes far longer than a tracklet's probabilities."""
         state = _state_of(frames.path.stat())
         with self._lock:
@@ -205,7 +205,7 @@ class Assignments:
             if known and (known.digest, known.state) == (results.digest, state):
                 self._places.move_to_end(results.movie)
                 return known
-        places = _Places(results.digest, state, frames.labels(), frames.rows())
+        places = _ProbabilityRows(results.digest, state, frames.labels(), frames.rows())
         with self._lock:
             self._places[results.movie] = places
             self._places.move_to_end(results.movie)
@@ -213,7 +213,7 @@ class Assignments:
                 self._places.popitem(last=False)
         return places
 
-    def _read(self, movie: int) -> _Movie | None:
+    def _read(self, movie: int) -> _MovieAssignments | None:
         with self._lock:
             states = (self._states.get(("autoids", movie)), self._states.get(("confidence", movie)))
             if states[0] is None:
@@ -223,16 +223,16 @@ class Assignments:
                 known = self._movies[movie] = self._parse(movie, states)
             return known
 
-    def _parse(self, movie: int, states: tuple[_State | None, ...]) -> _Movie:
+    def _parse(self, movie: int, states: tuple[_State | None, ...]) -> _MovieAssignments:
         try:
             results = read_movie(self._session, movie)
         except ExperimentError as error:
             digest = None
             with contextlib.suppress(OSError):
                 digest = content_digest(read_regular(autoids_file(self._session, movie), 2**30))
-            return _Movie(states, digest, problem=str(error))
+            return _MovieAssignments(states, digest, problem=str(error))
         counts = Counter(assignment.label for assignment in results.assignments.values())
-        return _Movie(states, results.digest, results, counts, results.problem)
+        return _MovieAssignments(states, results.digest, results, counts, results.problem)
 
 
 def _states(folder: Path) -> Iterator[tuple[tuple[str, int], _State]]:

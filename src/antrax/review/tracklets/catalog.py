@@ -48,7 +48,7 @@ class MovieIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class _Listing:
+class _MovieCatalog:
     stacks: tuple[tuple[Path, _State], ...]
     index: MovieIndex
     places: dict[str, int]
@@ -72,7 +72,7 @@ class Catalog:
         self._folder_state: int | None = None
         self._stacks: dict[int, tuple[Path, ...]] = {}
         self._version = ""
-        self._listings: dict[int, _Listing] = {}
+        self._listings: dict[int, _MovieCatalog] = {}
         self._pruned = False
 
     @property
@@ -153,7 +153,7 @@ class Catalog:
             self._look_up()
             return self._version
 
-    def _listing(self, movie: int) -> _Listing:
+    def _listing(self, movie: int) -> _MovieCatalog:
         stacks = self._look_up().get(movie)
         if not stacks:
             raise ExperimentError(f"movie {movie} has no images in {self._session.layout.images}")
@@ -163,7 +163,7 @@ class Catalog:
             known = self._listings[movie] = self._list(movie, states)
         return known
 
-    def _list(self, movie: int, stacks: tuple[tuple[Path, _State], ...]) -> _Listing:
+    def _list(self, movie: int, stacks: tuple[tuple[Path, _State], ...]) -> _MovieCatalog:
         found: dict[str, tuple[TrackletName, Path]] = {}
         for path, state in stacks:
             for name in self._names(path, state):
@@ -172,7 +172,7 @@ class Catalog:
                     found.setdefault(name.name, (name, path))
         ordered = sorted(found.values(), key=lambda item: (item[0].first, item[0].last, item[0].id))
         index = MovieIndex(movie, tuple(name for name, _ in ordered), tuple(path for _, path in ordered))
-        return _Listing(stacks, index, {name.name: place for place, name in enumerate(index.names)})
+        return _MovieCatalog(stacks, index, {name.name: place for place, name in enumerate(index.names)})
 
     def _names(self, path: Path, state: _State) -> list[TrackletName]:
         remembered = self._recall(path, state)

@@ -67,11 +67,31 @@ class Plan:
     _leaving: set[Path] = field(default_factory=set)
 
     def write(self, folder: Path, name: str, image: NDArray[np.uint8]) -> None:
-        """Write an image, shape (S, S, 3)."""
+        """Write an image, shape (S, S, 3).
+
+        Parameters
+        ----------
+        folder : Path
+            Where it goes.
+        name : str
+            Its file name; another one is taken where that is in use.
+        image : NDArray[np.uint8]
+            Shape (S, S, 3).
+        """
         self.writes.append((self._free(folder, name), image))
 
     def settle(self, copies: Sequence[ExampleFile], label: str, folder: Path) -> None:
-        """Have an image, whose files are `copies`, under `label` only: move the first one, the others are too many."""
+        """Have an image, whose files are `copies`, under `label` only: move the first one, the others are too many.
+
+        Parameters
+        ----------
+        copies : sequence of ExampleFile
+            All files of the image.
+        label : str
+            The only label that it shall have.
+        folder : Path
+            Folder of that label.
+        """
         copies = [file for file in copies if file.path not in self._leaving]
         inside = [file for file in copies if file.label == label]
         outside = [file for file in copies if file.label != label]

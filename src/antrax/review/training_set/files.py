@@ -184,7 +184,17 @@ class ExampleFiles:
         ]
 
     def file(self, label: str, directory: str, name: str) -> ExampleFile:
-        """A file by the label, folder and name that it is listed with."""
+        """A file by the label, folder and name that it is listed with.
+
+        Parameters
+        ----------
+        label : str
+            Of the example.
+        directory : str
+            Name of the folder in `examples`.
+        name : str
+            Of the file.
+        """
         experiment, tracklet, _ = parts(name)
         return ExampleFile(self.folder / directory / name, label, experiment, tracklet)
 
