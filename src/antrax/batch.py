@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from antrax.errors import OptionError
+from antrax.messages import parameter
 
 
 def check_options(max_error: float, workers: int | None) -> None:
@@ -19,9 +20,9 @@ def check_options(max_error: float, workers: int | None) -> None:
         Processes that share the work; None for the default.
     """
     if not 0 < max_error < 1:
-        raise OptionError(f"--max-error {max_error:g}: give a share between 0 and 1, such as 0.01")
+        raise OptionError(f"{parameter('max_error', max_error)}: give a share between 0 and 1, such as 0.01")
     if workers is not None and workers < 1:
-        raise OptionError(f"--nw {workers}: at least one worker is needed")
+        raise OptionError(f"{parameter('workers', workers)}: at least one worker is needed")
 
 
 class BatchResult:

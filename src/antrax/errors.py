@@ -13,6 +13,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from antrax.escapes import printable
+from antrax.messages import named_parameter
 
 if TYPE_CHECKING:
     from antrax.classification.report import ClassifyResult
@@ -83,6 +84,11 @@ class ClassifierError(AntraxError):
 
 class OptionError(AntraxError, ValueError):
     """An option has a value that cannot be used, or contradicts another or an existing file."""
+
+    @property
+    def parameter(self) -> str | None:
+        """Name of the parameter that the message names first, as in Python; None if it names none."""
+        return named_parameter(str(self))
 
 
 class OutputError(AntraxError):

@@ -201,7 +201,7 @@ def test_nothing_to_open_is_an_error(experiment, tmp_path):
 
 def test_a_host_that_is_not_this_machines_is_an_error():
     for host in ("203.0.113.1", "no..name"):
-        with pytest.raises(OptionError, match=f"--host {host}: .*this machine"):
+        with pytest.raises(OptionError, match=f"`host=.{host}.`: .*this machine"):
             bind(host, None)
 
 

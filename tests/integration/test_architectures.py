@@ -127,7 +127,7 @@ def test_another_number_of_outputs_than_labels_is_an_error_that_tells_both(class
 
 
 def test_a_target_size_that_is_not_the_networks_is_an_error(classdir, write_model):
-    with pytest.raises(OptionError, match=r"--target-size 48.*takes images of 24 pixels"):
+    with pytest.raises(OptionError, match=r"`target_size=48`.*takes images of 24 pixels"):
         train(classdir, custom(write_model(network()), target_size=48))
 
 
@@ -194,7 +194,7 @@ def test_a_network_that_cannot_grow_is_an_error_before_anything_is_trained(class
     train(classdir, custom(write_model(network(end="PReLU"))))
     add_label(classdir, "New")
     counted = Counting()
-    with pytest.raises(ClassifierError, match=r"cannot learn New: .*--scratch"):
+    with pytest.raises(ClassifierError, match=r"cannot learn New: .*`scratch=True`"):
         train(classdir, TrainOptions(epochs=1), reporter=counted)
     assert "training" not in counted.steps
 
@@ -202,7 +202,7 @@ def test_a_network_that_cannot_grow_is_an_error_before_anything_is_trained(class
 def test_another_model_file_for_an_existing_classifier_is_an_error(classdir, write_model, short_training):
     train(classdir, custom(write_model(network())))
     other = write_model(network(rescaled=True), "other.json")
-    with pytest.raises(OptionError, match=r"other\.json.*another network.*--scratch"):
+    with pytest.raises(OptionError, match=r"other\.json.*another network.*`scratch=True`"):
         train(classdir, custom(other))
 
 
@@ -429,7 +429,7 @@ def test_without_weights_and_network_the_error_comes_before_the_examples_are_rea
         "urllib.request.OpenerDirector.open", lambda *a, **k: (_ for _ in ()).throw(OSError("no route"))
     )
     counted = Counting()
-    with pytest.raises(DownloadError, match=r"no route.*put it at .*no_top\.h5.*--no-pretrained"):
+    with pytest.raises(DownloadError, match=r"no route.*put it at .*no_top\.h5.*`pretrained=False`"):
         train(classdir, mobilenet(), reporter=counted)
     assert not counted.steps
 
@@ -471,7 +471,7 @@ def test_a_classifier_of_antrax_is_trained_on_and_becomes_one_of_ours(old, short
     assert after.record["trained_on"] == before.with_labels_of(after.labels).digest()
     assert not after.labels_cut
     assert result.evaluation is None
-    assert any("--scratch starts a classifier that is measured" in warning for warning in listener.warned)
+    assert any("`scratch=True` starts a classifier that is measured" in warning for warning in listener.warned)
 
 
 def test_what_antrax_may_have_seen_is_never_measured_on(old, short_training):

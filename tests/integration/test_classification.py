@@ -374,7 +374,7 @@ def test_a_larger_accepted_error_assigns_no_fewer_ids(session):
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
-    [({"max_error": 0}, "--max-error"), ({"max_error": 1.5}, "--max-error"), ({"workers": 0}, "--nw")],
+    [({"max_error": 0}, "`max_error=0`"), ({"max_error": 1.5}, "`max_error=1.5`"), ({"workers": 0}, "`workers=0`")],
 )
 def test_impossible_options_are_refused(session, options, complaint):
     with pytest.raises(OptionError, match=complaint):

@@ -222,7 +222,7 @@ def test_which_of_several_sessions_is_taken_is_said_and_equal_times_ask(session)
     assert result.experiments[0].session == session
     assert any(f"session {session.name}, the latest of 2" in text for text in listener.said)
     shutil.copystat(session.path / "parameters" / "Trck.mat", other / "parameters" / "Trck.mat")
-    with pytest.raises(ClassificationError, match=f"2 sessions of the same time .older, {session.name}.*--session"):
+    with pytest.raises(ClassificationError, match=f"2 sessions of the same time .older, {session.name}.*`session=…`"):
         classify(session.experiment, HERE)
     named = ClassifyOptions(workers=1, movies=[1], session="older")
     assert classify(session.experiment, named).experiments[0].session.path == other
@@ -248,7 +248,7 @@ def failing_at(monkeypatch, error, *, tracklet=None):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (MemoryError(), "memory ran out; use fewer workers (--nw 1)"),
+        (MemoryError(), "memory ran out; use fewer workers (`workers=1`)"),
         (TypeError("no such thing"), "This is a mistake in antrax"),
         (RuntimeError("Unable to read"), "This is a mistake in antrax"),
     ],
@@ -359,7 +359,7 @@ def test_a_worker_that_is_killed_once_costs_nothing_and_is_told(session, tmp_pat
     listener = Listener()
     result = classify(session.experiment, ClassifyOptions(workers=2, device="cpu"), rule=rule, reporter=listener)
     assert result.experiments[0].movies == [1, 2]
-    assert any("a worker process was killed" in text and "--nw 1" in text for text in listener.warned)
+    assert any("a worker process was killed" in text and "`workers=1`" in text for text in listener.warned)
 
 
 # --- ends

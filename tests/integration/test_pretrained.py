@@ -159,7 +159,7 @@ def test_what_cannot_be_fetched_is_an_error_that_says_where_to_put_it(server, mo
 
 
 def test_without_a_network_the_error_is_the_same():
-    with pytest.raises(DownloadError, match=r"put it at .*no_top\.h5, or train without them: --no-pretrained"):
+    with pytest.raises(DownloadError, match=r"put it at .*no_top\.h5, or train without them: `pretrained=False`"):
         load_pretrained(96, Reporter(), _base="http://127.0.0.1:9/x")
 
 

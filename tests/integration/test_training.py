@@ -172,7 +172,7 @@ def test_a_label_whose_examples_are_gone_is_an_error_that_names_it(make_labelled
     folder = make_labelled()
     train(folder, TrainOptions(epochs=1))
     shutil.rmtree(folder / "examples" / "GO")
-    with pytest.raises(TrainsetError, match=r"GO.*--scratch"):
+    with pytest.raises(TrainsetError, match=r"GO.*`scratch=True`"):
         train(folder, TrainOptions(epochs=1))
     assert train(folder, TrainOptions(epochs=1, scratch=True)).classifier.labels == ("BB", "NoAnt", "Unknown")
 
@@ -182,7 +182,7 @@ def test_a_label_whose_examples_are_gone_is_an_error_that_names_it(make_labelled
     [({"arch": "wide"}, "small"), ({"target_size": 64}, "32"), ({"hsymmetry": True}, "without it")],
 )
 def test_an_option_for_new_classifiers_that_asks_for_something_else_is_an_error(trained, options, has):
-    with pytest.raises(OptionError, match=f"{has}.*--scratch"):
+    with pytest.raises(OptionError, match=f"{has}.*`scratch=True`"):
         train(trained.experiment, TrainOptions(**options))
 
 
@@ -227,7 +227,7 @@ def test_augmentation_options_are_read_as_keras_means_them():
 def test_a_classifier_file_that_is_none_is_not_overwritten(make_labelled):
     folder = make_labelled()
     (folder / "classifier.h5").write_text("my notes")
-    with pytest.raises(ClassifierError, match="--scratch"):
+    with pytest.raises(ClassifierError, match="`scratch=True`"):
         train(folder, TrainOptions(epochs=1))
     assert (folder / "classifier.h5").read_text() == "my notes"
 

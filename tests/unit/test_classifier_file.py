@@ -16,11 +16,13 @@ from antrax.classification.classifier_file import Classifier, find_classifier, r
 from antrax.errors import ClassifierError
 from antrax.images import Preparation
 from antrax.labels import Category
+from antrax.networks import registry
 from antrax.networks.backends.torch_network import TorchPredictor
-from antrax.networks.graph import FILTERS, build
+from antrax.networks.graph import FILTERS, Graph, build
 from antrax.networks.keras.config import from_model_json, to_keras_config
 from antrax.networks.keras.weights import write_weights
 from antrax.training.start import read_modelfile
+from tests.fixtures.reference.check_keras2 import own_network
 from tests.unit.test_network import random_images, random_weights
 
 LABELS = ("BG", "GB", "Larve_ä", "a_label_of_many_letters", "Unknown")
@@ -36,13 +38,16 @@ ANTRAX_PARAMETERS = """
 
 
 def made(name: str = "small", size: int = 24) -> Classifier:
-    graph = build(name, size, len(LABELS), "white")
+    return made_of(build(name, size, len(LABELS), "white"))
+
+
+def made_of(graph: Graph) -> Classifier:
     return Classifier(
         graph=graph,
         weights=random_weights(graph),
         labels=LABELS,
         categories=CATEGORIES,
-        preparation=Preparation(size, "white"),
+        preparation=Preparation(graph.size, "white"),
         hsymmetry=True,
         calibration=Calibration(0.8, 0.0, (0.9, 0.5), (1.0, 0.5), 3),
         measured_weights=random_weights(graph, seed=1),
@@ -224,7 +229,7 @@ def test_a_missing_classifier_names_those_that_are_there(tmp_path):
         find_classifier(folder, None)
     (folder / "night.h5").touch()
     with pytest.raises(
-        ClassifierError, match=r"there is night .*--classifier NAME.*; or train one first: antrax train .*exp"
+        ClassifierError, match=r"there is night .*`classifier='NAME'`.*; or train one first: antrax train .*exp"
     ):
         find_classifier(folder, "day")
 
@@ -232,8 +237,8 @@ def test_a_missing_classifier_names_those_that_are_there(tmp_path):
 # --- one file for everybody --------------------------------------------------------------------------------------
 
 
-def test_the_description_is_one_that_tensorflow_1_15_takes(file):
-    """Its `load_model` decodes bytes, knows no class Functional, no DTypePolicy, no Rescaling and no later options."""
+def check_description_for_tensorflow_1_15(file: Path) -> None:
+    """As `check_keras2` found that it opens: `load_model` of TensorFlow 1.15 decodes bytes and knows no later words."""
     with h5py.File(file) as opened:
         stored = opened.attrs["model_config"]
         assert isinstance(stored, np.bytes_)
@@ -249,11 +254,12 @@ def test_the_description_is_one_that_tensorflow_1_15_takes(file):
     assert model["class_name"] == "Model"
     layers = model["config"]["layers"]
     assert [layer["name"] for layer in layers] == names
-    assert layers[0]["config"]["batch_input_shape"] == [None, 24, 24, 3]
+    assert layers[0]["config"]["batch_input_shape"][1:] == [*[layers[0]["config"]["batch_input_shape"][1]] * 2, 3]
     kinds = {layer["class_name"] for layer in layers}
     assert kinds <= {
-        *("InputLayer", "BatchNormalization", "ZeroPadding2D", "Conv2D", "MaxPooling2D", "ReLU"),
+        *("InputLayer", "BatchNormalization", "ZeroPadding2D", "Conv2D", "DepthwiseConv2D", "MaxPooling2D", "ReLU"),
         *("GlobalAveragePooling2D", "GlobalMaxPooling2D", "AveragePooling2D", "Flatten", "Concatenate", "Dense"),
+        *("Add", "Multiply", "Dropout"),
     }
     for layer in layers:
         config = layer["config"]
@@ -263,6 +269,24 @@ def test_the_description_is_one_that_tensorflow_1_15_takes(file):
         assert not any(key.endswith(("_initializer", "_regularizer", "_constraint")) for key in config)
         for node in layer["inbound_nodes"]:
             assert all(source[1:] == [0, 0, {}] for source in node)
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names() if name != registry.CUSTOM])
+def test_the_description_is_one_that_tensorflow_1_15_takes(tmp_path, name):
+    entry = registry.find(name)
+    write_classifier(made_of(entry.build(entry.size or 24, len(LABELS), "white")), tmp_path / "x.h5")
+    check_description_for_tensorflow_1_15(tmp_path / "x.h5")
+
+
+def test_a_description_longer_than_64_kb_is_one_that_tensorflow_1_15_takes(tmp_path):
+    classifier = made_of(own_network(70, len(LABELS)))
+    write_classifier(classifier, tmp_path / "x.h5")
+    with h5py.File(tmp_path / "x.h5") as opened:
+        assert len(opened.attrs["model_config"]) > 2**16
+    check_description_for_tensorflow_1_15(tmp_path / "x.h5")
+    back = read_classifier(tmp_path / "x.h5")
+    assert back.graph == classifier.graph
+    assert back.digest() == classifier.digest()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -46,7 +46,7 @@ def test_a_gpu_that_cannot_be_used_is_passed_over_and_that_is_said(a_gpu):
 
 
 def test_a_gpu_that_was_asked_for_and_cannot_be_used_is_an_error(a_gpu):
-    with pytest.raises(DeviceError, match=r"--device cuda: torch sees it and cannot use it \(.*take --device cpu"):
+    with pytest.raises(DeviceError, match=r"`device='cuda'`: torch sees it and cannot use it \(.*take `device='cpu'`"):
         devices.choose_device("cuda")
 
 
@@ -105,7 +105,7 @@ def test_batches_are_halved_until_they_fit_and_the_answers_are_the_same(predicto
 
 def test_a_card_without_room_for_one_image_is_an_error_with_advice(predictor, monkeypatch):
     short_of_memory(monkeypatch, 0)
-    with pytest.raises(DeviceError, match=r"not enough memory for this network; end other programs .* --device cpu"):
+    with pytest.raises(DeviceError, match=r"not enough memory for this network; end other programs .* `device='cpu'`"):
         predictor(np.zeros((3, 24, 24, 3), np.uint8))
 
 
@@ -193,7 +193,7 @@ def test_work_of_a_worker_that_was_killed_is_done_again(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_work_that_no_worker_survives_is_an_error_and_says_what_to_do():
     with pytest.raises(
-        DeviceError, match="a worker process was killed, most likely because memory ran out; use --nw 1"
+        DeviceError, match="a worker process was killed, most likely because memory ran out; use `workers=1`"
     ):
         list(workers.map_in_workers(2, die, range(4)))
 

@@ -11,6 +11,7 @@ import pytest
 import antrax
 from antrax.cli.main import cli
 from antrax.cli.original import COMMANDS
+from antrax.messages import option_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "how-to").glob("*.md"), *ROOT.glob("*.md")])
@@ -51,6 +52,8 @@ def test_every_message_that_the_questions_explain_is_one_of_the_package() -> Non
     headings = re.findall(r"(?m)^`(.+)`$", (ROOT / "docs" / "faq.md").read_text(encoding="utf-8"))
     assert len(headings) > 10
     code = re.sub(r'"\s*\n\s*f?"', "", SOURCE)  # texts that go on in the next line
+    # as the command line shows them
+    code = re.sub(r"\{parameter\('(\w+)'", lambda found: option_of(found[1]) + "{", code)
     for heading in headings:
         for piece in re.split(r"…|`|<m>|: torch |has | on ", heading):
             words = piece.strip(" :")

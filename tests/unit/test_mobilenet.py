@@ -136,5 +136,5 @@ def test_a_missing_file_of_weights_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("size", [31, 513])
 def test_sizes_that_it_does_not_take_are_refused(size):
-    with pytest.raises(OptionError, match="--target-size"):
+    with pytest.raises(OptionError, match="`target_size=…`"):
         build_mobilenet(size, 5)

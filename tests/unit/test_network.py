@@ -91,7 +91,7 @@ def test_another_number_of_labels_changes_the_last_layer_only():
 
 @pytest.mark.parametrize("size", [10, 23, 600])
 def test_sizes_that_no_architecture_takes_are_refused(size):
-    with pytest.raises(OptionError, match="--target-size"):
+    with pytest.raises(OptionError, match="`target_size=…`"):
         build("small", size, 5, "white")
 
 

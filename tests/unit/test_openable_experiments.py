@@ -176,7 +176,7 @@ def test_of_recent_sessions_only_those_that_may_be_opened_are_shown_and_the_othe
 def test_of_sessions_of_the_same_time_one_must_be_named_to_start_with(make_session, tmp_path, memory):
     for name in ("a", "b"):
         make_session(f"exp/{name}", mtime=1000)
-    with pytest.raises(ExperimentError, match="--session"):
+    with pytest.raises(ExperimentError, match="`session=…`"):
         Places([tmp_path / "exp"], None, memory)
     places = Places([tmp_path / "exp"], "a", memory)
     assert places.start[1] == "a"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import click
 
 from antrax.errors import OptionError
+from antrax.messages import parameter
 from antrax.progress import Reporter
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ def run_app(
         shown = address(host, at)
         if not is_loopback(host):
             reporter.warn(
-                f"--host {host}: whoever gets hold of the address below can change this experiment over the network, "
-                "and what is sent is not encrypted; without --host, and with an SSH tunnel, neither is so"
+                f"{parameter('host', host)}: whoever gets hold of the address below can change this experiment over "
+                "the network, and what is sent is not encrypted; without it, and with an SSH tunnel, neither is so"
             )
         working = False
 
@@ -130,7 +131,7 @@ def bind(host: str, port: int | None) -> socket.socket:
         family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OptionError(f"--host {host}: {reason}; give an address of this machine") from None
+        raise OptionError(f"{parameter('host', host)}: {reason}; give an address of this machine") from None
     for number in range(FIRST_PORT, FIRST_PORT + _PORTS) if port is None else [port]:
         listener = socket.socket(family, kind, protocol)
         try:
@@ -144,12 +145,14 @@ def bind(host: str, port: int | None) -> socket.socket:
         except OSError as error:
             listener.close()
             if error.errno == errno.EADDRNOTAVAIL:
-                raise OptionError(f"--host {host}: this machine does not have that address") from None
+                raise OptionError(f"{parameter('host', host)}: this machine does not have that address") from None
             if port is not None:
                 raise OptionError(
-                    f"--port {port}: {_why(error)}; give another one, or leave --port away to have a free one chosen"
+                    f"{parameter('port', port)}: {_why(error)}; give another one, or leave {parameter('port')} away to "
+                    "have a free one chosen"
                 ) from None
-    raise OptionError(f"all ports from {FIRST_PORT} to {FIRST_PORT + _PORTS - 1} are taken; name a free one: --port")
+    last = FIRST_PORT + _PORTS - 1
+    raise OptionError(f"all ports from {FIRST_PORT} to {last} are taken; name a free one: {parameter('port')}")
 
 
 def _why(error: OSError) -> str:

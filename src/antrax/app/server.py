@@ -26,6 +26,7 @@ from antrax.app.openable_experiments import Places
 from antrax.app.session_api import Workbench
 from antrax.app.sheets import IMAGES
 from antrax.errors import AntraxError, ConflictError, NothingToUndoError, OptionError, explain_mistake
+from antrax.messages import with_command_line_options
 from antrax.review.tracklets.views import Filter, View
 
 STATIC = Path(__file__).parent / "static"
@@ -151,7 +152,7 @@ def _answer(
 
 
 def _problem(error: str, status: int, code: Literal["conflict", "nothing-to-undo"] | None = None) -> Response:
-    return _Json(schemas.plain_problem(error, code), status)
+    return _Json(schemas.plain_problem(with_command_line_options(error), code), status)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -35,6 +35,7 @@ from antrax.io.untrusted_hdf5 import (
     texts,
 )
 from antrax.labels import Category, match_labels
+from antrax.messages import parameter
 from antrax.networks.graph import Graph, Weights
 from antrax.networks.keras.common import common_graph
 from antrax.networks.keras.config import Description, describe, to_common_config, to_keras_config
@@ -205,13 +206,14 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
     }
     labels = [label.encode() for label in classifier.labels]
     graph, weights = common_graph(classifier.graph, classifier.weights)
+    config = to_common_config(graph).encode()
+    # A description longer than attributes could be before HDF5 1.8 is kept in its later form; all others in the first.
+    versions = ("v108", "v108") if len(config) > LARGEST_ATTRIBUTE else None
     # in memory, as in `replacing_hdf5`, for the checksum comes behind
-    with h5py.File(path.name, "w", driver="core", backing_store=False, block_size=2**20) as file:
+    with h5py.File(path.name, "w", driver="core", backing_store=False, block_size=2**20, libver=versions) as file:
         file.attrs["keras_version"] = np.bytes_(KERAS_VERSION)
         file.attrs["backend"] = np.bytes_(BACKEND)
-        config = to_common_config(graph).encode()
-        # longer ones cannot be bytes side by side, as which TensorFlow 1.15 takes them
-        file.attrs["model_config"] = np.bytes_(config) if len(config) <= LARGEST_ATTRIBUTE else config.decode()
+        file.attrs["model_config"] = np.bytes_(config)  # TensorFlow 1.15 decodes it, and takes no text
         write_weights(file.create_group("model_weights"), graph, weights)
         file.create_dataset("prmtrs", data=json.dumps(parameters), dtype=text)
         wide = h5py.string_dtype(length=max(map(len, labels)))
@@ -388,7 +390,7 @@ def find_classifier(classifier_dir: Path, choice: str | None) -> Path:
     if path.is_file():
         return path
     there = sorted(p.stem for p in classifier_dir.glob(f"*{CLASSIFIER_SUFFIX}")) if classifier_dir.is_dir() else []
-    use = f"there is {', '.join(there)} (choose with --classifier NAME); or " if there else ""
+    use = f"there is {', '.join(there)} (choose with {parameter('classifier', 'NAME')}); or " if there else ""
     train = f"train one first: antrax train {_quoted(classifier_dir.parent.parent)}"
     raise ClassifierError(f"{path} does not exist; {use}{train}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from antrax.errors import AntraxError, explain_mistake, is_drive_failure
+from antrax.messages import parameter
 
 _GPU_ERRORS = frozenset({"OutOfMemoryError", "AcceleratorError"})
 _GPU_WORDS = (
@@ -51,9 +52,10 @@ def describe_failure(error: BaseException, where: object) -> str:
     if is_gpu_failure(error):
         what = "memory ran out on" if type(error).__name__ == "OutOfMemoryError" else "there was an error of"
         why = " ".join(str(error).split("\n")[0].split())[:200]
-        return f"{where}: {what} the graphics card ({why}); end other programs that use it, or take --device cpu"
+        instead = parameter("device", "cpu")
+        return f"{where}: {what} the graphics card ({why}); end other programs that use it, or take {instead}"
     if isinstance(error, MemoryError):
-        return f"{where}: memory ran out; use fewer workers (--nw 1), or close other programs"
+        return f"{where}: memory ran out; use fewer workers ({parameter('workers', 1)}), or close other programs"
     if isinstance(error, OSError):
         return f"{where} cannot be read: {error.strerror or error}"
     return f"{where}: {explain_mistake(error)}" if isinstance(error, Exception) else f"{where}: {error!r}"

@@ -15,6 +15,7 @@ from antrax.classification.engine import Job, Model, Notice, Unread, Worker
 from antrax.errors import DeviceError
 from antrax.io.results import Classified
 from antrax.io.workers import Parcel, describe_dead_worker, make_executor, open_parcel
+from antrax.messages import parameter
 from antrax.networks.devices import processors
 from antrax.progress import Reporter
 
@@ -146,7 +147,7 @@ class WorkerPool:
             self._many = None
             if memory:
                 self._workers = max(1, self._workers // 2)
-        advice = "; should it happen again, use --nw 1" if memory else ""
+        advice = f"; should it happen again, use {parameter('workers', 1)}" if memory else ""
         self._tell(f"{what}: what it was doing is done again{advice}")
 
     def _alone(self, job: Job) -> Results | BaseException:
@@ -166,10 +167,14 @@ class WorkerPool:
             what, memory = describe_dead_worker(error)
             if len(job.tracklets) == 1:
                 self._deaths = 0
-                advice = "; use --nw 1, or a machine with more memory" if memory else ": its data are damaged"
+                advice = (
+                    f"; use {parameter('workers', 1)}, or a machine with more memory"
+                    if memory
+                    else ": its data are damaged"
+                )
                 return [Unread(job.tracklets[0], f"{job.part.path}, {job.tracklets[0]}: {what}{advice}")]
             if self._deaths > _MOST_DEATHS + len(job.tracklets).bit_length():
-                self._hopeless = DeviceError(f"{what}, one after the other; try again with --nw 1")
+                self._hopeless = DeviceError(f"{what}, one after the other; try again with {parameter('workers', 1)}")
                 return self._hopeless
         except Exception as error:
             return error

@@ -34,6 +34,7 @@ from antrax.io.session import Session, choose_movies, open_session, session_dirs
 from antrax.io.sources import MoviePart, source_of
 from antrax.io.stamps import InputStamps
 from antrax.labels import UNKNOWN, Labels, label_warnings, spelling_notice
+from antrax.messages import parameter
 from antrax.networks.devices import choose_device, processors
 from antrax.progress import Reporter, Update
 
@@ -203,7 +204,7 @@ def _classifier_warnings(name: str, classifier: Classifier, *, has_own_rule: boo
     """What is to be known of results of a classifier, in sentences."""
     warnings = []
     if not has_own_rule and (why := why_not_calibrated(classifier.calibration)):
-        warnings.append(f"{name} {why}. A fixed cautious rule is used, and --max-error has no effect")
+        warnings.append(f"{name} {why}. A fixed cautious rule is used, and {parameter('max_error')} has no effect")
     if classifier.is_poor:
         warnings.append(
             f"{name} is a poor network, as its training found: check the IDs that it gives, train it longer, and look "

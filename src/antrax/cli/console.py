@@ -19,6 +19,7 @@ from rich.text import Text
 
 from antrax.classification.report import OUTCOMES, ClassifyResult
 from antrax.escapes import printable
+from antrax.messages import with_command_line_options
 from antrax.progress import Reporter, Update
 from antrax.solving.run import SolveReport
 from antrax.solving.solution import common_label
@@ -45,11 +46,11 @@ class ConsoleReporter(Reporter):
 
     def say(self, message: str) -> None:
         """Print a line."""
-        self.console.print(escape(message))
+        self.console.print(escape(with_command_line_options(message)))
 
     def warn(self, message: str) -> None:
         """Print a line that starts with a yellow `warning:`."""
-        self.console.print(f"[yellow]warning:[/] {escape(message)}")
+        self.console.print(f"[yellow]warning:[/] {escape(with_command_line_options(message))}")
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:

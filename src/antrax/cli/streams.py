@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from antrax.escapes import printable
+from antrax.messages import with_command_line_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,4 +54,4 @@ def print_note(message: str) -> None:
 
 def _line(head: str, colour: str, message: str) -> None:
     click.secho(head, fg=colour, bold=True, nl=False, err=True)
-    click.echo(printable(" ".join(message.split())), err=True)
+    click.echo(printable(with_command_line_options(" ".join(message.split()))), err=True)

@@ -15,6 +15,7 @@ from antrax.io.layout import SESSION_MARK, SessionLayout, is_session
 from antrax.io.parameters import Parameters, from_parameters_file
 from antrax.io.text import read_text
 from antrax.labels import Labels
+from antrax.messages import parameter
 
 # Sessions whose times are closer than this came by copying: nobody tracks two in a second.
 _SAME_TIME_NS = 10**9
@@ -199,7 +200,7 @@ def _check_latest(folder: Path, sessions: list[Path]) -> None:
     if len(equal) > 1:
         raise ExperimentError(
             f"{folder} has {len(equal)} sessions of the same time ({', '.join(sorted(equal))}), as after copying: "
-            "which is the latest cannot be told. Name one with --session (session=… in Python)"
+            f"which is the latest cannot be told. Name one with {parameter('session')}"
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from antrax.errors import DeviceError
 from antrax.io.atomic import remove_dead_parts
 from antrax.io.processes import this_process
+from antrax.messages import parameter
 
 T = TypeVar("T")
 
@@ -132,7 +133,9 @@ def map_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[
             what, memory = describe_dead_worker(error)
             if workers == 1:
                 raise DeviceError(
-                    f"{what}; {'use --nw 1, or a machine with more memory' if memory else 'try again with --nw 1'}"
+                    f"{what}; use {parameter('workers', 1)}, or a machine with more memory"
+                    if memory
+                    else f"{what}; try again with {parameter('workers', 1)}"
                 ) from None
             workers = max(1, workers // 2)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from antrax.errors import DeviceError
+from antrax.messages import parameter
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -45,9 +46,14 @@ def choose_device(wanted: str, warn: Callable[[str], None] = lambda message: Non
         return "cpu"
     if not there.get(wanted):
         known = ", ".join([device for device, is_there in there.items() if is_there] + ["cpu"])
-        raise DeviceError(f"--device {wanted}: torch {torch.__version__} finds none on this machine; it has {known}")
+        raise DeviceError(
+            f"{parameter('device', wanted)}: torch {torch.__version__} finds none on this machine; it has {known}"
+        )
     if problem := try_device(wanted):
-        raise DeviceError(f"--device {wanted}: torch sees it and cannot use it ({problem}); take --device cpu")
+        raise DeviceError(
+            f"{parameter('device', wanted)}: torch sees it and cannot use it ({problem}); take "
+            f"{parameter('device', 'cpu')}"
+        )
     return wanted
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ClassifierError, OptionError
 from antrax.images import Background
+from antrax.messages import parameter
 from antrax.networks.layers import KINDS, NOISE, Layer, Shape, make_layer, output_shape
 
 # Weights by `layer/variable`, float32, in Keras's layouts: kernels (row, column, in, out) and (in, out).
@@ -156,7 +157,9 @@ def build(name: str, size: int, outputs: int, background: Background) -> Graph:
         The scaling makes it 0, so that the padding of the convolutions continues it.
     """
     if not SMALLEST <= size <= LARGEST:
-        raise OptionError(f"images of {size} pixels: the architectures take {SMALLEST} to {LARGEST}; set --target-size")
+        raise OptionError(
+            f"images of {size} pixels: the architectures take {SMALLEST} to {LARGEST}; set {parameter('target_size')}"
+        )
     layers = [
         make_layer("InputLayer", "image", batch_shape=(None, size, size, 3)),
         make_layer("Rescaling", "scale", ("image",), scale=1 / 255, offset=-1.0 if background == "white" else 0.0),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from antrax.errors import OptionError
+from antrax.messages import parameter
 from antrax.networks.graph import LARGEST, Graph, Weights
 from antrax.networks.keras.weights import read_weights_in_order
 from antrax.networks.layers import Layer, make_layer
@@ -39,7 +40,9 @@ def build_mobilenet(size: int, outputs: int) -> Graph:
         Number of labels.
     """
     if not SMALLEST <= size <= LARGEST:
-        raise OptionError(f"images of {size} pixels: {NAME} takes {SMALLEST} to {LARGEST}; set --target-size")
+        raise OptionError(
+            f"images of {size} pixels: {NAME} takes {SMALLEST} to {LARGEST}; set {parameter('target_size')}"
+        )
     layers = [make_layer("InputLayer", "image", batch_shape=(None, size, size, 3))]
 
     def add(kind: str, name: str, **options: Any) -> None:

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from antrax.errors import ClassifierError, DownloadError
 from antrax.io.atomic import make_folder, replacing, user_cache
+from antrax.messages import parameter
 from antrax.networks.graph import Weights
 from antrax.networks.mobilenet import read_mobilenet_weights
 from antrax.progress import Reporter
@@ -66,7 +67,8 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
             reason = getattr(reason, "strerror", None) or reason
             raise DownloadError(
                 f"the pre-trained weights cannot be fetched ({' '.join(str(reason).split())[:200]}); fetch {url} on "
-                f"another machine and put it at {path}, or train without them: --no-pretrained"
+                f"another machine and put it at {path}, or train without them: "
+                f"{parameter('pretrained', False)}"
             ) from None
     try:
         return read_mobilenet_weights(path)

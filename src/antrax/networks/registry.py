@@ -12,6 +12,7 @@ from functools import partial
 
 from antrax.errors import OptionError
 from antrax.images import Background
+from antrax.messages import parameter
 from antrax.networks import mobilenet
 from antrax.networks.graph import FILTERS, LARGEST, SMALLEST, Graph, Weights, build
 from antrax.networks.initial import initial_weights
@@ -150,7 +151,7 @@ def smallest_size(name: str | None) -> int:
 def check_name(name: str) -> None:
     """Raise OptionError unless there is an architecture of that name."""
     if name not in names():
-        raise OptionError(f"--arch {name}: there are {', '.join(names())}")
+        raise OptionError(f"{parameter('arch', name)}: there are {', '.join(names())}")
 
 
 def _load_mobilenet(size: int, reporter: Reporter) -> Weights:

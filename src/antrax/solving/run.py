@@ -28,6 +28,7 @@ from antrax.io.stamps import InputStamps
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.trdata import trdata_files
 from antrax.io.workers import map_in_workers
+from antrax.messages import parameter
 from antrax.progress import Reporter, Update
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group, split_groups
@@ -237,7 +238,7 @@ def solve(
     options = options or SolveOptions()
     reporter = reporter or Reporter()
     if options.method not in METHODS:
-        raise OptionError(f"--method {options.method}: choose {' or '.join(METHODS)}")
+        raise OptionError(f"{parameter('method', options.method)}: choose {' or '.join(METHODS)}")
     check_options(options.max_error, options.workers)
     started = time.monotonic()
     experiments = []

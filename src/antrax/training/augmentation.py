@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from antrax.errors import OptionError
 from antrax.images import Background
+from antrax.messages import parameter
 
 # A camera's exposure and white balance drift by so much; hue is what an ID is made of and is left alone.
 _BRIGHTNESS, _CHANNEL = 0.15, 0.05
@@ -68,13 +69,15 @@ def parse_augmentation(text: str | None, *, hsymmetry: bool = False) -> Augmenta
             continue
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if name not in _LIMITS:
-            raise OptionError(f"--aug-options: there is no {name!r}; there are {', '.join(_LIMITS)}")
+            raise OptionError(f"{parameter('aug_options')}: there is no {name!r}; there are {', '.join(_LIMITS)}")
         try:
             number = float(value)
         except ValueError:
             number = math.nan
         if not equals or not 0 <= number <= _LIMITS[name]:
-            raise OptionError(f"--aug-options: {name} takes a number from 0 to {_LIMITS[name]:g}, not {value!r}")
+            raise OptionError(
+                f"{parameter('aug_options')}: {name} takes a number from 0 to {_LIMITS[name]:g}, not {value!r}"
+            )
         values[name] = number
     return Augmentation(**values, hsymmetry=hsymmetry)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from antrax.errors import OptionError
 from antrax.images import Background
+from antrax.messages import parameter
 from antrax.networks import registry
 from antrax.networks.graph import LARGEST
 
@@ -79,32 +80,40 @@ class TrainOptions:
 def check_options(options: TrainOptions) -> None:
     """Raise OptionError for options that cannot be, or do not belong together."""
     if options.epochs < 1:
-        raise OptionError(f"--ne {options.epochs}: train for at least one epoch")
+        raise OptionError(f"{parameter('epochs', options.epochs)}: train for at least one epoch")
     if not re.fullmatch(r"[^/\\.][^/\\]*", options.name) or options.name.endswith(".h5"):
-        raise OptionError(f"--name {options.name}: give a plain name, without folder and ending")
+        raise OptionError(f"{parameter('name', options.name)}: give a plain name, without folder and ending")
     _check_architecture(options)
     _check_labels(options)
-    for name, weight in (("unknown", options.unknown_weight), ("multi", options.multi_weight)):
+    for name in ("unknown_weight", "multi_weight"):
+        weight = getattr(options, name)
         if not 0 < weight <= _LARGEST_WEIGHT:
-            raise OptionError(f"--{name}-weight {weight:g}: give a number above 0, at most {_LARGEST_WEIGHT:g}")
+            raise OptionError(f"{parameter(name, weight)}: give a number above 0, at most {_LARGEST_WEIGHT:g}")
     if options.crop_size is not None and not 8 <= options.crop_size <= LARGEST:
-        raise OptionError(f"--crop-size {options.crop_size}: sizes from 8 to {LARGEST} pixels can be used")
+        raise OptionError(f"{parameter('crop_size', options.crop_size)}: sizes from 8 to {LARGEST} pixels can be used")
     if options.background not in (None, "white", "black"):
-        raise OptionError(f"--background {options.background}: there are white and black")
+        raise OptionError(f"{parameter('background', options.background)}: there are white and black")
     from antrax.training.augmentation import parse_augmentation
 
     parse_augmentation(options.aug_options)
 
 
+def relabelling(options: TrainOptions) -> str:
+    """How messages name the option that changes the labels of an existing classifier."""
+    return parameter("drop", list(options.drop)) if options.drop else parameter("rename", dict(options.rename))
+
+
 def _check_labels(options: TrainOptions) -> None:
     if (options.drop or options.rename) and options.scratch:
         raise OptionError(
-            f"--{'drop' if options.drop else 'rename'} changes an existing classifier; leave --scratch away"
+            f"{relabelling(options)} changes an existing classifier; leave {parameter('scratch', True)} away"
         )
     if twice := set(options.drop) & {*options.rename, *options.rename.values()}:
-        raise OptionError(f"--drop {min(twice)}: it is to be renamed too")
+        raise OptionError(f"{parameter('drop', [min(twice)])}: it is to be renamed too")
     if len(set(options.rename.values())) < len(options.rename):
-        raise OptionError("--rename: two labels cannot get the same name; put their examples into one folder instead")
+        raise OptionError(
+            f"{parameter('rename')}: two labels cannot get the same name; put their examples into one folder instead"
+        )
 
 
 def _check_architecture(options: TrainOptions) -> None:
@@ -112,11 +121,17 @@ def _check_architecture(options: TrainOptions) -> None:
     if arch is not None:
         registry.check_name(arch)
     if modelfile is not None and arch != registry.CUSTOM:
-        raise OptionError(f"--modelfile {os.fspath(modelfile)} goes with --arch custom")
+        raise OptionError(f"{parameter('modelfile', modelfile)} goes with {parameter('arch', registry.CUSTOM)}")
     if arch == registry.CUSTOM and modelfile is None:
-        raise OptionError("--arch custom: name the file that describes the network, with --modelfile MODEL.json")
+        raise OptionError(
+            f"{parameter('arch', registry.CUSTOM)}: name the file that describes the network, with "
+            f"{parameter('modelfile', 'MODEL.json')}"
+        )
     if not options.pretrained and arch not in (pretrained := registry.pretrained_names()):
-        raise OptionError(f"--no-pretrained goes with --arch {' or '.join(pretrained)}; no other is pre-trained")
+        those = " or ".join(parameter("arch", name) for name in pretrained)
+        raise OptionError(f"{parameter('pretrained', False)} goes with {those}; no other is pre-trained")
     smallest = registry.smallest_size(arch)
     if target_size is not None and not smallest <= target_size <= LARGEST:
-        raise OptionError(f"--target-size {target_size}: sizes from {smallest} to {LARGEST} pixels can be used")
+        raise OptionError(
+            f"{parameter('target_size', target_size)}: sizes from {smallest} to {LARGEST} pixels can be used"
+        )

@@ -9,6 +9,7 @@ import numpy as np
 
 from antrax.classification.classifier_file import Classifier
 from antrax.errors import OptionError
+from antrax.messages import parameter
 from antrax.networks.graph import Graph, Weights, with_outputs
 
 
@@ -34,16 +35,18 @@ def relabelled(classifier: Classifier, drop: Sequence[str], rename: Mapping[str,
     ClassifierError
         It is not clear which of its weights belong to a label.
     """
-    for option, labels in (("--drop", drop), ("--rename", rename)):
-        for label in labels:
-            if label not in classifier.labels:
-                raise OptionError(f"{option} {label}: the classifier knows {', '.join(classifier.labels)}")
+    wanted = [(label, parameter("drop", [label])) for label in drop]
+    wanted += [(old, parameter("rename", {old: new})) for old, new in rename.items()]
+    for label, named in wanted:
+        if label not in classifier.labels:
+            raise OptionError(f"{named}: the classifier knows {', '.join(classifier.labels)}")
     for old, new in rename.items():
         if new in classifier.labels and new not in rename:
-            raise OptionError(f"--rename {old}={new}: the classifier knows {new} already; two labels cannot be joined")
+            named = parameter("rename", {old: new})
+            raise OptionError(f"{named}: the classifier knows {new} already; two labels cannot be joined")
     keep = [index for index, label in enumerate(classifier.labels) if label not in drop]
     if len(keep) < 2:
-        raise OptionError(f"--drop {', '.join(drop)}: a classifier tells at least two labels apart")
+        raise OptionError(f"{parameter('drop', list(drop))}: a classifier tells at least two labels apart")
     if len(keep) == len(classifier.labels) and not rename:
         return classifier
     measured = classifier.measured_weights

@@ -42,17 +42,18 @@ from antrax.io.layout import checkpoint_file, classifier_claim
 from antrax.io.locks import claim, claims
 from antrax.io.stamps import InputStamps, names_of
 from antrax.labels import UNKNOWN, Category
+from antrax.messages import parameter
 from antrax.networks.devices import choose_device
 from antrax.networks.graph import Weights
 from antrax.networks.keras.config import to_keras_config
 from antrax.progress import Reporter
 from antrax.training.dataset import Trainset, label_categories, load_trainset
 from antrax.training.evaluation import Evaluation, Prediction, Signs, evaluate, look_for_signs
-from antrax.training.options import TrainOptions, check_options
+from antrax.training.options import TrainOptions, check_options, relabelling
 from antrax.training.record import describe_run, write_record
 from antrax.training.relabelling import relabelled
 from antrax.training.split import Split, fingerprints_after, in_held_out_experiments, make_split
-from antrax.training.start import Start, check_unchanged, choose_architecture, start_new, start_on
+from antrax.training.start import START_ANEW, Start, check_unchanged, choose_architecture, start_new, start_on
 
 __all__ = ["TrainOptions", "TrainResult", "train"]
 
@@ -163,9 +164,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
         if not existing.labels_cut:  # to be told before images are read
             relabelled(existing, options.drop, options.rename)
     elif options.drop or options.rename:
-        raise OptionError(
-            f"--{'drop' if options.drop else 'rename'} changes an existing classifier: there is no {file}"
-        )
+        raise OptionError(f"{relabelling(options)} changes an existing classifier: there is no {file}")
     trained_on = None
     if classdir.session:
         _ = classdir.session.labels  # a broken labels.csv is to be told before an hour's images are read
@@ -189,7 +188,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
     if existing and existing.background != trainset.background:
         raise TrainsetError(
             f"{classdir.examples_dir} has examples on {trainset.background} ground, but {file} was trained on "
-            f"{existing.background} ground; start a new classifier with --scratch"
+            f"{existing.background} ground; {START_ANEW}"
         )
     if existing:
         existing = existing.with_labels_of(
@@ -277,7 +276,7 @@ def _existing(file: Path) -> Classifier:
     try:
         return read_classifier(file)
     except ClassifierError as error:
-        raise ClassifierError(f"{error} (start a new one with --scratch, or choose another with --name)") from None
+        raise ClassifierError(f"{error} ({START_ANEW}, or choose another one with {parameter('name')})") from None
 
 
 def _output_labels(
@@ -302,7 +301,7 @@ def _output_labels(
         cut = " (anTraX cut labels after ten bytes, and these cannot be told whole)" if existing.labels_cut else ""
         raise TrainsetError(
             f"{classdir.examples_dir} has no examples of {', '.join(gone)}, which the existing classifier knows{cut}; "
-            "put them back, or start a new classifier with --scratch"
+            f"put them back, or {START_ANEW}"
         )
     return existing.labels + tuple(label for label in wanted if label not in existing.labels)
 
@@ -439,7 +438,7 @@ class _TrainingPlan:
         if self.existing and self.existing.measured_weights is None:
             return (
                 f"{self.file.name} may have seen any of these tracklets, so that none can show how good it is "
-                "(--scratch starts a classifier that is measured)"
+                f"({parameter('scratch', True)} starts a classifier that is measured)"
             )
         if self.split.nameless:
             return (
@@ -450,7 +449,8 @@ class _TrainingPlan:
         if not self.split.independent:
             return (
                 f"{self.file.name} was trained on images whose names told no tracklet: they may be those held out now, "
-                "and figures on held-out images may be far too good (--scratch starts a classifier that is measured)"
+                "and figures on held-out images may be far too good "
+                f"({parameter('scratch', True)} starts a classifier that is measured)"
             )
         count = len(calibration.confidences) if calibration else 0
         return f"too few held-out tracklets to calibrate on ({count} with an ID; {ENOUGH_TRACKLETS} are needed)"

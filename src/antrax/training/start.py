@@ -11,6 +11,7 @@ from antrax.errors import ClassifierError, OptionError
 from antrax.images import Background
 from antrax.io.regular_files import read_regular
 from antrax.io.text import NotTextError, decode_text
+from antrax.messages import parameter
 from antrax.networks import registry
 from antrax.networks.graph import Graph, Weights, grown_weights, with_outputs
 from antrax.networks.initial import initial_weights
@@ -19,6 +20,8 @@ from antrax.progress import Reporter
 from antrax.training.options import TrainOptions
 
 _LONGEST_MODEL = 64 * 2**20
+#: Advice where an existing classifier cannot be trained on.
+START_ANEW = f"start a new classifier with {parameter('scratch', True)}"
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,8 @@ def choose_architecture(options: TrainOptions, reporter: Reporter) -> Choice:
         model = read_modelfile(modelfile)
         if target_size not in (None, model.size):
             raise OptionError(
-                f"--target-size {target_size}: the network of {os.fspath(modelfile)} takes images of {model.size} "
-                "pixels; leave the option away"
+                f"{parameter('target_size', target_size)}: the network of {os.fspath(modelfile)} takes images of "
+                f"{model.size} pixels; leave the option away"
             )
         return Choice(arch, model.size, model, os.fspath(modelfile))
     entry = registry.find(arch or registry.DEFAULT)
@@ -92,7 +95,7 @@ def choose_architecture(options: TrainOptions, reporter: Reporter) -> Choice:
     if entry.features and options.pretrained:
         if size is None:
             raise OptionError(
-                f"--target-size: say which size of images the pre-trained weights of {entry.name} are for"
+                f"{parameter('target_size')}: say which size of images the pre-trained weights of {entry.name} are for"
             )
         return Choice(entry.name, size, features=entry.features.load(size, reporter))
     return Choice(entry.name, size)
@@ -152,7 +155,8 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
         graph = choice.model
         if graph.outputs != len(labels):
             raise OptionError(
-                f"--modelfile {choice.modelfile}: the network has {graph.outputs} outputs, but there are {len(labels)} "
+                f"{parameter('modelfile', choice.modelfile)}: the network has {graph.outputs} outputs, but there are "
+                f"{len(labels)} "
                 f"labels ({', '.join(labels)}); its last layer needs one output a label"
             )
         rates = _rates(graph)
@@ -191,7 +195,7 @@ def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start
         weights = grown_weights(existing.graph, weights, len(labels))
     except ClassifierError as error:
         new = ", ".join(labels[len(existing.labels) :])
-        raise ClassifierError(f"{file} cannot learn {new}: {error}; start a new one with --scratch") from None
+        raise ClassifierError(f"{file} cannot learn {new}: {error}; {START_ANEW}") from None
     entry = registry.find(graph.name)
     rates = (entry and (entry.tuned or entry.rates)) or _rates(graph)
     return Start(graph, weights, rates.on, rates.finishing)
@@ -215,24 +219,23 @@ def check_unchanged(existing: Classifier, options: TrainOptions, file: Path) -> 
         Its file, for messages.
     """
     for option, wanted, has in (
-        ("--arch", options.arch, existing.graph.name),
-        ("--target-size", options.target_size, existing.size),
-        ("--hsymmetry", options.hsymmetry, existing.hsymmetry),
-        ("--crop-size", options.crop_size, existing.preparation.crop_size),
-        ("--background", options.background, existing.background),
+        ("arch", options.arch, existing.graph.name),
+        ("target_size", options.target_size, existing.size),
+        ("hsymmetry", options.hsymmetry, existing.hsymmetry),
+        ("crop_size", options.crop_size, existing.preparation.crop_size),
+        ("background", options.background, existing.background),
     ):
         if wanted is not None and wanted != has:
-            shown = f"{option} {wanted}" if not isinstance(wanted, bool) else option if wanted else f"--no-{option[2:]}"
             plain = has is None or isinstance(has, bool)
             without = has if not plain else "with it" if has else "without it"
             raise OptionError(
-                f"{shown}: {file} was made {'' if plain else 'with '}{without}; "
-                "start a new classifier with --scratch, or leave the option away"
+                f"{parameter(option, wanted)}: {file} was made {'' if plain else 'with '}{without}; "
+                f"{START_ANEW}, or leave the option away"
             )
     if options.modelfile is not None and not _is_same_model(options.modelfile, existing.graph):
         raise OptionError(
-            f"--modelfile {os.fspath(options.modelfile)}: {file} was made with another network; start a new classifier "
-            "with --scratch, or leave the option away"
+            f"{parameter('modelfile', options.modelfile)}: {file} was made with another network; {START_ANEW}, or "
+            "leave the option away"
         )
 
 

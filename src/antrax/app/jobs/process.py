@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from antrax.errors import AntraxError, ClassificationError, explain_mistake
 from antrax.io.locks import only_writer
+from antrax.messages import with_command_line_options
 from antrax.progress import Reporter, Update
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ class _Lines(Reporter):
 
     def tell(self, event: str, **values: object) -> None:
         """Write an event; where nobody listens any more, this process is about to end."""
-        line = json.dumps({"event": event, **values}).encode() + b"\n"
+        shown = {
+            key: with_command_line_options(value) if isinstance(value, str) else value for key, value in values.items()
+        }
+        line = json.dumps({"event": event, **shown}).encode() + b"\n"
         with self._lock, contextlib.suppress(OSError):
             self._output.write(line)
             self._output.flush()

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from antrax.errors import DeviceError
 from antrax.images import GREY
+from antrax.messages import parameter
 from antrax.networks.backends.torch_layers import Step, make_step
 from antrax.networks.graph import Graph, Weights
 from antrax.networks.layers import Shape
@@ -129,7 +130,10 @@ def _to_keras(name: str, value: NDArray[np.float32], shape: Shape) -> NDArray[np
 
 
 LITTLE_MEMORY = "{device} has too little free memory for whole batches, so they are made smaller, which takes longer"
-NO_MEMORY = "{device} has not enough memory for this network; end other programs that use it, or take --device cpu"
+NO_MEMORY = (
+    "{device} has not enough memory for this network; end other programs that use it, or take "
+    f"{parameter('device', 'cpu')}"
+)
 
 
 def free_memory(device: str) -> None:
