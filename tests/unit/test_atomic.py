@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from antrax.errors import OutputError
-from antrax.io.atomic import make_folder, replacing, replacing_hdf5, write_atomically
+from antrax.io.atomic import make_folder, remove_dead_parts, replacing, replacing_hdf5, write_atomically
 
 
 @contextlib.contextmanager
@@ -161,6 +161,25 @@ def test_an_exception_leaves_the_old_hdf5_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX limits")
+def test_what_dead_processes_left_is_removed_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
+    dead = subprocess.run(
+        [sys.executable, "-c", "from antrax.io.processes import this_process; print(this_process())"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    left, other = tmp_path / f".a.csv.{dead}-1.part", tmp_path / ".a.csv.part"
+    left.touch()
+    other.touch()
+    with replacing(tmp_path / "a.csv") as temporary:
+        temporary.write_text("new")
+        assert remove_dead_parts(tmp_path) == [left]
+        assert temporary.exists()
+        assert other.exists()
+    assert (tmp_path / "a.csv").read_text() == "new"
+    assert remove_dead_parts(tmp_path / "gone") == []
+
+
 def test_a_full_disk_does_not_crash_a_process_that_writes_hdf5(tmp_path: Path) -> None:
     # in a process of its own, for HDF5's own way of writing ends it with a segmentation fault
     program = f"""

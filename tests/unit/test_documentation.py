@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import re
+import tokenize
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,3 +76,36 @@ def test_dependencies_of_the_tests_and_the_documentation_are_pinned() -> None:
     named = {re.match(r"[\w-]+", one)[0].lower() for one in [*project["dependencies"], *extras["dev"], *extras["docs"]]}
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()}
     assert named <= pinned
+
+
+# Names of others (matplotlib's `color`, HTTP's Authorization, a title in a list of papers) stand in backquotes or here.
+AMERICAN = re.compile(
+    r"(?i)\b(?:colors?|colored|centers?|centered|behaviors?|neighbors?|neighboring|labeled|labeling|gray|favor|modeling"
+    r"|canceled|canceling|(?:normal|recogn|initial|optim|minim|maxim|summar|organ|quant|synchron)iz(?:e|es|ed|ing|ation))\b"
+)
+PYTHON = [path for folder in ("src", "tests", "benchmarks", "docs") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def prose(path: Path) -> Iterator[str]:
+    """Comments and docstrings of a module, or the text of a page, without what stands in backquotes."""
+    source = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield re.sub(r"(?s)```.*?```|`[^`]*`", "", source)
+        return
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield re.sub(r"`[^`]*`", "", token.string)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield re.sub(r"(?s)`[^`]*`", "", ast.get_docstring(node) or "")
+
+
+def test_spelling_is_british() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in (*PYTHON, *PAGES)
+        for text in prose(path)
+        for word in AMERICAN.findall(text)
+        if not (path.name == "solving.md" and word == "color")
+    ]
+    assert found == []

@@ -126,6 +126,31 @@ def test_an_edge_to_a_child_that_overlaps_its_parent_is_left_out_and_named(sessi
     assert f"the edge {A} to {B} is left out: the tracklets overlap in time" in problem
 
 
+def test_a_child_that_starts_with_the_last_frame_of_its_parent_overlaps_it(session, graph):
+    write_graph(session, graph)
+    edit(graph_file(session, 1), tracklets__last=[51, 50, 100])
+    reading = read_graph(session)
+    (problem,) = reading.problems
+    assert f"the edge {A} to {AB} is left out: the tracklets overlap in time" in problem
+    assert [reading.graph.names[row] for row in reading.graph.parents[reading.graph.row[AB]]] == [B]
+
+
+def test_a_movie_of_several_colonies_is_whole_only_if_all_of_their_files_are(make_session, real_session: Path):
+    session = open_session(make_session())
+    for colony in ("C1", "C2"):
+        (session.layout.graphs / colony).mkdir(parents=True)
+        for movie in (3, 4):
+            source = real_session / "antrax_demo" / "graphs" / f"graph_{movie}_{movie}.mat"
+            content = source.read_bytes()
+            damaged = (movie, colony) == (3, "C2")
+            target = session.layout.antrax_file("graph", movie, colony)
+            if (movie, colony) != (4, "C2"):  # whose tracklets would have the names of the other colony's
+                target.write_bytes(content[:100_000] if damaged else content)
+    reading = read_graph(session)
+    assert list(reading.failed) == [3]
+    assert reading.graph.movies.tolist() == [4]
+
+
 def test_a_link_to_a_tracklet_that_is_not_there_is_left_out_and_named(session, graph):
     write_graph(session, graph)
     edit(graph_file(session, 1), links__child=["trj_id9_ti2_1_tf2_100"])
