@@ -27,6 +27,7 @@ from antrax.labels import Category, guess_category
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 FOLDS = 4
+ANTRAX = (sys.executable, "-m", "antrax")
 
 
 @dataclass
@@ -57,14 +58,18 @@ def main() -> None:
 def run_fold(args: argparse.Namespace, fold: int) -> Figures:
     """Train on one fold's training set, classify its experiments, and compare with the truth."""
     folder = make_fold(args, fold)
-    antrax_command = [sys.executable, "-m", "antrax"]
-    started = time.monotonic()
-    subprocess.run([*antrax_command, "train", str(folder / "classdir"), "--scratch", *args.train_options], check=True)
-    seconds = time.monotonic() - started
+    seconds = train_fold(folder, args.train_options)
     classifier = str(folder / "classdir" / "classifier.h5")
-    command = [*antrax_command, "classify", str(folder / "experiments"), "--classifier", classifier]
+    command = [*ANTRAX, "classify", str(folder / "experiments"), "--classifier", classifier]
     subprocess.run([*command, "--max-error", args.max_error], check=True)
     return compare(folder, fold, seconds)
+
+
+def train_fold(folder: Path, options: list[str]) -> float:
+    """Train on a fold's training set; seconds that it took."""
+    started = time.monotonic()
+    subprocess.run([*ANTRAX, "train", str(folder / "classdir"), "--scratch", *options], check=True)
+    return time.monotonic() - started
 
 
 def make_fold(args: argparse.Namespace, fold: int) -> Path:

@@ -127,6 +127,59 @@ def test_probabilities_are_those_of_the_network_on_prepared_images(session):
     assert stored[list(classifier.labels)].to_numpy() == pytest.approx(np.exp(predictor(shown)), abs=1e-4)
 
 
+def tracklet_rows(session: Session) -> dict[str, tuple[int, dict[str, str]]]:
+    """Movie and row of `confidence_<m>.csv` of each tracklet."""
+    return {
+        row["tracklet"]: (movie, row)
+        for movie in session.stacks
+        for row in rows(session.labels_dir / f"confidence_{movie}.csv")
+    }
+
+
+def test_of_longer_tracklets_only_some_images_are_looked_at_where_that_is_asked_for(session):
+    classify(session.experiment, HERE)
+    of_all = tracklet_rows(session)
+    classify(session.experiment, ClassifyOptions(workers=1, device="cpu", images_per_tracklet=9))
+    differ = 0
+    for name, (movie, row) in tracklet_rows(session).items():
+        count = int(row["images"])
+        assert count == int(of_all[name][1]["images"])
+        looked_at = np.flatnonzero(antrax.read_frame_probabilities(session, movie, name).notna().all(axis=1))
+        assert looked_at.tolist() == (
+            list(range(count)) if count <= 9 else [number * count // 9 for number in range(9)]
+        )
+        if count <= 9:
+            assert row == of_all[name][1] | {"classification": row["classification"]}
+        differ += row["label"] != of_all[name][1]["label"]
+    scores = {
+        row["tracklet"]: row for movie in session.stacks for row in rows(session.labels_dir / f"autoids_{movie}.csv")
+    }
+    for name, row in scores.items():
+        if row["label"] in session.labels.ants:
+            movie, _ = of_all[name]
+            probabilities = antrax.read_frame_probabilities(session, movie, name)[row["label"]]
+            assert probabilities.notna().iloc[int(row["best_frame"]) - 1]
+            assert float(row["score"]) == pytest.approx(probabilities.mean() * len(probabilities), rel=1e-3)
+    assert differ <= 0.05 * len(of_all)
+
+
+def test_auto_looks_at_all_images_only_where_the_decision_is_not_sure(session):
+    classify(session.experiment, HERE)
+    of_all = tracklet_rows(session)
+    classify(session.experiment, ClassifyOptions(workers=1, device="cpu", images_per_tracklet="auto"))
+    longer = saved = differ = 0
+    for name, (movie, row) in tracklet_rows(session).items():
+        probabilities = antrax.read_frame_probabilities(session, movie, name)
+        looked_at = int(probabilities.notna().all(axis=1).sum())
+        assert looked_at in (8, 16, len(probabilities))
+        longer += len(probabilities) > 8
+        saved += looked_at < len(probabilities)
+        differ += row["label"] != of_all[name][1]["label"]
+    assert longer > 100
+    assert saved > 0.4 * longer
+    assert differ <= 0.05 * len(of_all)
+
+
 def test_several_workers_give_the_same_files_as_one(session):
     classify(session.experiment, HERE)
     one = {name: (session.labels_dir / name).read_bytes() for name in result_names(session) if name.endswith(".csv")}

@@ -352,6 +352,17 @@ def test_labels_and_confidences_are_shown(page, session, classified):
         assert len(info["strip"]["values"][0]) == info["images"]
 
 
+def test_images_that_were_not_looked_at_are_told(page, session):
+    given = classify_by_truth(session, looked_at=3)
+    for name in list(given)[:10]:
+        info = page.ask("/tracklet", name=name)
+        strip, images = info["strip"], info["images"]
+        assert strip["looked_at"] == len(range(0, images, 3))
+        for values in strip["values"]:
+            assert [value is None for value in values] == [image % 3 > 0 for image in range(images)]
+        assert strip["values"][0][0] == pytest.approx(100 * info["confidence"], abs=1)
+
+
 def test_filters_by_label_let_only_that_label_pass(page, session, classified):
     for label in (an_id(session)[1], "Unknown"):
         names = page.names(label=label)

@@ -79,10 +79,12 @@ class Interrupted(Answer):
 
 
 class Strip(Answer):
-    """Probabilities by image in whole per cent, a row a label."""
+    """Probabilities by image in whole per cent, a row a label; null where no image was looked at."""
 
     labels: list[str]
-    values: list[list[int]]
+    values: list[list[int | None]]
+    looked_at: int
+    """Number of images that the classifier was shown."""
 
 
 class VerdictChoice(Answer):

@@ -278,13 +278,19 @@ class Workbench:
         values = self.assignments.probabilities(name, wanted)
         if values is None or not len(values):
             return None
+        looked_at = ~np.isnan(values)
         # the classifier may not have known a label that a person wrote
-        known = np.flatnonzero(~np.isnan(values).any(0)).tolist()
-        wanted, values = [wanted[column] for column in known], values[:, known]
+        known = np.flatnonzero(looked_at.any(0)).tolist()
+        wanted, values, looked_at = [wanted[column] for column in known], values[:, known], looked_at[:, known]
         bins = min(len(values), _STRIP_POINTS)
         edges = np.linspace(0, len(values), bins + 1).astype(int)[:-1]
-        means = np.add.reduceat(values, edges) / np.diff([*edges, len(values)])[:, None]
-        return {"labels": wanted, "values": np.rint(means * 100).astype(int).T.tolist()}
+        counts = np.add.reduceat(looked_at.astype(int), edges)
+        sums = np.add.reduceat(np.where(looked_at, values, 0), edges)
+        means = np.rint(100 * sums / np.maximum(counts, 1)).astype(int)
+        number = int(looked_at.any(1).sum())
+        shown = means.astype(object)
+        shown[counts == 0] = None
+        return {"labels": wanted, "values": shown.T.tolist(), "looked_at": number}
 
     def _in_trainset(self, tracklet: TrackletName, path: Path) -> dict[str, Any]:
         """Which images are in the training set, told by their pixels: their numbers (from 0) by label, and how many."""

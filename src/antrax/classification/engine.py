@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from antrax.classification.classifier_file import Classifier
 from antrax.classification.decision import DecisionRule, check_decision
 from antrax.classification.failures import describe_failure
 from antrax.classification.rotation import merge_views, views
+from antrax.classification.spread import ImagesPerTracklet, for_all_images, is_sure, rounds
 from antrax.errors import ClassifierError, is_drive_failure
 from antrax.images import Preparation, prepare
 from antrax.io.results import Classified, Decision
@@ -27,6 +28,9 @@ from antrax.networks.graph import Graph
 # 12 % of the best); on GPUs, which want large batches, they are 2 GB.
 _MOST_IMAGES = {"cpu": 128, "gpu": 1024}
 _MOST_FLOATS = {"cpu": 2**21, "gpu": 2**29}
+# Where the images wanted lie further apart than this, they are read one by one: trackers store some tens to a chunk,
+# and HDF5 reads whole chunks.
+_FAR_APART = 64
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,8 @@ class Job:
     rule : DecisionRule
     labels : tuple of str, optional
         What the experiment calls the model's labels; as the model does by default.
+    images_per_tracklet : int, "auto" or None
+        See `antrax.classification.spread`.
     """
 
     part: MoviePart
@@ -105,6 +111,7 @@ class Job:
     categories: tuple[Category | None, ...]
     rule: DecisionRule
     labels: tuple[str, ...] | None = None
+    images_per_tracklet: ImagesPerTracklet = None
 
     def with_tracklets(self, tracklets: tuple[str, ...]) -> Job:
         """The same job with some of its tracklets."""
@@ -258,35 +265,97 @@ class Worker:
             self._predictors[job.model] = make_predictor(model, self._threads)
         batcher = Batcher(self._predictors[job.model], model.batch, model.preparation.size)
         found: dict[str, Classified | Unread] = {}
-        shown: list[tuple[str, int, int]] = []
         with _faults_of_network(), job.part.open() as stack:
+            waiting: list[_Looking] = []
             for name in job.tracklets:
-                before = batcher.added
                 try:
                     count = stack.count(name)
-                    if count:
-                        _show(stack, name, count, model, batcher)
-                    else:
-                        found[name] = undecided(name, len(model.labels))
-                except NetworkError:
-                    raise
-                except Exception as error:
-                    count = 0
-                    found[name] = _unread(name, error, job)
-                shown.append((name, count, batcher.added - before))
-            logs = batcher.finish()
-        passed = job.part.passed([name for name, count, _ in shown if count])
-        start = 0
-        for name, count, views_ in shown:
-            if count:
-                try:
-                    probabilities = merge_views(logs[start : start + views_], count)
-                    found[name] = _classified(name, probabilities, model, job, passed.get(name))
                 except Exception as error:
                     found[name] = _unread(name, error, job)
-            start += views_
+                    continue
+                if count:
+                    waiting.append(_Looking(name, count, rounds(count, job.images_per_tracklet)))
+                else:
+                    found[name] = undecided(name, len(model.labels))
+            passed = job.part.passed([looking.name for looking in waiting]) if waiting else {}
+            while waiting:
+                found |= _look(stack, waiting, model, batcher, job)
+                for looking in [looking for looking in waiting if looking.name not in found]:
+                    try:
+                        if looking.is_done(job, model.labels):
+                            found[looking.name] = _classified(looking, model, job, passed.get(looking.name))
+                    except Exception as error:
+                        found[looking.name] = _unread(looking.name, error, job)
+                waiting = [looking for looking in waiting if looking.name not in found]
         notice = getattr(self._predictors[job.model], "notice", None)
         return [*(found[name] for name in job.tracklets), *([Notice(notice)] if notice else [])]
+
+
+@dataclass
+class _Looking:
+    """A tracklet on its way to a decision.
+
+    Parameters
+    ----------
+    name : str
+    count : int
+        Number of its images.
+    rounds : list of NDArray[np.intp]
+        Images that are to be looked at in the rounds to come.
+    looked_at : NDArray[np.intp]
+        Images that were looked at, 0-based and ascending.
+    probabilities : NDArray[np.float32]
+        Of these, shape (images, labels).
+    """
+
+    name: str
+    count: int
+    rounds: list[NDArray[np.intp]]
+    looked_at: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    probabilities: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    @property
+    def total(self) -> int:
+        """How many images are looked at in all, at most."""
+        return len(self.looked_at) + sum(map(len, self.rounds))
+
+    def add(self, probabilities: NDArray[np.float32]) -> None:
+        """Take the network's answers for the images of a round."""
+        index = self.rounds.pop(0)
+        order = np.argsort(np.concatenate([self.looked_at, index]), kind="stable")
+        together = np.concatenate([self.probabilities, probabilities]) if len(self.looked_at) else probabilities
+        self.looked_at, self.probabilities = np.concatenate([self.looked_at, index])[order], together[order]
+
+    def is_done(self, job: Job, labels: tuple[str, ...]) -> bool:
+        """Whether no further round is needed."""
+        names = job.labels or labels
+        return not self.rounds or is_sure(
+            self.probabilities, lambda some: job.rule(some, names, job.categories, None).label
+        )
+
+
+def _look(
+    stack: TrackletImages, waiting: list[_Looking], model: Model, batcher: Batcher, job: Job
+) -> dict[str, Classified | Unread]:
+    """Show the network a round of images of some tracklets. Returns the tracklets that cannot be read."""
+    unread: dict[str, Classified | Unread] = {}
+    shown: list[tuple[_Looking, int]] = []
+    for looking in waiting:
+        before = batcher.added
+        try:
+            _show(stack, looking, model, batcher)
+        except NetworkError:
+            raise
+        except Exception as error:
+            unread[looking.name] = _unread(looking.name, error, job)
+        shown.append((looking, batcher.added - before))
+    logs = batcher.finish()
+    start = 0
+    for looking, number in shown:
+        if looking.name not in unread:
+            looking.add(merge_views(logs[start : start + number], len(looking.rounds[0])))
+        start += number
+    return unread
 
 
 @contextlib.contextmanager
@@ -302,27 +371,44 @@ def _unread(name: str, error: Exception, job: Job) -> Unread:
     return Unread(name, describe_failure(error, f"{job.part.path}, {name}"), is_drive_failure(error))
 
 
-def _show(stack: TrackletImages, name: str, count: int, model: Model, batcher: Batcher) -> None:
-    """Queue a tracklet's images as the network is to see them."""
-    start = 0
-    for piece in stack.pieces(name):
+def _show(stack: TrackletImages, looking: _Looking, model: Model, batcher: Batcher) -> None:
+    """Queue the images of a tracklet's next round as the network is to see them."""
+    start, total = 0, looking.total
+    for piece in _read(stack, looking.name, looking.count, looking.rounds[0]):
         images = prepare(piece, model.preparation)
-        index, turned = views(len(images), start, count, turning=model.turning)
+        index, turned = views(len(images), start, total, turning=model.turning)
         start += len(images)
         batcher.add(images, index, turned)
 
 
-def _classified(
-    name: str,
-    probabilities: NDArray[np.float32],
-    model: Model,
-    job: Job,
-    passed: NDArray[np.bool_] | None,
-) -> Classified:
+def _read(stack: TrackletImages, name: str, count: int, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.uint8]]:
+    """Some images of a tracklet in order, in pieces."""
+    if len(wanted) == count:
+        yield from stack.pieces(name)
+    elif count > _FAR_APART * len(wanted):
+        for image in wanted.tolist():
+            yield stack.read(name, image, image + 1)
+    else:
+        start = 0
+        for piece in stack.pieces(name):
+            first, last = np.searchsorted(wanted, (start, start + len(piece)))
+            if first < last:
+                yield piece[wanted[first:last] - start]
+            start += len(piece)
+
+
+def _classified(looking: _Looking, model: Model, job: Job, passed: NDArray[np.bool_] | None) -> Classified:
+    """Decide on a tracklet. Images that were not looked at have no probabilities: nan."""
+    name, looked_at, probabilities = looking.name, looking.looked_at, looking.probabilities
     if not np.isfinite(probabilities).all():
         raise ClassifierError(f"{job.model} gives no probabilities for {name}; train it anew")
+    known = passed if passed is not None and len(passed) == looking.count else None
     labels = job.labels or model.labels
-    decision = job.rule(probabilities, labels, job.categories, passed)
+    decision = job.rule(probabilities, labels, job.categories, None if known is None else known[looked_at])
     check_decision(decision, labels, job.categories)
-    known = passed is not None and len(passed) == len(probabilities)
-    return Classified(name, decision, probabilities, int(passed.sum()) if known and passed is not None else -1)
+    if len(looked_at) < looking.count:
+        decision = for_all_images(decision, looked_at, looking.count)
+        every = np.full((looking.count, probabilities.shape[1]), np.nan, np.float32)
+        every[looked_at] = probabilities
+        probabilities = every
+    return Classified(name, decision, probabilities, -1 if known is None else int(known.sum()))

@@ -13,6 +13,7 @@ from antrax.classification.decision import DecisionRule
 from antrax.classification.engine import Job, Unread, undecided
 from antrax.classification.failures import describe_failure
 from antrax.classification.report import OUTCOMES, ExperimentReport
+from antrax.classification.spread import ImagesPerTracklet
 from antrax.errors import ExperimentError, InputChangedError, StackError
 from antrax.io.results import Classified, autoids_file
 from antrax.io.results_writer import MovieWriter, set_aside
@@ -54,6 +55,8 @@ class MovieRun:
         Files that several movies are made from: classifier, labels.
     folder : tuple of int
         What tells the folder of results from a later one of the same name.
+    images_per_tracklet : int, "auto" or None
+        See `antrax.classification.spread`.
     """
 
     number: int
@@ -67,6 +70,7 @@ class MovieRun:
     attributes: dict[str, Any]
     shared: InputStamps
     folder: tuple[int, int]
+    images_per_tracklet: ImagesPerTracklet = None
     inputs: InputStamps = field(default_factory=InputStamps)
     writer: MovieWriter | None = None
     unread: list[Unread] = field(default_factory=list)
@@ -103,7 +107,15 @@ class MovieRun:
                 if self.failed:
                     break
                 chosen = tracklets[start : start + _TRACKLETS_PER_JOB]
-                job = Job(part, chosen, str(self.classifier), self.categories, self.rule, self.labels)
+                job = Job(
+                    part,
+                    chosen,
+                    str(self.classifier),
+                    self.categories,
+                    self.rule,
+                    self.labels,
+                    self.images_per_tracklet,
+                )
                 yield size * len(chosen) / len(tracklets), job
         yield 0.0, None
 

@@ -21,6 +21,7 @@ from antrax.classification.failures import describe_failure
 from antrax.classification.movie import MovieRun, folder_identity, ranges, tracklets_of
 from antrax.classification.pool import WorkerPool
 from antrax.classification.report import ClassifyResult, ExperimentReport
+from antrax.classification.spread import ImagesPerTracklet, check_images_per_tracklet
 from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError
 from antrax.interrupts import heeded_interrupts
 from antrax.io import locks
@@ -63,6 +64,9 @@ class ClassifyOptions:
         auto, cpu, cuda or mps.
     engine : str
         What runs the network: auto for the fastest, or one of `antrax.networks.backends.engines.ENGINES`.
+    images_per_tracklet : int, "auto" or None
+        Most images of a tracklet that are looked at, evenly spread over it; "auto" looks at more only while the
+        decision is not sure. All by default.
     """
 
     classifier: str | None = None
@@ -73,6 +77,7 @@ class ClassifyOptions:
     workers: int | None = None
     device: str = "auto"
     engine: str = "auto"
+    images_per_tracklet: ImagesPerTracklet = None
 
 
 def classify(
@@ -117,6 +122,7 @@ def classify(
     options = options or ClassifyOptions()
     reporter = reporter or Reporter()
     check_options(options.max_error, options.workers)
+    check_images_per_tracklet(options.images_per_tracklet)
     started = time.monotonic()
     experiments = find_all_experiments(path, reporter.say)
     device = choose_device(options.device, reporter.warn)
@@ -184,6 +190,7 @@ def _plan(
         "max_error": options.max_error if rule is None and calibration and calibration.sufficient else None,
         "rule": "antrax" if rule is None else getattr(rule, "__qualname__", type(rule).__qualname__),
         **(dataclasses.asdict(decides) if isinstance(decides, Rule) else {}),
+        "images_per_tracklet": options.images_per_tracklet,
         "antrax": version("antrax"),
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
@@ -194,7 +201,18 @@ def _plan(
     categories = tuple(labels.category(label) for label in classifier.labels)
     return [
         MovieRun(
-            number, report, session, path, stack, classifier.labels, categories, decides, attributes, inputs, folder
+            number,
+            report,
+            session,
+            path,
+            stack,
+            classifier.labels,
+            categories,
+            decides,
+            attributes,
+            inputs,
+            folder,
+            images_per_tracklet=options.images_per_tracklet,
         )
         for number, stack in stacks.items()
     ]

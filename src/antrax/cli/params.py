@@ -71,6 +71,23 @@ class EngineName(click.ParamType):  # type: ignore[type-arg]
         return str(value)
 
 
+class ImageCount(click.ParamType):  # type: ignore[type-arg]
+    """A positive number of images, or `auto`; `all` is None."""
+
+    name = "images"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Return the number, "auto", or None for all."""
+        if not isinstance(value, str):
+            return value
+        text = value.strip().casefold()
+        if text in ("auto", "all"):
+            return "auto" if text == "auto" else None
+        if not text.isdecimal() or not int(text):
+            self.fail(f"{value!r} is no number of images: give one, such as 32, or auto, or all", param, ctx)
+        return int(text)
+
+
 class ArchitectureName(click.ParamType):  # type: ignore[type-arg]
     """The name of an architecture, or a Keras JSON file that describes one."""
 

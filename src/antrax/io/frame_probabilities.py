@@ -143,7 +143,8 @@ def read_frame_probabilities(session: Session, movie: int, tracklet: str) -> pd.
     Returns
     -------
     pandas.DataFrame
-        A row an image, indexed from 1 as `best_frame` is; a column a label.
+        A row an image, indexed from 1 as `best_frame` is; a column a label. Images that were not looked at (see
+        `--images-per-tracklet`) are nan.
 
     Raises
     ------

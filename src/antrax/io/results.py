@@ -73,7 +73,8 @@ class Decision:
         The two most probable labels, whether or not they were assigned; an empty `runner_up` where there is none.
     runner_up_confidence : float
     score : float
-        Sum of the images' probabilities of the assigned ID; 0 where none is assigned.
+        Sum of the images' probabilities of the assigned ID; 0 where none is assigned. Where not all images were looked
+        at, it is scaled to all; the votes too.
     best_frame : int
         1-based index of the image that shows the ID best; 0 where none is assigned.
     votes : int

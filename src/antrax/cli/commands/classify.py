@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from antrax.cli.batch import run_batch
 from antrax.cli.original import cluster_options, ignored
-from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS, EngineName
+from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS, EngineName, ImageCount
 
 
 @click.command("classify", context_settings=CONTEXT)
@@ -24,6 +25,13 @@ from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS, EngineN
     default=0.01,
     show_default=True,
     help="How large a share of the assigned IDs may be wrong: an estimate from held-out tracklets, no guarantee.",
+)
+@click.option(
+    "--images-per-tracklet",
+    type=ImageCount(),
+    metavar="N|auto",
+    help="Look at N evenly spread images of longer tracklets; auto: at more only while the decision is not sure. "
+    "All by default.",
 )
 @SESSION
 @WORKERS
@@ -48,6 +56,7 @@ def classify(
     movies: list[int] | None,
     missing: bool,
     max_error: float,
+    images_per_tracklet: int | Literal["auto"] | None,
     session: str | None,
     workers: int | None,
     device: str,
@@ -63,5 +72,7 @@ def classify(
     from antrax.classification.run import classify as run
     from antrax.cli.console import ConsoleReporter, show_report
 
-    options = ClassifyOptions(classifier, session, movies, missing, max_error, workers, device, engine)
+    options = ClassifyOptions(
+        classifier, session, movies, missing, max_error, workers, device, engine, images_per_tracklet
+    )
     run_batch(lambda: run(experiments, options, reporter=ConsoleReporter()), show_report)
