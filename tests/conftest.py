@@ -27,7 +27,12 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.fixtures.trained", "tests.fixtures.training_tools", "tests.fixtures.numpy_source"]
+pytest_plugins = [
+    "tests.fixtures.trained",
+    "tests.fixtures.training_tools",
+    "tests.fixtures.numpy_source",
+    "tests.fixtures.slurm",
+]
 
 SHARED = Path(os.environ.get("ANTRAX_SHARED", Path(__file__).parents[2] / "shared"))
 """Real data, beside the repository."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from antrax.classification.classifier_file import Classifier, read_classifier
     from antrax.classification.report import ClassifyResult
     from antrax.classification.run import ClassifyOptions, classify
+    from antrax.cluster.status import CommandStatus, MovieStatus, SessionStatus, status
     from antrax.demo import generate_experiment
     from antrax.errors import AntraxError
     from antrax.io.experiments import find_experiments
@@ -37,14 +38,17 @@ if TYPE_CHECKING:
 _SOURCES = {
     "AntraxError": "errors",
     "Category": "labels",
+    "CommandStatus": "cluster.status",
     "Classifier": "classification.classifier_file",
     "ClassifyOptions": "classification.run",
     "ClassifyResult": "classification.report",
     "Labels": "labels",
     "MergeResult": "training.merging",
+    "MovieStatus": "cluster.status",
     "Reporter": "progress",
     "ExperimentSolution": "solving.run",
     "Session": "io.session",
+    "SessionStatus": "cluster.status",
     "Solution": "solving.solution",
     "SolveOptions": "solving.run",
     "SolveReport": "solving.run",
@@ -61,6 +65,7 @@ _SOURCES = {
     "read_positions": "io.positions_table",
     "read_results": "io.results_table",
     "solve": "solving.run",
+    "status": "cluster.status",
     "train": "training.run",
     "iter_tracklets": "io.tracklets",
 }
@@ -70,11 +75,14 @@ __all__ = [
     "Classifier",
     "ClassifyOptions",
     "ClassifyResult",
+    "CommandStatus",
     "ExperimentSolution",
     "Labels",
     "MergeResult",
+    "MovieStatus",
     "Reporter",
     "Session",
+    "SessionStatus",
     "Solution",
     "SolveOptions",
     "SolveReport",
@@ -92,6 +100,7 @@ __all__ = [
     "read_positions",
     "read_results",
     "solve",
+    "status",
     "train",
 ]
 

@@ -111,6 +111,10 @@ class JobError(AntraxError):
     """Training or classifying in the background cannot be started as asked, or one of them is under way."""
 
 
+class ClusterError(AntraxError):
+    """A job cannot be given to the cluster."""
+
+
 class DeviceError(AntraxError):
     """The device that was asked for is not on this machine."""
 

@@ -13,7 +13,10 @@ from click.testing import CliRunner, Result
 
 from antrax.classification.run import ClassifyOptions
 from antrax.cli import original
+from antrax.cli.cluster import HPC_VARIABLE
 from antrax.cli.main import cli, main
+from antrax.cluster.options import HpcOptions
+from antrax.cluster.requests import Request
 from antrax.solving.run import SolveOptions
 from antrax.training.options import TrainOptions
 from tests.fixtures.trained import Trained
@@ -32,7 +35,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[ClassifyOptions | TrainOption
     monkeypatch.setattr("antrax.training.run.train", note)
     monkeypatch.setattr("antrax.solving.run.solve", note)
     monkeypatch.setattr("antrax.app.launch.run_app", lambda *a, **k: None)
-    monkeypatch.delenv(original.HPC_VARIABLE, raising=False)
+    monkeypatch.delenv(HPC_VARIABLE, raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     return options
 
 
@@ -75,7 +79,8 @@ def test_commands_of_the_original_are_not_listed_in_the_help():
         (["classify", "E", "--consv-factor", "0.1"], "--consv-factor"),
         (["classify", "E", "--report"], "--report"),
         (["classify", "E", "--dry"], "--dry"),
-        (["classify", "E", "--hpc-options", "time=10"], "--hpc-options"),
+        (["classify", "E", "--hpc-options", "whatever"], "--hpc-options"),
+        (["solve", "E", "--dry"], "--dry"),
         (["train", "C", "--dry"], "--dry"),
         (["train", "C", "--hpc-options", "time=10"], "--hpc-options"),
         (["solve", "E", "--glist", "1-3"], "--glist"),
@@ -95,20 +100,61 @@ def test_without_such_options_nothing_is_told(asked):
     assert "note:" not in run("classify", "E").stderr
 
 
-@pytest.mark.parametrize("command", ["classify", "train", "solve"])
-def test_submission_to_a_cluster_is_refused_before_anything_is_done(asked, capsys, command):
-    line = refused(capsys, command, "E", "--hpc", "--hpc-options", "time=10", "--dry")
-    assert "antrax submits no cluster jobs" in line
-    assert f"antrax {command}" in line
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Request, HpcOptions, bool]]:
+    """What the commands would give to a cluster."""
+    requests: list[tuple[Request, HpcOptions, bool]] = []
+
+    def note(request: Request, options: HpcOptions, *, dry: bool, reporter: object) -> tuple[list[object], list[str]]:
+        requests.append((request, options, dry))
+        return [], []
+
+    monkeypatch.setattr("antrax.cluster.requests.give_to_cluster", note)
+    return requests
+
+
+def test_the_original_s_cluster_options_go_together(asked, given):
+    answer = run(
+        "classify", "E", "--hpc", "--nw", "0", "--dry", "--usepassed", "--report", "--hpc-options", "throttle=9"
+    )
+    assert answer.exit_code == 0
+    assert given == [(Request("classify", Path("E"), workers=1), HpcOptions(throttle=9), True)]
     assert not asked
+    notes = [line.split()[1] for line in answer.stderr.splitlines() if line.startswith("note: ")]
+    assert sorted(notes) == ["--report", "--usepassed"]
 
 
-@pytest.mark.parametrize(("value", "told"), [("True", True), ("1", True), ("slurm", True), ("0", False), ("", False)])
-def test_the_environment_variable_for_clusters_is_told_and_the_work_is_done_here(asked, monkeypatch, value, told):
-    monkeypatch.setenv(original.HPC_VARIABLE, value)
+def test_a_task_gets_the_options_of_the_command_line_with_paths_that_hold_anywhere(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("train", "C", "--hpc", "--arch", "m.json", "--rename", "a=b", "--rename", "c=d", "--no-hsymmetry", "--ne", "7")
+    ((request, _, dry),) = given
+    arguments = ("--ne=7", f"--arch={tmp_path / 'm.json'}", "--no-hsymmetry", "--rename=a=b", "--rename=c=d")
+    assert request == Request("train", Path("C"), arguments=arguments)
+    assert not dry
+    run("classify", "E", "--hpc", "--max-error", "0.02", "--movlist", "3,4", "--missing", "--classifier", "x")
+    request, _, _ = given[1]
+    assert request == Request("classify", Path("E"), None, [3, 4], True, "x", None, ("--max-error=0.02",))
+    run("solve", "E", "--hpc", "--method", "antrax", "--session", "s")
+    assert given[2][0] == Request("solve", Path("E"), "s", arguments=("--method=antrax",))
+
+
+@pytest.mark.parametrize("command", ["classify", "train", "solve"])
+def test_an_unknown_cluster_option_is_wrong_usage_and_the_known_ones_are_named(asked, given, capsys, command):
+    line = refused(capsys, command, "E", "--hpc", "--hpc-options", "time=10,queue=long")
+    assert "there is no 'queue'; there are throttle, partition, email, cpus, gpus, time, mem-per-cpu" in line
+    assert not asked and not given
+
+
+@pytest.mark.parametrize(("value", "means"), [("True", True), ("1", True), ("slurm", True), ("0", False), ("", False)])
+def test_the_environment_variable_means_hpc_but_not_in_a_job_of_the_cluster(asked, given, monkeypatch, value, means):
+    monkeypatch.setenv(HPC_VARIABLE, value)
     answer = run("classify", "E")
-    assert len(asked) == 1
-    assert ("ANTRAX_HPC has no effect" in answer.stderr) is told
+    assert (len(given), len(asked)) == ((1, 0) if means else (0, 1))
+    assert ("ANTRAX_HPC is set, and means --hpc" in answer.stderr) is means
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    answer = run("classify", "E")
+    assert (len(given), len(asked)) == ((1, 1) if means else (0, 2))
+    assert ("ANTRAX_HPC has no effect in a job" in answer.stderr) is means
     assert "note:" not in run("classify", "--help").output
 
 

@@ -15,7 +15,7 @@ from antrax.classification.failures import describe_failure
 from antrax.classification.report import OUTCOMES, ExperimentReport
 from antrax.classification.spread import ImagesPerTracklet
 from antrax.errors import ExperimentError, InputChangedError, StackError
-from antrax.io.results import Classified, autoids_file
+from antrax.io.results import Classified, autoids_file, result_files
 from antrax.io.results_writer import MovieWriter, set_aside
 from antrax.io.session import Session
 from antrax.io.sources import MoviePart, check_parts, source_of
@@ -86,6 +86,7 @@ class MovieRun:
     def steps(self) -> Iterator[tuple[float, Job | BaseException | None]]:
         """Its jobs, or an error met while making them; None at the end. With each, the bytes that it stands for."""
         names: dict[str, Path] = {}
+        self.report.record.begun({self.number: self.stacks})
         source = source_of(self.session)
         parts = [MoviePart(source, self.session, path) for path in self.stacks]
         for part in parts:
@@ -150,7 +151,9 @@ class MovieRun:
         self.failed = True
         earlier = autoids_file(self.session, self.number)
         kept = f" ({earlier.name} of an earlier run was left as it was)" if earlier.exists() else ""
-        self.report.failures.append(f"{describe_failure(error, self.stacks[0])}{kept}")
+        reason = f"{describe_failure(error, self.stacks[0])}{kept}"
+        self.report.failures.append(reason)
+        self.report.record.failed(self.number, reason)
         if self.writer:
             self.writer.discard()
 
@@ -174,6 +177,7 @@ class MovieRun:
             self.fail(error)
             return
         self.report.movies.append(self.number)
+        self.report.record.done(self.number, result_files(self.session, self.number))
         self.report.tracklets += self.tracklets
         self.report.images += self.images
         if self.unread:
@@ -200,6 +204,7 @@ class MovieRun:
         """A movie without tracklets: what lies there is of an earlier tracking, and would be taken for its result."""
         self._check()
         self.report.skipped.append(self.number)
+        self.report.record.empty(self.number)
         place = set_aside(self.session, self.number)
         moved = f"; its earlier results were moved to {place}" if place else ""
         reporter.warn(f"{self.session.experiment.name}: movie {self.number} holds no tracklet, and is skipped{moved}")

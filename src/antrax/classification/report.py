@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from antrax.batch import BatchResult
+from antrax.io.runs import RunRecord
 from antrax.io.session import Session
 from antrax.labels import Category
 
@@ -37,6 +38,8 @@ class ExperimentReport:
         From the first to the last of its work, some of which is done at the same time as other experiments'.
     started : float or None
         When its first work was handed out, on the monotonic clock.
+    record : RunRecord
+        What `antrax status` learns of the run from.
     """
 
     path: Path
@@ -49,6 +52,7 @@ class ExperimentReport:
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
     started: float | None = None
+    record: RunRecord = field(default_factory=lambda: RunRecord(None), repr=False)
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,16 @@ from antrax.classification.movie import MovieRun, folder_identity, ranges, track
 from antrax.classification.pool import WorkerPool
 from antrax.classification.report import ClassifyResult, ExperimentReport
 from antrax.classification.spread import ImagesPerTracklet, check_images_per_tracklet
-from antrax.errors import AntraxError, ClassificationError, ExperimentError, LabelsError
+from antrax.errors import AntraxError, ClassificationError, ClassifierError, ExperimentError, LabelsError
 from antrax.interrupts import heeded_interrupts
 from antrax.io import locks
 from antrax.io.atomic import make_folder, remove_dead_parts
 from antrax.io.experiments import find_all_experiments
 from antrax.io.layout import classifier_claim
 from antrax.io.result_state import ResultState, result_state
-from antrax.io.results import autoids_file, read_movie
-from antrax.io.results_writer import finish_pending, keep_copy
+from antrax.io.results import autoids_file, read_movie, result_files
+from antrax.io.results_writer import finish_pending, keep_copy, pending_movies
+from antrax.io.runs import read_runs, start_record, unchanged_results
 from antrax.io.session import Session, choose_movies, open_session, session_dirs
 from antrax.io.sources import MoviePart, source_of
 from antrax.io.stamps import InputStamps
@@ -67,6 +68,8 @@ class ClassifyOptions:
     images_per_tracklet : int, "auto" or None
         Most images of a tracklet that are looked at, evenly spread over it; "auto" looks at more only while the
         decision is not sure. All by default.
+    digest : str, optional
+        What `antrax info` shows of the classifier that is meant; any other is refused.
     """
 
     classifier: str | None = None
@@ -78,6 +81,7 @@ class ClassifyOptions:
     device: str = "auto"
     engine: str = "auto"
     images_per_tracklet: ImagesPerTracklet = None
+    digest: str | None = None
 
 
 def classify(
@@ -171,6 +175,12 @@ def _plan(
     if is_new := path not in classifiers:
         _announce(path, claims, reporter)
         classifiers[path] = read_classifier(path)
+    digest = classifiers[path].digest()
+    if options.digest not in (None, digest):
+        raise ClassifierError(
+            f"{path} is another classifier than the one that was meant (digest {digest}, not {options.digest}): it was "
+            "replaced. To use this one, start again; a job of a cluster has to be submitted again"
+        )
     labels = session.labels
     classifier = classifiers[path].with_labels_of(labels.all)
     if spelt := spelling_notice(dict(zip(classifiers[path].labels, classifier.labels, strict=True))):
@@ -186,7 +196,7 @@ def _plan(
     decides = rule or rule_for(calibration, options.max_error)
     attributes = {
         "classifier": str(path),
-        "classifier_digest": classifiers[path].digest(),
+        "classifier_digest": digest,
         "max_error": options.max_error if rule is None and calibration and calibration.sufficient else None,
         "rule": "antrax" if rule is None else getattr(rule, "__qualname__", type(rule).__qualname__),
         **(dataclasses.asdict(decides) if isinstance(decides, Rule) else {}),
@@ -197,6 +207,9 @@ def _plan(
     _claim(session, list(stacks), claims)
     if options.missing:
         stacks = _without_result(report, session, stacks, reporter)
+    if stacks:
+        report.record = start_record(session, "classify", list(stacks), classifier=str(path), digest=digest)
+        claims.callback(report.record.end)
     folder = folder_identity(session.labels_dir)
     categories = tuple(labels.category(label) for label in classifier.labels)
     return [
@@ -264,7 +277,7 @@ def _claim(session: Session, numbers: list[int], claims: contextlib.ExitStack) -
         claims.callback(_remove_if_empty, folder)
     claims.enter_context(locks.claim(folder, "classify", numbers))
     remove_dead_parts(folder)
-    for number in numbers:
+    for number in pending_movies(session) & set(numbers):
         finish_pending(session, number)
 
 
@@ -289,7 +302,12 @@ def _without_result(
     """The movies that have no result, or none that counts any more."""
     chosen = {}
     name = session.experiment.name
+    results = {number: result_files(session, number) for number in stacks}
+    certain = unchanged_results(read_runs(session, "classify"), stacks, results)
     for number, paths in stacks.items():
+        if number in certain:  # as a run left it: nothing has to be read
+            report.skipped.append(number)
+            continue
         state = result_state(session, number)
         if state is ResultState.WHOLE and _tracked_again(session, number, paths):
             reporter.warn(f"{name}: movie {number} was tracked again since it was classified; it is classified again")

@@ -15,6 +15,7 @@ from antrax.cli.commands.info import info
 from antrax.cli.commands.merge_trainset import merge_trainset
 from antrax.cli.commands.plot import plot
 from antrax.cli.commands.solve import solve
+from antrax.cli.commands.status import status
 from antrax.cli.commands.train import train
 from antrax.cli.params import CONTEXT
 from antrax.cli.streams import print_error
@@ -56,7 +57,7 @@ def cli(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (extract_trainset, train, classify, solve, export, plot, info, merge_trainset, demo):
+for _command in (extract_trainset, train, classify, solve, status, export, plot, info, merge_trainset, demo):
     cli.add_command(_command)
 
 

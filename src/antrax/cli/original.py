@@ -1,23 +1,17 @@
 """Commands and options of the original anTraX that scripts still use, and what to do instead.
 
 Options that the original itself ignored, or that need no counterpart here, are accepted with one line on standard
-error. Commands that do not exist here, and options that would have to start something that antrax does not do, end
-with exit status 2 and one line that says what to do.
+error. Commands that do not exist here end with exit status 2 and one line that says what to do.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from antrax.cli.streams import print_note
-
-# The environment variable that made submission to a cluster the default of the original.
-HPC_VARIABLE = "ANTRAX_HPC"
-_FALSE = ("", "0", "false", "no", "off")
 
 _BESIDE = "antrax reads and writes the original's files, so go on with the original's command for this step"
 
@@ -38,13 +32,6 @@ COMMANDS = {
     "dlc": _BESIDE,
     "run-dlc": _BESIDE,
     "compile": "antrax is installed with `pip install`; there is no MATLAB part to compile",
-}
-
-_CLUSTER = {
-    "solve": "antrax submits no cluster jobs: let the job run `antrax solve EXPERIMENT` without --hpc",
-    "train": "antrax submits no cluster jobs: let the job run `antrax train CLASSDIR` without --hpc",
-    "classify": "antrax submits no cluster jobs: submit an array whose tasks run `antrax classify EXPERIMENT "
-    "--classifier FILE --movlist $SLURM_ARRAY_TASK_ID`",
 }
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -103,44 +90,3 @@ def ignored(name: str, reason: str, *, metavar: str | None = None) -> Decorator:
     return click.option(
         name, expose_value=False, hidden=True, callback=tell, help=f"Accepted and ignored: {reason}.", **more
     )
-
-
-def cluster_options(name: str) -> Decorator:
-    """Return a decorator that answers the original's options for clusters, and its environment variable.
-
-    `--hpc` is an error, for going on would do the work of a whole cluster on its login node. `--hpc-options` and
-    `--dry`, which say something about `--hpc` only, are ignored like the environment variable, with a line.
-
-    Parameters
-    ----------
-    name : str
-        `train`, `classify` or `solve`.
-
-    Returns
-    -------
-    callable
-        A decorator of a command.
-    """
-
-    def refuse(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-        if value:
-            raise click.UsageError(f"--hpc: {_CLUSTER[name]}", context)
-        if os.environ.get(HPC_VARIABLE, "").strip().casefold() not in _FALSE:
-            print_note(f"the environment variable {HPC_VARIABLE} has no effect: antrax submits no cluster jobs")
-
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        for option, metavar in (("--dry", None), ("--hpc-options", "TEXT")):
-            function = ignored(option, "it belongs to --hpc, and antrax submits no cluster jobs", metavar=metavar)(
-                function
-            )
-        return click.option(
-            "--hpc",
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            hidden=True,
-            callback=refuse,
-            help="Refused: antrax submits no cluster jobs.",
-        )(function)
-
-    return decorate

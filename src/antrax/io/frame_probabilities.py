@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +127,22 @@ def open_frame_probabilities(session: Session, results: MovieResults) -> Iterato
                 "classify this movie again"
             )
     raise ExperimentError(problem)
+
+
+def made_with(session: Session, movie: int) -> dict[str, Any]:
+    """What a movie's result was made with, by what its probabilities say of it; empty where they say nothing.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+    """
+    try:
+        with untrusted_hdf5.open_hdf5(frameprobs_file(session, movie)) as file:
+            values = json.loads(untrusted_hdf5.text_attribute(file, "made_with") or "{}")
+    except DAMAGED:
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def read_frame_probabilities(session: Session, movie: int, tracklet: str) -> pd.DataFrame:

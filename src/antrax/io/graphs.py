@@ -105,6 +105,17 @@ def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers
     return GraphReading(graph, dict(sorted(failed.items())), (*problems, *more))
 
 
+def movies_with_graph(session: Session) -> list[int]:
+    """Movies that have a graph of tracklets, of whichever program, sorted.
+
+    Parameters
+    ----------
+    session : Session
+    """
+    covered = (movie for movies in antrax_graph_files(session).values() for movie in movies)
+    return sorted({*dict(_own_files(session)), *covered})
+
+
 def graph_inputs(session: Session, movies: Iterable[int] | None = None) -> list[Path]:
     """The files that `read_graph` reads.
 

@@ -13,7 +13,7 @@
         classifier/   examples/<label>/  trash/  classifier.h5  training/
         validation/   marks.csv
         graphs/  antdata/  positions/  positions_netcdf/  export/
-        logs/         solve.json
+        logs/         solve.json  runs/<command>_….jsonl  cluster/<command>_…/
 """
 
 from __future__ import annotations
@@ -122,6 +122,50 @@ def separate_tracklets_file(graph: Path) -> Path:
     return graph.with_name(f"{graph.stem}_trjs.mat")
 
 
+_TASK_FILE = re.compile(r"task_(?P<job>[0-9]{1,12})_(?P<task>[0-9]{1,9})\.(?P<kind>log|exit)")
+
+
+@dataclass(frozen=True)
+class ClusterLayout:
+    """Names in the folder of what was given to a cluster: a folder each, which a script and its tasks' logs lie in.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    path: Path
+
+    def jobs(self, command: str) -> list[Path]:
+        """The folders of a command's jobs, the latest last; those that cannot be listed are none."""
+        try:
+            return sorted(path for path in self.path.iterdir() if path.name.startswith(f"{command}_"))
+        except OSError:
+            return []
+
+    @staticmethod
+    def script(job: Path, command: str) -> Path:
+        """The script that sbatch takes."""
+        return job / f"{command}.sbatch"
+
+    @staticmethod
+    def record(job: Path) -> Path:
+        """Which task does what, and what the cluster calls the job."""
+        return job / "job.json"
+
+    @staticmethod
+    def task_file(name: str) -> tuple[str, int, str] | None:
+        """Number of the job, number of the task, and `log` or `exit` of a file name; None for any other file.
+
+        Examples
+        --------
+        >>> ClusterLayout.task_file("task_4711_3.log")
+        ('4711', 3, 'log')
+        """
+        match = _TASK_FILE.fullmatch(name)
+        return (match["job"], int(match["task"]), match["kind"]) if match else None
+
+
 @dataclass(frozen=True)
 class ClassifierLayout:
     """Names in a folder that holds a training set and classifiers, inside of a session or outside of any.
@@ -151,6 +195,11 @@ class ClassifierLayout:
     def classifier(self, name: str = "classifier") -> Path:
         """The classifier of that name."""
         return self.path / f"{name}{CLASSIFIER_SUFFIX}"
+
+    @property
+    def cluster(self) -> ClusterLayout:
+        """Trainings that were given to a cluster."""
+        return ClusterLayout(self.path / "cluster")
 
     @property
     def trainset_lock(self) -> Path:
@@ -227,6 +276,16 @@ class SessionLayout:
     def solving_record(self) -> Path:
         """What positions were made with, and which labels contradict them."""
         return self.path / "logs" / "solve.json"
+
+    @property
+    def runs(self) -> Path:
+        """A file for each run of a command on the session's movies: what came of which."""
+        return self.path / "logs" / "runs"
+
+    @property
+    def cluster(self) -> ClusterLayout:
+        """What was given to a cluster to do on the session."""
+        return ClusterLayout(self.path / "logs" / "cluster")
 
     @property
     def backgrounds(self) -> Path:

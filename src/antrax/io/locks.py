@@ -233,6 +233,43 @@ def _overlapping(folder: Path, kind: str, own: Path, parts: frozenset[int] | Non
     return found
 
 
+def living_claims(folder: Path, kind: str) -> list[Holder]:
+    """Who is at work on parts of a folder; nothing is changed, so whoever may read the folder may ask.
+
+    Parameters
+    ----------
+    folder : Path
+        It may be missing.
+    kind : str
+        As for `claim`.
+
+    Returns
+    -------
+    list of Holder
+        Those whose process has not ended, as far as can be told: where a drive knows no locks, or this user may not
+        take one, only processes of this machine are known to have ended.
+    """
+    from filelock import FileLock, Timeout
+
+    living = []
+    for path in sorted(folder.glob(f".{kind}.*.lock")):
+        holder = _read_note(path.with_suffix(".holder"))
+        if holder is None or holder.process.is_surely_dead():
+            continue
+        handle = FileLock(path)
+        try:
+            handle.acquire(timeout=0)
+        except (Timeout, *_NO_LOCKS):
+            living.append(holder)
+        else:
+            handle.release()
+            if not path.with_suffix(".holder").exists():
+                # it was given back in between, and taking its lock made the file again
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+    return living
+
+
 def _living(path: Path) -> Holder | None:
     """Who holds a claim; where its process is dead, the claim is removed."""
     from filelock import FileLock, Timeout

@@ -192,6 +192,11 @@ def frameprobs_file(session: Session, movie: int) -> Path:
     return session.layout.file("frameprobs", movie)
 
 
+def result_files(session: Session, movie: int) -> tuple[Path, ...]:
+    """The files of a movie's result."""
+    return autoids_file(session, movie), confidence_file(session, movie), frameprobs_file(session, movie)
+
+
 def pending_file(path: Path, digest: str) -> Path:
     """Where a confidence or frameprobs file lies until it takes its own name.
 

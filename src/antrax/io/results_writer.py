@@ -29,6 +29,7 @@ from antrax.io.results import (
     format_table,
     frameprobs_file,
     pending_file,
+    result_file,
 )
 from antrax.io.results_table import absolute_frames
 from antrax.io.session import Session
@@ -213,18 +214,42 @@ def finish_pending(session: Session, movie: int) -> str | None:
         What went wrong. Readers find the files all the same, and the next run tries again.
     """
     problem = None
-    digest = _digest_of(autoids_file(session, movie))
+    own = {path.name: path for path in (confidence_file(session, movie), frameprobs_file(session, movie))}
     try:
-        for path in (confidence_file(session, movie), frameprobs_file(session, movie)):
-            for pending in session.labels_dir.glob(f".{path.name}.*.new"):
-                if digest and pending == pending_file(path, digest):
-                    pending.replace(path)
-                else:
-                    pending.unlink(missing_ok=True)
+        waiting = [(name, pending) for name, pending in _pending_files(session) if name in own]
+        if not waiting:
+            return None
+        digest = _digest_of(autoids_file(session, movie))
+        for name, pending in waiting:
+            if digest and pending == pending_file(own[name], digest):
+                pending.replace(own[name])
+            else:
+                pending.unlink(missing_ok=True)
         fsync_folder(session.labels_dir)
     except OSError as error:
         problem = f"{error.filename or session.labels_dir}: {error.strerror or error}; is the drive failing?"
     return problem
+
+
+def pending_movies(session: Session) -> set[int]:
+    """Movies for which `finish_pending` has something to do.
+
+    Parameters
+    ----------
+    session : Session
+    """
+    try:
+        found = [result_file(name) for name, _ in _pending_files(session)]
+    except OSError:
+        return set()
+    return {place[1] for place in found if place}
+
+
+def _pending_files(session: Session) -> list[tuple[str, Path]]:
+    """Files that have not got their own name yet, each with that name."""
+    with os.scandir(session.labels_dir) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(".") and entry.name.endswith(".new")]
+    return [(name[1:].rsplit(".", 2)[0], session.labels_dir / name) for name in names]
 
 
 def _digest_of(path: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,15 @@ from antrax.errors import ExperimentError
 from antrax.io.labels_file import from_labels_file
 from antrax.io.layout import SESSION_MARK, SessionLayout, is_session
 from antrax.io.parameters import Parameters, from_parameters_file
+from antrax.io.stamps import FileStamp, stamp_of
 from antrax.io.text import read_text
 from antrax.labels import Labels
 from antrax.messages import parameter
 
 # Sessions whose times are closer than this came by copying: nobody tracks two in a second.
 _SAME_TIME_NS = 10**9
+_SETTLED_SECONDS = 2.0
+_MOST_REMEMBERED = 64
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ def absolute_frame(movies: Mapping[int, Movie], movie: int, frame: int) -> int |
 class Session:
     """One session of an experiment: a set of tracking results with its labels and classifier.
 
-    Only the two paths are kept: `labels`, `parameters`, `movies` and `stacks` are read from the files whenever they are
-    asked for, so they are never older than the files. Who needs one of them often, or needs it to stay the same, keeps
+    Only the two paths are kept: `labels`, `parameters`, `movies` and `stacks` are those of the files whenever they are
+    asked for: never older than the files. Who needs one of them often, or needs it to stay the same, keeps
     what one look gave.
 
     Parameters
@@ -120,7 +124,7 @@ class Session:
     @property
     def movies(self) -> dict[int, Movie]:
         """The movie table by movie index; empty where there is none. Raises `ExperimentError`."""
-        return from_movies_file(self.layout.movies_file)
+        return _movies_of(self.layout.movies_file)
 
     @property
     def stacks(self) -> dict[int, tuple[Path, ...]]:
@@ -211,6 +215,32 @@ def session_dirs(experiment: Path) -> list[Path]:
     except OSError as error:
         raise ExperimentError(f"{experiment} cannot be read: {error.strerror}") from None
     return [path for _, path in sorted(ages)]
+
+
+_remembered_movies: dict[Path, tuple[FileStamp, dict[int, Movie]]] = {}
+
+
+def _movies_of(path: Path) -> dict[int, Movie]:
+    """The movie table, read again only where the file is another one: it is asked for with every movie."""
+    stamp = _stamp_of(path)
+    remembered = _remembered_movies.get(path)
+    if stamp is None or remembered is None or remembered[0] != stamp:
+        movies = from_movies_file(path)
+        # a file that was written a moment ago may be written again with the same stamp
+        if stamp is None or time.time() - stamp.mtime_ns / 1e9 < _SETTLED_SECONDS or _stamp_of(path) != stamp:
+            _remembered_movies.pop(path, None)
+            return movies
+        if len(_remembered_movies) >= _MOST_REMEMBERED:
+            _remembered_movies.clear()
+        _remembered_movies[path] = remembered = stamp, movies
+    return dict(remembered[1])
+
+
+def _stamp_of(path: Path) -> FileStamp | None:
+    try:
+        return stamp_of(path)
+    except OSError:
+        return None
 
 
 def from_movies_file(path: Path) -> dict[int, Movie]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from antrax.errors import InputChangedError
+
+_LOOKS_AT_A_TIME = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,30 @@ def stamp_of(path: Path) -> FileStamp | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return FileStamp(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def stamps_of(paths: Iterable[Path]) -> dict[Path, FileStamp | None]:
+    """The stamps of many files; None for one that is missing, or cannot be looked at.
+
+    Several are looked at at a time: on a network drive, each look is mostly waiting.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+
+    Returns
+    -------
+    dict
+    """
+
+    def look(path: Path) -> FileStamp | None:
+        with contextlib.suppress(OSError):
+            return stamp_of(path)
+        return None
+
+    every = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor(_LOOKS_AT_A_TIME) as pool:
+        return dict(zip(every, pool.map(look, every), strict=True))
 
 
 class InputStamps:

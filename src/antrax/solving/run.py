@@ -19,10 +19,12 @@ from antrax.batch import BatchResult, check_options, failure_line
 from antrax.errors import AntraxError, OptionError, SolvingError
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.experiments import find_all_experiments
-from antrax.io.graphs import graph_inputs, read_graph
+from antrax.io.graphs import graph_inputs, movies_with_graph, read_graph
 from antrax.io.locks import claim
 from antrax.io.positions import Kind, Placements, place
+from antrax.io.positions_table import positions_file
 from antrax.io.results import autoids_file, confidence_file
+from antrax.io.runs import RunRecord, start_record
 from antrax.io.session import Session, open_session
 from antrax.io.stamps import InputStamps
 from antrax.io.tracklet_graph import TrackletGraph
@@ -262,10 +264,21 @@ def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, rep
     experiment.path = session.experiment
     # A lock among the logs: MATLAB lists the files of antdata/.
     with claim(make_folder(session.layout.solving_record.parent, within=session.path), "solve", options.movies):
-        _solve_session(experiment, session, options, reporter)
+        movies = movies_with_graph(session) if options.movies is None else sorted(options.movies)
+        record = start_record(session, "solve", movies, method=options.method)
+        try:
+            _solve_session(experiment, session, options, reporter, record)
+        except AntraxError as error:
+            for movie in movies:
+                record.failed(movie, str(error))
+            raise
+        finally:
+            record.end()
 
 
-def _solve_session(experiment: ExperimentSolution, session: Session, options: SolveOptions, reporter: Reporter) -> None:
+def _solve_session(
+    experiment: ExperimentSolution, session: Session, options: SolveOptions, reporter: Reporter, record: RunRecord
+) -> None:
     layout = session.layout
     inputs = InputStamps()
     inputs.note(layout.labels_file, layout.parameters_file, layout.movies_file, layout.manual_ids_file)
@@ -275,11 +288,14 @@ def _solve_session(experiment: ExperimentSolution, session: Session, options: So
     with reporter.bar(f"reading graphs of {session.experiment.name}", None, "movies"):
         reading = read_graph(session, options.movies, workers=workers)
     experiment.failures += reading.failed.values()
+    for movie, reason in reading.failed.items():
+        record.failed(movie, reason)
     _tell(experiment, reading.problems, reporter)
     if not len(reading.graph):
         return
     for movie in reading.graph.movies.tolist():
         inputs.note(autoids_file(session, movie), confidence_file(session, movie), *trdata_files(session, movie))
+    record.begun({movie: [autoids_file(session, movie)] for movie in reading.graph.movies.tolist()})
     evidence, problems = read_evidence(session, reading.graph)
     _tell(experiment, problems, reporter)
     groups, problems = split_groups(session, reading.graph)
@@ -288,7 +304,10 @@ def _solve_session(experiment: ExperimentSolution, session: Session, options: So
         experiment.solutions = solve_groups(
             reading.graph, evidence, groups, settings, options.method, workers=workers, update=update
         )
-    _write(experiment, session, reading.graph, inputs, reporter)
+    for movie, reason in _write(experiment, session, reading.graph, inputs, reporter).items():
+        record.failed(movie, reason)
+    for movie in experiment.movies:
+        record.done(movie, [positions_file(session, movie)])
 
 
 def _tell(experiment: ExperimentSolution, problems: Sequence[str], reporter: Reporter) -> None:
@@ -420,10 +439,11 @@ def _from_rules(graph: TrackletGraph, evidence: Evidence, colony: str, state: Ru
 
 def _write(
     experiment: ExperimentSolution, session: Session, graph: TrackletGraph, inputs: InputStamps, reporter: Reporter
-) -> None:
+) -> dict[int, str]:
     """Positions of every movie; what was there stays until all of them are whole, and what they come from the same.
 
     All movies are solved together, so a file that changed meanwhile costs all of them their new positions.
+    Returns why some have none.
     """
     from antrax.io.antdata import writing_antdata
     from antrax.io.positions_table import writing_positions
@@ -433,6 +453,7 @@ def _write(
     gap = _LONGEST_GAP if experiment.method == "joint" else 0.0
     movies = graph.movies.tolist()
     written: list[int] = []
+    failed: dict[int, str] = {}
     with (
         writing_antdata(session) as antdata,
         writing_positions(session) as positions,
@@ -443,7 +464,8 @@ def _write(
                 measurements = read_measurements(session, movie, set(graph.names[graph.movie == movie].tolist()))
                 placed = place(session, movie, placements, measurements, gap)
             except AntraxError as error:
-                experiment.failures.append(str(error))
+                failed[movie] = str(error)
+                experiment.failures.append(failed[movie])
                 continue
             antdata.add(placements, placed)
             positions(placed)
@@ -452,6 +474,7 @@ def _write(
         inputs.check("earlier positions stay as they are; solve again")
     experiment.movies += written
     _write_record(experiment, session)
+    return failed
 
 
 def _write_record(experiment: ExperimentSolution, session: Session) -> None:

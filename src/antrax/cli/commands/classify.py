@@ -8,7 +8,8 @@ from typing import Literal
 import click
 
 from antrax.cli.batch import run_batch
-from antrax.cli.original import cluster_options, ignored
+from antrax.cli.cluster import cluster_options
+from antrax.cli.original import ignored
 from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS, EngineName, ImageCount
 
 
@@ -45,7 +46,8 @@ from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS, EngineN
     help="What runs the network: onnx, openvino (where it is installed) or torch. auto tries those that suit the "
     "device for a moment, and takes the fastest.",
 )
-@cluster_options("classify")
+@click.option("--digest", help="Digest of the classifier that is meant (see antrax info): any other is refused.")
+@cluster_options
 @ignored("--usepassed", "every image counts, and the best frame is taken from the passed ones where there are some")
 @ignored("--dont-use-min-conf", "--max-error chooses how sure an ID has to be")
 @ignored("--consv-factor", "--max-error chooses how sure an ID has to be", metavar="X")
@@ -61,6 +63,7 @@ def classify(
     workers: int | None,
     device: str,
     engine: str,
+    digest: str | None,
 ) -> None:
     """Give every tracklet of EXPERIMENTS a label.
 
@@ -73,6 +76,6 @@ def classify(
     from antrax.cli.console import ConsoleReporter, show_report
 
     options = ClassifyOptions(
-        classifier, session, movies, missing, max_error, workers, device, engine, images_per_tracklet
+        classifier, session, movies, missing, max_error, workers, device, engine, images_per_tracklet, digest
     )
     run_batch(lambda: run(experiments, options, reporter=ConsoleReporter()), show_report)

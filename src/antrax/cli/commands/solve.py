@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from antrax.cli.batch import run_batch
-from antrax.cli.original import cluster_options, ignored
+from antrax.cli.cluster import cluster_options
+from antrax.cli.original import ignored
 from antrax.cli.params import CONTEXT, MOVIES, SESSION, WORKERS
 
 # A mirror of a list in a module that is slow to load; a test keeps them equal.
@@ -33,7 +34,7 @@ METHODS = ("joint", "antrax")
 )
 @MOVIES
 @SESSION
-@cluster_options("solve")
+@cluster_options
 @ignored("--glist", "all groups of movies are solved; --movlist chooses movies", metavar="LIST")
 @ignored("--clist", "all colonies are solved", metavar="LIST")
 @ignored("--mcr", "no part of antrax needs MATLAB")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from antrax.cli.original import cluster_options
+from antrax.cli.cluster import cluster_options
 from antrax.cli.params import CONTEXT, DEVICE, SESSION, ArchitectureName, Renaming
 from antrax.cli.streams import output
 
@@ -91,7 +91,7 @@ if TYPE_CHECKING:
 )
 @SESSION
 @DEVICE
-@cluster_options("train")
+@cluster_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the training run.")
 def train(
     classdir: Path,
