@@ -9,7 +9,7 @@ from rich.markup import escape as escape_markup
 
 from antrax.classification.movie import ranges
 from antrax.cluster.status import CommandStatus, MovieState, SessionStatus, problems_of
-from antrax.progress import printable
+from antrax.escapes import printable
 
 _COLOURS = {
     MovieState.DONE: "green",

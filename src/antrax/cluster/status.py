@@ -51,6 +51,7 @@ class MovieStatus:
     Parameters
     ----------
     movie : int
+        Its number.
     state : MovieState
         done; stale: done, but from files that have changed since; running; failed; queued: of a run or a job that has
         not come to it yet; waiting: nothing was begun.
@@ -109,6 +110,7 @@ class SessionStatus:
     Parameters
     ----------
     experiment : Path
+        Its folder.
     session : str
         Name of the session; empty where it cannot be opened.
     commands : tuple of CommandStatus
