@@ -85,6 +85,14 @@ class ClusterJob:
 def new_folder(layout: ClusterLayout, command: str, within: Path) -> Path:
     """A new folder for a job.
 
+    Parameters
+    ----------
+    layout : ClusterLayout
+    command : str
+        classify, solve or train.
+    within : Path
+        A folder above it that must be there.
+
     Raises
     ------
     OutputError

@@ -65,7 +65,7 @@ class Request:
 
 
 @dataclass
-class _Plan:
+class _JobPlan:
     """A script to be."""
 
     layout: ClusterLayout
@@ -151,27 +151,27 @@ def give_to_cluster(
 
 def _plan(
     path: Path, request: Request, options: HpcOptions, cpus: int, failures: list[str], reporter: Reporter
-) -> _Plan | None:
+) -> _JobPlan | None:
     if request.command == "train":
         return _plan_training(request, options)
     session = open_session(path, request.session)
     arguments = [request.command, str(session.experiment), "--session", session.name]
     named = f"{session.experiment.name}-{session.name}"
-    plan = _Plan(session.layout.cluster, session.path, "", f"antrax-{request.command}-{named}", arguments)
+    plan = _JobPlan(session.layout.cluster, session.path, "", f"antrax-{request.command}-{named}", arguments)
     if request.command == "solve":
         return _plan_solving(plan, session, request, options, failures)
     return _plan_classification(plan, session, request, options, cpus, failures, reporter)
 
 
 def _plan_classification(
-    plan: _Plan,
+    plan: _JobPlan,
     session: Session,
     request: Request,
     options: HpcOptions,
     cpus: int,
     failures: list[str],
     reporter: Reporter,
-) -> _Plan | None:
+) -> _JobPlan | None:
     stacks = source_of(session).files(session)
     if not stacks:
         raise ExperimentError(
@@ -204,7 +204,7 @@ def _plan_classification(
     return plan
 
 
-def _classifier(plan: _Plan, session: Session, request: Request) -> tuple[list[ClusterJob], str | None]:
+def _classifier(plan: _JobPlan, session: Session, request: Request) -> tuple[list[ClusterJob], str | None]:
     """Trainings to wait for, and the digest of the classifier where there are none; adds the option to the plan."""
     try:
         path: Path | None = find_classifier(session.classifier_dir, request.classifier)
@@ -230,8 +230,8 @@ def _classifier_to_be(session: Session, choice: str | None) -> Path | None:
 
 
 def _plan_solving(
-    plan: _Plan, session: Session, request: Request, options: HpcOptions, failures: list[str]
-) -> _Plan | None:
+    plan: _JobPlan, session: Session, request: Request, options: HpcOptions, failures: list[str]
+) -> _JobPlan | None:
     there = movies_with_graph(session)
     if not there:
         raise ExperimentError(f"{session.layout.graphs} holds no graph of tracklets; run the tracking step first")
@@ -250,19 +250,19 @@ def _plan_solving(
     return plan
 
 
-def _plan_training(request: Request, options: HpcOptions) -> _Plan:
+def _plan_training(request: Request, options: HpcOptions) -> _JobPlan:
     classdir = open_classdir(request.path, request.session)
     layout = ClassifierLayout(classdir.path)
     session = classdir.session
     place = session.experiment if session else classdir.path
     arguments = ["train", str(place), *(["--session", session.name] if session else [])]
-    plan = _Plan(layout.cluster, classdir.path, f"antrax train: {place}.", f"antrax-train-{place.name}", arguments)
+    plan = _JobPlan(layout.cluster, classdir.path, f"antrax train: {place}.", f"antrax-train-{place.name}", arguments)
     earlier = [job for job in read_jobs(layout.cluster, "train") if _may_come(job)]
     plan.depends = _dependencies(options.after, earlier, [])
     return plan
 
 
-def _written(plan: _Plan, request: Request, options: HpcOptions, cpus: int, tasks: int) -> WrittenJob:
+def _written(plan: _JobPlan, request: Request, options: HpcOptions, cpus: int, tasks: int) -> WrittenJob:
     folder = new_folder(plan.layout, request.command, plan.within)
     divides = request.command == "classify"
     chunks = split_movies(plan.seconds, tasks) if divides else [list(plan.seconds)]

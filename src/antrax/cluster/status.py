@@ -220,7 +220,7 @@ def session_status(session: Session, command: str) -> CommandStatus | None:
     runs = read_runs(session, command)
     claims = {str(holder.process) for holder in living_claims(work.claims, command)}
     jobs = read_jobs(session.layout.cluster, command)
-    view = _View(work, runs, claims, jobs)
+    view = _MovieStates(work, runs, claims, jobs)
     return CommandStatus(command, tuple(view.movie(movie) for movie in sorted(work.inputs)))
 
 
@@ -333,7 +333,7 @@ class _Last:
 _Found = tuple[MovieState, str, str | None, str]
 
 
-class _View:
+class _MovieStates:
     """Puts together what is known of each movie.
 
     Parameters
