@@ -17,7 +17,7 @@ Folds are made, trained on and judged as `accuracy.py` does; counts are over all
 measured is kept in the folder of work, by architecture and fold, so that the table can be put together in several runs.
 Speed is measured by itself, since accuracy takes hours in which a machine does other things too: of training, by
 a third of a minute of `antrax train`; of classification, by the network alone on all processors, as
-`classification_speed.py` does. The time of training is that of the default five epochs and of finishing, at this speed.
+`classification_speed.py` does. The time of training is that of the default five epochs and of the refit, at this speed.
 Of pre-trained networks, a line says how good they were with the labels alone learned, and then as a whole, on the
 tracklets that `antrax train` held out. Where the real data is not at hand, nothing is done.
 """
@@ -57,7 +57,7 @@ from antrax.networks.mobilenet import is_head
 from antrax.networks.pretrained import SIZES, weights_file
 from antrax.progress import Update
 from antrax.training.loop import BATCH
-from antrax.training.run import FINISHING
+from antrax.training.run import REFIT
 from antrax.training.start import choose_architecture, start_new
 from classification_speed import bare_rate
 from networks import antrax_network, example
@@ -139,7 +139,7 @@ def measure_speed(args: argparse.Namespace, name: str) -> dict[str, Any]:
         "size": start.graph.size,
         "parameters": sum(math.prod(shape) for shape in start.graph.weight_shapes().values()),
         "training rate": watch.rate,
-        "training time": watch.total * (1 + FINISHING) / watch.rate,
+        "training time": watch.total * (1 + REFIT) / watch.rate,
         "rate": bare_rate(classifier, choose_device(args.device)),
     }
 

@@ -92,7 +92,7 @@ def choose_classifier(args: argparse.Namespace, labels: tuple[str, ...]) -> tupl
     if args.antrax:
         graph = antrax_network(args.antrax, len(labels))
         weights, preparation = initial_weights(graph, "white", 0), Preparation(graph.size, "white", antrax=True)
-        return graph.name, Classifier(graph, weights, labels, categories, preparation, turning=False)
+        return graph.name, Classifier(graph, weights, labels, categories, preparation, rotation=False)
     if args.modelfile:
         graph, name = with_outputs(read_modelfile(args.modelfile), len(labels)), str(args.modelfile)
     elif args.arch == MOBILENET:

@@ -58,7 +58,7 @@ def test_what_it_does_not_have_is_not_made_up(file):
     classifier = read_classifier(file)
     assert classifier.labels == ("BG", "GB", "NoAnt", "long_label", "Unknown")
     assert classifier.labels_cut
-    assert (classifier.calibration, classifier.measured_weights, len(classifier.seen)) == (None, None, 0)
+    assert (classifier.calibration, classifier.evaluation_weights, len(classifier.seen)) == (None, None, 0)
     assert classifier.categories == {}
     assert classifier.record == {"written_by": "anTraX"}
     assert classifier.graph.name == "anTraX-custom"

@@ -267,7 +267,7 @@ def test_training_tells_how_far_it_is_and_what_came_of_it(taught):
 @pytest.mark.xdist_group("jobs")
 def test_one_bar_stands_for_all_stages_of_a_training(taught):
     _, on_the_way, state = taught
-    assert {"training", "finishing on all examples"} <= {each["title"] for each in on_the_way}
+    assert {"training", "refit on all examples"} <= {each["title"] for each in on_the_way}
     fractions = [each["fraction"] for each in on_the_way if each["fraction"] is not None]
     assert fractions == sorted(fractions)
     assert state["fraction"] == 1

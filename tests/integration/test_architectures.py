@@ -100,7 +100,7 @@ def test_a_custom_network_is_the_one_in_the_file(classdir, write_model, short_tr
     assert classifier.graph.name == "custom"
     assert classifier.size == 24
     assert classifier.labels == LABELS
-    assert classifier.measured_weights is not None
+    assert classifier.evaluation_weights is not None
     assert classifier.record["options"]["modelfile"] == str(write_model(network()))
 
 
@@ -390,10 +390,10 @@ def test_mobilenet_is_trained_from_pretrained_weights_labels_first(classdir, cac
     monkeypatch.setattr("antrax.training.loop.optimize", spy)
     listener = Listener()
     classifier = train(classdir, mobilenet(), reporter=listener).classifier
-    (head, first), (tuning, second), (finishing, _) = calls
+    (head, first), (tuning, second), (refit, _) = calls
     assert head.only == ("labels",)
-    assert tuning.only == finishing.only == ()
-    assert head.peak_rate > tuning.peak_rate > finishing.peak_rate
+    assert tuning.only == refit.only == ()
+    assert head.peak_rate > tuning.peak_rate > refit.peak_rate
     pretrained = seeded_weights(96, 2)
     assert all(np.array_equal(w[name], pretrained[name]) for w in (first, second) for name in w if "labels" not in name)
     assert not np.array_equal(first["labels/kernel"], second["labels/kernel"])
@@ -419,7 +419,7 @@ def test_mobilenet_without_pretrained_weights_needs_no_file(classdir, cache, sho
     classifier = train(classdir, mobilenet(pretrained=False), reporter=counted).classifier
     assert classifier.graph.name == "MobileNetV2"
     assert classifier.record["options"]["pretrained"] is False
-    assert set(counted.steps) == {"reading examples", "training", "finishing on all examples"}
+    assert set(counted.steps) == {"reading examples", "training", "refit on all examples"}
 
 
 def test_without_weights_and_network_the_error_comes_before_the_examples_are_read(classdir, tmp_path, monkeypatch):

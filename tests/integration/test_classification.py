@@ -120,9 +120,9 @@ def test_probabilities_are_those_of_the_network_on_prepared_images(session):
     with open_stack(stack_of(session, 2)) as stack:
         name = max((n.name for n in stack.tracklets()), key=stack.count)
         images = prepare(stack.read(name), classifier.preparation)
-    index, turned = views(len(images))
+    index, rotated = views(len(images))
     shown = images[index]
-    shown[turned] = shown[turned][:, ::-1, ::-1]
+    shown[rotated] = shown[rotated][:, ::-1, ::-1]
     stored = antrax.read_frame_probabilities(session, 2, name)
     assert stored[list(classifier.labels)].to_numpy() == pytest.approx(np.exp(predictor(shown)), abs=1e-4)
 

@@ -43,7 +43,7 @@ def test_the_classifier_carries_what_is_needed_to_go_on(trained):
     assert classifier.size == 32
     assert classifier.background == "white"
     assert classifier.calibration.sufficient
-    assert classifier.measured_weights is not None
+    assert classifier.evaluation_weights is not None
 
 
 def test_the_measured_weights_have_seen_no_held_out_tracklet(trained):
@@ -53,7 +53,7 @@ def test_the_measured_weights_have_seen_no_held_out_tracklet(trained):
     assert held_out.any()
     assert np.array_equal(fingerprints_after(trainset.origins, held_out), classifier.seen)
     assert len(fingerprints_after(trainset.origins, ~held_out, classifier.seen)) > len(classifier.seen)
-    assert any(not np.array_equal(classifier.weights[k], classifier.measured_weights[k]) for k in classifier.weights)
+    assert any(not np.array_equal(classifier.weights[k], classifier.evaluation_weights[k]) for k in classifier.weights)
 
 
 def test_a_record_lies_beside_the_classifier(trained):

@@ -50,7 +50,7 @@ def made_of(graph: Graph) -> Classifier:
         preparation=Preparation(graph.size, "white"),
         hsymmetry=True,
         calibration=Calibration(0.8, 0.0, (0.9, 0.5), (1.0, 0.5), 3),
-        measured_weights=random_weights(graph, seed=1),
+        evaluation_weights=random_weights(graph, seed=1),
         seen=np.array([1, 2**64 - 1], np.uint64),
         record={"options": {"epochs": 5}},
     )
@@ -74,7 +74,7 @@ def test_what_is_written_is_read_back(tmp_path, name):
     assert (back.background, back.hsymmetry, back.calibration) == ("white", True, classifier.calibration)
     assert back.record == classifier.record
     assert back.seen.tolist() == classifier.seen.tolist()
-    for mine, theirs in ((classifier.weights, back.weights), (classifier.measured_weights, back.measured_weights)):
+    for mine, theirs in ((classifier.weights, back.weights), (classifier.evaluation_weights, back.evaluation_weights)):
         assert all(np.array_equal(mine[key], theirs[key]) for key in mine)
     assert back.digest() == classifier.digest()
 

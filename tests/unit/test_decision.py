@@ -128,20 +128,20 @@ def test_the_order_of_labels_does_not_matter(rows, order):
 
 
 def test_short_tracklets_are_seen_both_ways_long_ones_alternately():
-    index, turned = views(2)
+    index, rotated = views(2)
     assert index.tolist() == [0, 0, 1, 1]
-    assert turned.tolist() == [False, True, False, True]
-    index, turned = views(8)
+    assert rotated.tolist() == [False, True, False, True]
+    index, rotated = views(8)
     assert index.tolist() == list(range(8))
-    assert turned.tolist() == [False, True] * 4
+    assert rotated.tolist() == [False, True] * 4
 
 
 def test_pieces_of_a_tracklet_are_seen_as_the_whole_would_be():
     _, whole = views(11)
     pieces = np.concatenate([views(5, 0, 11)[1], views(6, 5, 11)[1]])
     assert pieces.tolist() == whole.tolist()
-    assert views(3, turning=False)[0].tolist() == [0, 1, 2]
-    assert not views(11, turning=False)[1].any()
+    assert views(3, rotate=False)[0].tolist() == [0, 1, 2]
+    assert not views(11, rotate=False)[1].any()
     assert len(views(3, 8, 11)[0]) == 3  # a short piece of a long tracklet is not seen twice
 
 

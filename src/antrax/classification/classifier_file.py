@@ -81,19 +81,19 @@ class Classifier:
         Whether it was trained on images mirrored left to right too.
     calibration : Calibration or None
         None where nothing was held out.
-    measured_weights : Weights or None
+    evaluation_weights : Weights or None
         Weights that have not seen the held-out tracklets: those that figures and calibration are of, and that
         training on starts from.
     seen : NDArray[np.uint64]
-        Fingerprints of the tracklets that `measured_weights` have seen.
+        Fingerprints of the tracklets that `evaluation_weights` have seen.
     record : mapping
         How it was trained: options, versions, figures. For people; nothing depends on it.
     labels_cut : bool
         Whether labels may lack all after their tenth byte, as in files that anTraX wrote; see
         `antrax_classifier.match_cut_labels`.
-    turning : bool
-        Whether the network was trained with animals turned head for tail, as ours are and anTraX's are not; see
-        `antrax.decision.views`.
+    rotation : bool
+        Whether the network was trained on images rotated by 180°, as ours are and anTraX's are not, so that
+        test-time rotation applies; see `antrax.classification.rotation.views`.
     """
 
     graph: Graph
@@ -103,11 +103,11 @@ class Classifier:
     preparation: Preparation
     hsymmetry: bool = False
     calibration: Calibration | None = None
-    measured_weights: Weights | None = None
+    evaluation_weights: Weights | None = None
     seen: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     record: Mapping[str, Any] = field(default_factory=dict)
     labels_cut: bool = False
-    turning: bool = True
+    rotation: bool = True
 
     @property
     def size(self) -> int:
@@ -222,8 +222,8 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
         own.attrs["format"] = _FORMAT
         own.create_dataset("graph", data=to_keras_config(classifier.graph), dtype=text)
         own.create_dataset("seen", data=classifier.seen)
-        if classifier.measured_weights is not None:
-            write_weights(own.create_group("measured_weights"), classifier.graph, classifier.measured_weights)
+        if classifier.evaluation_weights is not None:
+            write_weights(own.create_group("measured_weights"), classifier.graph, classifier.evaluation_weights)
         file.flush()
         content: bytes = file.id.get_file_image()
     write_atomically(path, content + _checksum(content))
@@ -319,7 +319,7 @@ def _read(file: h5py.File) -> Classifier:
         hsymmetry=hsymmetry,
         record={"written_by": "anTraX"},
         labels_cut=True,
-        turning=False,
+        rotation=False,
     )
 
 
@@ -354,7 +354,7 @@ def _from_own_file(file: h5py.File, description: Description, text: str, labels:
         preparation=preparation,
         hsymmetry=bool(parameters["hsymmetry"]),
         calibration=Calibration.from_json(calibration) if calibration else None,
-        measured_weights=measured,
+        evaluation_weights=measured,
         seen=np.asarray(dataset(own, "seen", dtype=np.uint64)[()]),
         record=dict(parameters.get("record") or {}),
     )

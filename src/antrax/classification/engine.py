@@ -50,7 +50,7 @@ class Model:
         What the engine prepared of it.
     batch : int
         Number of images that it is given at a time.
-    turning : bool
+    rotation : bool
         Whether it may be shown images upside down.
     """
 
@@ -60,7 +60,7 @@ class Model:
     engine: Engine
     prepared: Any
     batch: int
-    turning: bool = True
+    rotation: bool = True
 
 
 def batch_size(graph: Graph, device: str) -> int:
@@ -82,7 +82,7 @@ def make_model(classifier: Classifier, device: str, engine: str = "auto") -> Mod
     """
     batch = batch_size(classifier.graph, device)
     chosen, prepared = choose_engine(engine, device, classifier.graph, classifier.weights, batch)
-    return Model(classifier.preparation, classifier.labels, device, chosen, prepared, batch, classifier.turning)
+    return Model(classifier.preparation, classifier.labels, device, chosen, prepared, batch, classifier.rotation)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Batcher:
         self._answers: list[NDArray[np.float32]] = []
         self.added = 0
 
-    def add(self, images: NDArray[np.uint8], index: NDArray[np.intp], turned: NDArray[np.bool_]) -> None:
+    def add(self, images: NDArray[np.uint8], index: NDArray[np.intp], rotated: NDArray[np.bool_]) -> None:
         """Queue views (see `rotation.views`) of images (N, size, size, 3); full batches are computed.
 
         Parameters
@@ -167,20 +167,20 @@ class Batcher:
             Shape (N, size, size, 3).
         index : NDArray[np.intp]
             Image of each view, shape (views,).
-        turned : NDArray[np.bool_]
+        rotated : NDArray[np.bool_]
             Whether a view is rotated by 180°, shape (views,).
         """
         while len(index):
             count = min(len(index), len(self._batch) - self._filled)
             free = self._batch[self._filled : self._filled + count]
             # one by one, for numpy takes five times as long to choose and reorder many at once
-            for place, chosen, over in zip(free, index[:count].tolist(), turned[:count].tolist(), strict=True):
+            for place, chosen, over in zip(free, index[:count].tolist(), rotated[:count].tolist(), strict=True):
                 place[:] = images[chosen][::-1, ::-1] if over else images[chosen]
             self._filled += count
             self.added += count
             if self._filled == len(self._batch):
                 self._compute()
-            index, turned = index[count:], turned[count:]
+            index, rotated = index[count:], rotated[count:]
 
     def _compute(self) -> None:
         try:
@@ -376,9 +376,9 @@ def _show(stack: TrackletImages, looking: _Looking, model: Model, batcher: Batch
     start, total = 0, looking.total
     for piece in _read(stack, looking.name, looking.count, looking.rounds[0]):
         images = prepare(piece, model.preparation)
-        index, turned = views(len(images), start, total, turning=model.turning)
+        index, rotated = views(len(images), start, total, rotate=model.rotation)
         start += len(images)
-        batcher.add(images, index, turned)
+        batcher.add(images, index, rotated)
 
 
 def _read(stack: TrackletImages, name: str, count: int, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.uint8]]:

@@ -40,5 +40,5 @@ def predict_proba(classifier: Classifier, images: NDArray[np.uint8], *, device: 
     for start in range(0, len(images), _AT_ONCE):
         some = prepare(images[start : start + _AT_ONCE], classifier.preparation)
         # each image by itself, whatever it lies beside
-        batcher.add(some, *views(len(some), total=1, turning=classifier.turning))
+        batcher.add(some, *views(len(some), total=1, rotate=classifier.rotation))
     return merge_views(batcher.finish(), len(images)) if len(images) else np.zeros((0, len(classifier.labels)), "f4")

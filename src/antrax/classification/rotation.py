@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Each image of a tracklet shorter than this is looked at both ways; of longer ones, every other image is turned.
+# Each image of a tracklet shorter than this is shown both ways; of longer ones, every other image is rotated.
 BOTH_WAYS_BELOW = 8
 
 
 def views(
-    count: int, start: int = 0, total: int | None = None, *, turning: bool = True
+    count: int, start: int = 0, total: int | None = None, *, rotate: bool = True
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Which images to show the network, and which of them turned by half a turn.
+    """Which images to show the network, and which of them rotated by 180°.
 
-    Head and tail are mixed up now and then, and a network is surer where it has seen an image both ways; turning
-    every other image of a tracklet gives nearly all of that for nothing.
+    Head and tail are mixed up now and then, and a network is more certain where it is shown an image both ways;
+    rotating every other image of a tracklet gives nearly all of that at no cost.
 
     Parameters
     ----------
@@ -23,16 +23,16 @@ def views(
         Number of images at hand, a piece of a tracklet.
     start, total : int
         Where the piece starts in the tracklet, and how many images that has (default: the piece is all).
-    turning : bool
-        False for a network that has never seen animals upside down: each image is shown once, as it is.
+    rotate : bool
+        False for a network that was not trained on rotated animals: each image is shown once, as it is.
 
     Returns
     -------
     (NDArray[np.intp], NDArray[np.bool_])
-        Index of the image and whether to turn it, for each view.
+        Index of the image and whether to rotate it, for each view.
     """
     indices = np.arange(count)
-    if not turning:
+    if not rotate:
         return indices, np.zeros(count, bool)
     if (count if total is None else total) < BOTH_WAYS_BELOW:
         return np.repeat(indices, 2), np.tile([False, True], count)

@@ -34,13 +34,13 @@ class LearningRates:
         From new weights.
     on : float
         From those of an existing classifier.
-    finishing : float
+    refit : float
         On all examples, at the end.
     """
 
     new: float
     on: float
-    finishing: float
+    refit: float
 
 
 NORMALISED = LearningRates(4e-3, 2e-3, 1.5e-3)

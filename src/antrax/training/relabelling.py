@@ -49,12 +49,12 @@ def relabelled(classifier: Classifier, drop: Sequence[str], rename: Mapping[str,
         raise OptionError(f"{parameter('drop', list(drop))}: a classifier tells at least two labels apart")
     if len(keep) == len(classifier.labels) and not rename:
         return classifier
-    measured = classifier.measured_weights
+    measured = classifier.evaluation_weights
     return replace(
         classifier,
         graph=with_outputs(classifier.graph, len(keep)),
         weights=_chosen(classifier.graph, classifier.weights, keep),
-        measured_weights=_chosen(classifier.graph, measured, keep) if measured is not None else None,
+        evaluation_weights=_chosen(classifier.graph, measured, keep) if measured is not None else None,
         labels=tuple(rename.get(classifier.labels[index], classifier.labels[index]) for index in keep),
         categories={
             rename.get(label, label): kind for label, kind in classifier.categories.items() if label not in drop

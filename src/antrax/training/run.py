@@ -4,7 +4,7 @@ How tracklets are held out without weakening what the user gets
 ---------------------------------------------------------------
 A fifth of the tracklets, by a fixed hash, is held out. A first network is trained on the rest; all figures and the
 calibration are of this one, on tracklets that it has never seen. Its weights are kept in the file
-(`measured_weights`). The classifier that is used starts from them and is trained some more on *all* examples, so it
+(`evaluation_weights`). The classifier that is used starts from them and is trained some more on *all* examples, so it
 has seen whatever people labelled. Training on later starts from the measured weights again: they have still not
 seen the held-out tracklets, so figures stay honest however often one goes round. The file remembers which tracklets
 its measured weights have seen, in case the rule of what is held out gives another answer on a grown set.
@@ -58,7 +58,7 @@ from antrax.training.start import START_ANEW, Start, check_unchanged, choose_arc
 __all__ = ["TrainOptions", "TrainResult", "train"]
 
 # Steps on all examples after those on the training share, as a share of them.
-FINISHING = 0.3
+REFIT = 0.3
 _NEGATIVES = 0.1
 # Steps in which the labels of a pre-trained network are learned while the rest stays, as a share of the epochs'.
 _HEAD = 0.2
@@ -173,7 +173,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
 
     choice = None if existing else choose_architecture(options, reporter)
     preparation = existing.preparation if existing else choice.size if choice else None
-    reporter.stages(_shares(1, FINISHING, 0))  # until the steps are known
+    reporter.stages(_shares(1, REFIT, 0))  # until the steps are known
     with reporter.bar(_READING, None, "images") as update:
         trainset = load_trainset(
             classdir,
@@ -312,7 +312,7 @@ PHASES = ("head", "measured", "finished")
 _TITLES = {
     "head": "training the labels of a pre-trained network",
     "measured": "training",
-    "finished": "finishing on all examples",
+    "finished": "refit on all examples",
 }
 
 
@@ -392,8 +392,8 @@ class _TrainingPlan:
         start = self.start.weights
         history: list[dict[str, float]] = []
         head_steps = max(1, round(_HEAD * epochs * an_epoch)) if self.start.head else 0
-        finishing_steps = max(1, round(FINISHING * epochs * all_in_one)) if self.split.held_out.any() else 0
-        reporter.stages(_shares(epochs * an_epoch, finishing_steps, head_steps))
+        refit_steps = max(1, round(REFIT * epochs * all_in_one)) if self.split.held_out.any() else 0
+        reporter.stages(_shares(epochs * an_epoch, refit_steps, head_steps))
         if self.start.head:
             schedule = Schedule(head_steps, head_steps, _RATE_HEAD, _NEGATIVES, seed + 2, self.start.head)
             start, learned = self._optimize("head", start, training, schedule, reporter)
@@ -403,7 +403,7 @@ class _TrainingPlan:
         history += learned
         weights = measured
         if self.split.held_out.any():
-            schedule = Schedule(finishing_steps, all_in_one, self.start.finishing_rate, _NEGATIVES, seed + 1)
+            schedule = Schedule(refit_steps, all_in_one, self.start.refit_rate, _NEGATIVES, seed + 1)
             weights, _ = self._optimize("finished", measured, training | True, schedule, reporter)
         evaluation = calibration = None
         predictions = self._predictions(measured)
@@ -426,7 +426,7 @@ class _TrainingPlan:
             preparation=self.preparation,
             hsymmetry=self.hsymmetry,
             calibration=calibration,
-            measured_weights=measured,
+            evaluation_weights=measured,
             seen=self.seen,
         )
         return classifier, evaluation, history
@@ -435,7 +435,7 @@ class _TrainingPlan:
         """Why no threshold can be chosen by what the held-out tracklets show; None if one can."""
         if calibration and calibration.sufficient:
             return None
-        if self.existing and self.existing.measured_weights is None:
+        if self.existing and self.existing.evaluation_weights is None:
             return (
                 f"{self.file.name} may have seen any of these tracklets, so that none can show how good it is "
                 f"({parameter('scratch', True)} starts a classifier that is measured)"
@@ -565,7 +565,7 @@ def _split(trainset: Trainset, existing: Classifier | None) -> Split:
     """What is held out: nothing where training goes on from weights that may have seen all, as those of anTraX."""
     seen = existing.seen if existing else None
     split = make_split(trainset.origins, trainset.tracklet_index, trainset.label_index, seen)
-    if existing and existing.measured_weights is None:
+    if existing and existing.evaluation_weights is None:
         nothing = np.zeros(len(trainset.origins), bool)
         return dataclasses.replace(split, held_out=nothing, measurable=nothing)
     return split

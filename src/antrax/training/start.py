@@ -58,7 +58,7 @@ class Start:
     graph : Graph
     weights : Weights or None
         None for random ones as PyTorch draws them.
-    rate, finishing_rate : float
+    rate, refit_rate : float
         Largest learning rates, of the epochs and on all examples at the end.
     head : tuple of str
         Layers to train alone first, as they alone are new.
@@ -67,7 +67,7 @@ class Start:
     graph: Graph
     weights: Weights | None
     rate: float
-    finishing_rate: float
+    refit_rate: float
     head: tuple[str, ...] = ()
 
 
@@ -160,16 +160,16 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
                 f"labels ({', '.join(labels)}); its last layer needs one output a label"
             )
         rates = _rates(graph)
-        return Start(graph, initial_weights(graph, background, seed), rates.new, rates.finishing)
+        return Start(graph, initial_weights(graph, background, seed), rates.new, rates.refit)
     entry = registry.find(choice.name)
     assert entry is not None
     graph = entry.build(size, len(labels), background)
     weights = entry.initial(graph, background, seed) if entry.initial else None
     if choice.features is None or entry.features is None:
-        return Start(graph, weights, entry.rates.new, entry.rates.finishing)
+        return Start(graph, weights, entry.rates.new, entry.rates.refit)
     is_head, rates = entry.features.is_head, entry.tuned or entry.rates
     head = tuple(layer.name for layer in graph.layers if is_head(layer))
-    return Start(graph, (weights or {}) | choice.features, rates.new, rates.finishing, head)
+    return Start(graph, (weights or {}) | choice.features, rates.new, rates.refit, head)
 
 
 def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start:
@@ -189,7 +189,7 @@ def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start
     ClassifierError
         Its network cannot learn more labels.
     """
-    weights = existing.measured_weights or existing.weights
+    weights = existing.evaluation_weights or existing.weights
     try:
         graph = with_outputs(existing.graph, len(labels))
         weights = grown_weights(existing.graph, weights, len(labels))
@@ -198,7 +198,7 @@ def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start
         raise ClassifierError(f"{file} cannot learn {new}: {error}; {START_ANEW}") from None
     entry = registry.find(graph.name)
     rates = (entry and (entry.tuned or entry.rates)) or _rates(graph)
-    return Start(graph, weights, rates.on, rates.finishing)
+    return Start(graph, weights, rates.on, rates.refit)
 
 
 def _rates(graph: Graph) -> registry.LearningRates:
