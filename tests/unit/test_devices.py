@@ -63,7 +63,7 @@ def test_a_gpu_that_computes_is_used(a_gpu, monkeypatch):
 
 
 def test_a_gpu_that_is_not_there_is_named_with_those_that_are():
-    with pytest.raises(DeviceError, match=r"--device cuda: torch .* finds none on this machine; it has .*cpu"):
+    with pytest.raises(DeviceError, match=r"`device='cuda'`: torch .* finds none on this machine; it has .*cpu"):
         devices.choose_device("cuda")
 
 
