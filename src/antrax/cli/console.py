@@ -6,7 +6,7 @@ import contextlib
 import math
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table
 from rich.text import Text
 
+from antrax.classification.movie import ranges
 from antrax.classification.report import OUTCOMES, ClassifyResult
 from antrax.escapes import printable
 from antrax.messages import with_command_line_options
@@ -29,6 +30,7 @@ from antrax.training.merging import MergeResult
 _PLAIN_EVERY_S = 20.0
 _WORST_LABELS = 6
 _WIDTH, _MARGIN = 80, 16
+_FEWEST = 3
 _KINDS = {"ant": "IDs", "nonant": "non-ant", "multi": "several", "unknown": "unknown"}
 
 
@@ -245,6 +247,57 @@ def show_classifier(console: Console, description: Mapping[str, Any]) -> None:
     lines += [("" if row else "training", text) for row, text in enumerate(_training(description["training"]))]
     lines += [("held out", _held_out(description)), ("calibration", _calibration(description["calibration"]))]
     lines.append(("digest", description["digest"]))
+    _print_facts(console, lines)
+
+
+def show_experiment(console: Console, description: Mapping[str, Any]) -> None:
+    """What `describe_experiment` gives, in lines of at most 80 letters (but for a long path)."""
+    console.print(printable(description["experiment"]), markup=False, soft_wrap=True)
+    others = [name for name in description["sessions"] if name != description["session"]]
+    lines = [("session", description["session"] + (f" (others: {', '.join(others)})" if others else ""))]
+    tracked, movies = description["tracked"], description["movies"]
+    without = [movie for movie in movies or [] if movie not in tracked]
+    lines.append(("movies", ranges(movies) if movies else "no table of movies"))
+    lines.append(("image stacks", f"{_movies(tracked)}, {description['stack_bytes'] / 1e6:,.1f} MB"))
+    if without:
+        lines.append(("", f"none of {ranges(without)}: not tracked, or nothing single in them"))
+    labels = description["labels"]
+    if labels is None:
+        lines.append(("labels", "none"))
+    else:
+        lines += [
+            (f"{title} ({len(labels[kind])})", ", ".join(labels[kind]))
+            for kind, title in _KINDS.items()
+            if labels[kind]
+        ]
+    lines.append(("examples", _examples(description["examples"], labels)))
+    names = [f"{found['name']} ({found['time'][:16].replace('T', ' ')})" for found in description["classifiers"]]
+    lines.append(("classifiers", ", ".join(names) or "none"))
+    lines.append(("classified", _movies(description["classified"])))
+    if description["with_graph"] or description["solved"]:
+        lines.append(("positions", _movies(description["solved"])))
+    lines += [("problem", problem) for problem in description["problems"]]
+    lines.append(("next", description["next"]))
+    _print_facts(console, lines)
+
+
+def _movies(numbers: Sequence[int]) -> str:
+    return f"movies {ranges(numbers)}" if numbers else "none"
+
+
+def _examples(counts: Mapping[str, int], labels: Mapping[str, Sequence[str]] | None) -> str:
+    if not counts:
+        return "none"
+    text = f"{sum(counts.values()):,} images of {len(counts)} labels"
+    fewest = sorted(counts, key=lambda label: (counts[label], label))[:_FEWEST]
+    text += f"; fewest: {', '.join(f'{label} {counts[label]:,}' for label in fewest)}"
+    listed = [label for group in (labels or {}).values() for label in group]
+    if absent := [label for label in listed if label not in counts]:
+        text += f"; none of: {', '.join(absent)}"
+    return text
+
+
+def _print_facts(console: Console, lines: Iterable[tuple[str, str]]) -> None:
     for title, text in lines:
         for line in textwrap.wrap(
             printable(text),

@@ -60,6 +60,7 @@ def generate_experiment(
     max_frames: int = 600,
     image_size: int = 48,
     examples: int = 15_000,
+    labelled: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> DemoExperiment:
     """Generate a tracked experiment of painted ants, with its truth.
@@ -84,6 +85,8 @@ def generate_experiment(
         Side of the blob images, in pixels; the animals grow with it.
     examples : int
         Most labelled images to write. Tracklets are taken whole, one of each label in turn.
+    labelled : bool
+        False for a session as it is right after tracking: without examples and `labels.csv`.
     progress : callable, optional
         Called with the number of tracklets done and of all, after each.
 
@@ -108,7 +111,7 @@ def generate_experiment(
     _check(seed, movies, tracklets, max_frames, image_size, examples)
     plans = plan_experiment(movies, tracklets, max_frames, np.random.default_rng([seed, _FOR_PLAN]))
     with writing_into(directory) as draft:
-        counts = _write(draft, plans, seed, movies, image_size, examples, progress)
+        counts = _write(draft, plans, seed, movies, image_size, examples if labelled else 0, labelled, progress)
     directory = directory.absolute()
     return DemoExperiment(directory, directory / "session", len(plans), *counts)
 
@@ -177,6 +180,7 @@ def _write(
     movies: int,
     size: int,
     examples: int,
+    labelled: bool,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     """Write everything into a new folder; return the numbers of images and of examples."""
@@ -184,7 +188,7 @@ def _write(
     for folder in (session.parameters, session.images, session.tracklets, session.labels, session.classifier.examples):
         folder.mkdir(parents=True)
     length = -(-max(plan.last for plan in plans) // 100) * 100
-    write_parameters(session, directory.name, movies, length, size)
+    write_parameters(session, directory.name, movies, length, size, labels=labelled)
     chosen = _choose_examples(plans, movies, examples)
     rng = np.random.default_rng([seed, _FOR_ANTS])
     ants = [paint_ant(name, rng) for name in IDS]

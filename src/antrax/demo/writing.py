@@ -35,6 +35,8 @@ def write_parameters(
     size: int,
     ids: Sequence[str] = IDS,
     more_settings: Mapping[str, object] | None = None,
+    *,
+    labels: bool = True,
 ) -> None:
     """Write the session's tables and settings.
 
@@ -54,13 +56,16 @@ def write_parameters(
         Labels of animals, of two letters for two colours each.
     more_settings
         Entries of `prmtrs.json` beside the usual ones, which they replace.
+    labels
+        Whether to write `labels.csv`.
     """
     layout.mark.touch()
     categories = [(name, "ant_labels") for name in ids]
     categories += [(NOTHING, "noant_labels"), (SEVERAL, "other_labels")]
     categories += [(UNREADABLE, "other_labels"), *((code, "tagcolors") for code in sorted(set("".join(ids))))]
-    labels = "".join(f"{label}\t{category}\n" for label, category in categories)
-    layout.labels_file.write_text(labels, encoding="utf-8", newline="\n")
+    if labels:
+        text = "".join(f"{label}\t{category}\n" for label, category in categories)
+        layout.labels_file.write_text(text, encoding="utf-8", newline="\n")
     # Columns of this table are separated by spaces, so a name cannot have any.
     name = "_".join(experiment.split())
     rows = ["index subdir name movfile fps nframes fi ff"]

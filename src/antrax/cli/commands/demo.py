@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--tracklets", type=click.IntRange(1, 100_000), help="Tracklets in each movie.  [default: 100]")
 @click.option("--max-frames", type=click.IntRange(1, 100_000), help="Longest tracklet.  [default: 600]")
 @click.option("--image-size", type=click.IntRange(24, 256), help="Size of the blob images, in pixels.  [default: 48]")
+@click.option("--unlabelled", is_flag=True, help="As it is right after tracking: without examples and labels.csv.")
 @click.option("--animals", type=int, help="With --colony: animals in each colony, 1 to 100.  [default: 16]")
 @click.option("--colonies", type=int, help="With --colony: number of colonies.  [default: 1]")
 @click.option("--density", type=float, help="With --colony: animals for each cm² of arena.  [default: 0.5]")
@@ -45,6 +46,8 @@ def demo(directory: Path, colony: bool, seed: int, movies: int, no_images: bool,
     if foreign or (no_images and not colony):
         names = ", ".join(f"--{name.replace('_', '-')}" for name in (*sorted(foreign), *(["no_images"] * no_images)))
         raise click.UsageError(f"{names}: {'not' if colony else 'only'} with --colony")
+    if run and "unlabelled" in given:
+        raise click.UsageError("--run needs examples: leave out --unlabelled")
     if run and no_images:
         raise click.UsageError("--run needs images: leave out --no-images")
     made = _make_demo(directory, colony, seed, movies, not no_images, given)
@@ -55,7 +58,11 @@ def demo(directory: Path, colony: bool, seed: int, movies: int, no_images: bool,
         f"{made.tracklets:,} tracklets, {made.images:,} images, {made.examples:,} labelled examples in {made.directory}"
     )
     if not run:
-        if not no_images:
+        if "unlabelled" in given:
+            reporter.say(
+                f"now type: antrax extract-trainset {directory}; the labels are in {made.directory / 'truth.csv'}"
+            )
+        elif not no_images:
             more = f", then antrax solve {directory}" if colony else ""
             reporter.say(f"now type: antrax train {directory}, then antrax classify {directory}{more}")
         return
@@ -73,7 +80,7 @@ def demo(directory: Path, colony: bool, seed: int, movies: int, no_images: bool,
     reporter.say(f"training record, with pictures: {walk.training.record}")
 
 
-_TRACKLETS_ONLY = {"tracklets", "max_frames", "image_size"}
+_TRACKLETS_ONLY = {"tracklets", "max_frames", "image_size", "unlabelled"}
 
 
 def _make_demo(
@@ -94,7 +101,9 @@ def _make_demo(
 
         if chosen:
             return generate_colony(directory, chosen, progress=progress)
-        return generate_experiment(directory, seed=seed, movies=movies, progress=progress, **options)
+        labelled = not options.get("unlabelled", False)
+        options = {name: value for name, value in options.items() if name != "unlabelled"}
+        return generate_experiment(directory, seed=seed, movies=movies, labelled=labelled, progress=progress, **options)
 
 
 def _show_accuracy(accuracy: Accuracy) -> None:

@@ -1,0 +1,121 @@
+"""`antrax info EXPERIMENT`: what there is of an experiment, and which step comes next, as plain values."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from antrax.errors import AntraxError, LabelsError
+from antrax.io.examples import survey_examples
+from antrax.io.experiments import is_experiment
+from antrax.io.graphs import movies_with_graph
+from antrax.io.layout import CLASSIFIER_SUFFIX
+from antrax.io.positions_table import solved_movies
+from antrax.io.results import classified_movies
+from antrax.io.session import Session, open_session, session_dirs
+from antrax.labels import Category
+
+
+def is_experiment_or_session(path: Path) -> bool:
+    """Whether `describe_experiment` can describe a path."""
+    return path.is_dir() and (is_experiment(path) or is_experiment(path.parent))
+
+
+def describe_experiment(path: str | os.PathLike[str], session: str | None = None) -> dict[str, Any]:
+    """What there is of an experiment: movies, labels, examples, classifiers, results.
+
+    Parameters
+    ----------
+    path : path
+        An experiment or a session of one.
+    session : str, optional
+        Name of the session; the latest by default.
+
+    Returns
+    -------
+    dict
+        Values that JSON has. What cannot be read is None, and why is in ``problems``.
+
+    Raises
+    ------
+    ExperimentError
+        It is no experiment, or there is no such session.
+    """
+    opened = open_session(path, session)
+    problems: list[str] = []
+    stacks = opened.stacks
+    found: dict[str, Any] = {
+        "experiment": str(opened.experiment),
+        "session": opened.name,
+        "sessions": [folder.name for folder in session_dirs(opened.experiment)],
+        "movies": _movies(opened, problems),
+        "tracked": list(stacks),
+        "stack_bytes": sum(part.stat().st_size for parts in stacks.values() for part in parts if part.is_file()),
+        "labels": _labels(opened, problems),
+        "examples": _examples(opened, problems),
+        "classifiers": _classifiers(opened),
+        "classified": classified_movies(opened),
+        "with_graph": movies_with_graph(opened),
+        "solved": solved_movies(opened),
+        "problems": problems,
+    }
+    return found | {"next": _next_step(opened, found)}
+
+
+def _movies(session: Session, problems: list[str]) -> list[int] | None:
+    try:
+        return list(session.movies)
+    except AntraxError as error:
+        problems.append(str(error))
+        return None
+
+
+def _labels(session: Session, problems: list[str]) -> dict[str, list[str]] | None:
+    try:
+        labels = session.labels
+    except LabelsError as error:
+        if session.layout.labels_file.exists():
+            problems.append(str(error))
+        return None
+    return {str(kind): [label for label in labels.all if labels.category(label) is kind] for kind in Category}
+
+
+def _examples(session: Session, problems: list[str]) -> dict[str, int]:
+    """Number of examples by label."""
+    if not session.layout.classifier.examples.is_dir():
+        return {}
+    try:
+        listing = survey_examples(session.layout.classifier.examples)
+    except AntraxError as error:
+        problems.append(str(error))
+        return {}
+    problems += listing.passed_over
+    return dict(sorted(Counter(example.label for example in listing.files).items()))
+
+
+def _classifiers(session: Session) -> list[dict[str, str]]:
+    files = sorted(session.classifier_dir.glob(f"*{CLASSIFIER_SUFFIX}"))
+    times = [datetime.fromtimestamp(file.stat().st_mtime).astimezone() for file in files]
+    return [
+        {"name": file.name, "time": time.isoformat(timespec="seconds")} for file, time in zip(files, times, strict=True)
+    ]
+
+
+def _next_step(session: Session, found: dict[str, Any]) -> str:
+    """What to type next, and why."""
+    there = session.experiment
+    tracked, classified = set(found["tracked"]), set(found["classified"])
+    if not tracked and not classified:
+        return "there is no image stack: run the tracking step first"
+    if tracked - classified:
+        if found["labels"] is None:
+            return f"antrax extract-trainset {there}: list the labels, and give examples"
+        if not found["classifiers"]:
+            return f"antrax train {there}" if found["examples"] else f"antrax extract-trainset {there}: give examples"
+        return f"antrax classify {there}{' --missing' if classified else ''}"
+    if set(found["with_graph"]) - set(found["solved"]):
+        return f"antrax solve {there}, or antrax extract-trainset {there} to validate labels first"
+    return f"antrax extract-trainset {there}: validate, and add examples"
