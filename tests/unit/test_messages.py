@@ -142,7 +142,8 @@ def test_errors_survive_pickling_with_what_they_carry():
         if not isinstance(error, type) or not issubclass(error, antrax.AntraxError):
             continue
         takes_report = error.__name__ in ("ClassificationError", "SolvingError")
-        made = error(f"{parameter('epochs', 0)}: no", "a report") if takes_report else error("`epochs=0`: no")
+        arguments = ["`epochs=0`: no", *(["a report"] if takes_report else [])]
+        made = error(*arguments)
         back = pickle.loads(pickle.dumps(made))
         assert (type(back), str(back)) == (error, "`epochs=0`: no")
         if takes_report:
