@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from antrax.io.stacks import write_stacks
+from antrax.io.untrusted_hdf5 import ContentError, dataset, open_hdf5
 
 GOOD, BAD = "trj_id2_ti1_4_tf1_5", "trj_id1_ti1_1_tf1_2"
 Edit = Callable[[h5py.File], None]
@@ -176,3 +177,15 @@ def test_a_dataset_made_to_do_harm_costs_only_itself(tmp_path: Path, edit: Edit)
     assert "1 refused" in done.stdout
     assert f"['{GOOD}']" in done.stdout
     assert "blobs refused" in done.stdout
+
+
+def test_a_chunk_larger_than_may_be_read_is_refused_although_the_dataset_is_small(tmp_path: Path) -> None:
+    """HDF5 makes room for a whole chunk, however little of it is asked for."""
+    with h5py.File(tmp_path / "x.mat", "w") as file:
+        for name, length in (("large", 2**28 + 1), ("fitting", 2**28)):
+            data = file.create_dataset(name, (9,), np.uint8, chunks=(length,), maxshape=(None,), compression="gzip")
+            data.id.write_direct_chunk((0,), zlib.compress(bytes(9)))
+    with open_hdf5(tmp_path / "x.mat") as file:
+        with pytest.raises(ContentError, match="large is too large"):
+            dataset(file, "large", compressed=True)
+        assert dataset(file, "fitting", compressed=True).shape == (9,)
