@@ -193,7 +193,7 @@ def looks_like_a_number(label: str) -> bool:
 
 
 def label_warnings(labels: Labels) -> list[str]:
-    """What later steps will make trouble with, in sentences; the labels are usable here all the same."""
+    """Warnings about labels that later steps may not accept; they are usable here all the same."""
     warnings = []
     numbers = [label for label in labels.all if looks_like_a_number(label)]
     if numbers:

@@ -35,7 +35,7 @@ _KINDS = {"ant": "IDs", "nonant": "non-ant", "multi": "several", "unknown": "unk
 
 
 def escape(text: str) -> str:
-    """A text from outside as it may stand in a line of the console: no markup, nothing that moves the cursor."""
+    """Escape a text from outside for a line of the console: no markup, no control characters."""
     return escape_markup(printable(text))
 
 

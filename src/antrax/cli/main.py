@@ -1,4 +1,4 @@
-"""The command line: the group of all commands, and what an error looks like."""
+"""The command line: the group of all commands, and how errors are printed."""
 
 from __future__ import annotations
 

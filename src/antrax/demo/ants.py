@@ -60,7 +60,7 @@ _WEIGHTS = HALF_WIDTH / HALF_WIDTH.sum()
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """One colour tag. Paint is put on by hand, and no two tags are alike.
+    """One colour tag. Painted by hand, so that no two tags are alike.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class Pose:
 
 
 def paint_ant(name: str, rng: np.random.Generator) -> Ant:
-    """Make the individual that carries the tags `name`."""
+    """Generate the individual that carries the tags `name`."""
     brown = np.array([70, 46, 28]) + rng.normal(0.0, 5.0, 3) + rng.normal(0.0, 5.0)
 
     def dab(code: str, size: float, place: float) -> Paint:

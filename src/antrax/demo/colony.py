@@ -170,7 +170,7 @@ class Colony:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The label that each tracklet deserves: an ID, or NoAnt, Multi or Unknown."""
+        """The true label of each tracklet: an ID, or NoAnt, Multi or Unknown."""
         found = []
         for animals, readable in zip(self.members, self.readable.tolist(), strict=True):
             if len(animals) == 1:
@@ -281,7 +281,7 @@ def _at_boundary(
 def _with_things(
     options: ColonyOptions, arenas: tuple[Arena, ...], animals: Bodies, rng: np.random.Generator
 ) -> Bodies:
-    """Add what is no animal and lies still, and give everything its area."""
+    """Add objects that are no animals and do not move, and assign all areas."""
     frames, count = animals.x.shape
     things = options.things * options.colonies
     where = np.concatenate(

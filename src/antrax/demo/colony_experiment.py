@@ -231,7 +231,7 @@ def _paint(
 
 
 def _recordings(tasks: list[_Task], workers: int | None) -> Iterator[Recording]:
-    """Films of tracklets, in order; in this process where they are few."""
+    """Recordings of tracklets, in order; in this process where they are few."""
     from antrax.networks.devices import processors
 
     workers = workers or processors()
@@ -283,7 +283,7 @@ def _members(colony: Colony, row: int, ants: list[Ant], debris: list[Debris]) ->
 
 
 def _trajectory(data: NDArray[np.float32]) -> Trajectory:
-    """A tracklet's way, from its measurements (frames, 17)."""
+    """A tracklet's trajectory, from its measurements (frames, 17)."""
     places = data[:, 1:3].astype(np.float64)
     speeds = np.hypot(*np.diff(places, axis=0, prepend=places[:1]).T)
     return Trajectory(places=places, speeds=speeds, headings=data[:, 5].astype(np.float64))

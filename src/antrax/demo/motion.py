@@ -104,7 +104,7 @@ def make_arena(
 
 
 def move(arena: Arena, animals: int, frames: int, nest_share: float, rng: np.random.Generator) -> Motion:
-    """Let animals live in an arena for a number of frames.
+    """Simulate the movement of animals in an arena for a number of frames.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def _waypoints(
 
 
 def _with_wobble(arena: Arena, x: Floats, y: Floats, present: NDArray[np.bool_], rng: np.random.Generator) -> Motion:
-    """Turn straight lines into ways that animals walk, and find the headings."""
+    """Turn straight lines into trajectories, and compute the headings."""
     from scipy.ndimage import uniform_filter1d
 
     straight = np.hypot(np.diff(x, axis=0, prepend=x[:1]), np.diff(y, axis=0, prepend=y[:1]))

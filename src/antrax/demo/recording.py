@@ -226,7 +226,7 @@ def _tilt(frames: int, rng: np.random.Generator) -> Floats:
 
 
 def _shade(frames: int, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """Displacement of the shadow in each frame: it turns round with the animal."""
+    """Displacement of the shadow in each frame: it rotates with the animal."""
     angle = rng.uniform(-math.pi, math.pi) + np.cumsum(rng.normal(0.0, 0.04, frames))
     reach = rng.uniform(0.6, 2.0)
     right, down = reach * np.cos(angle), reach * np.sin(angle)

@@ -65,7 +65,7 @@ class SolvedColony:
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class Walkthrough:
     """Result of each step; `solved` only of a colony."""
 
     training: TrainResult
@@ -74,7 +74,7 @@ class Walk:
     solved: SolvedColony | None = None
 
 
-def walk_through(made: DemoExperiment, reporter: Reporter, epochs: int = 5) -> Walk:
+def walk_through(made: DemoExperiment, reporter: Reporter, epochs: int = 5) -> Walkthrough:
     """Train on the demo's examples, classify, of a colony also solve and plot, and compare with the truth.
 
     Parameters
@@ -90,7 +90,7 @@ def walk_through(made: DemoExperiment, reporter: Reporter, epochs: int = 5) -> W
     report = classify(made.directory, ClassifyOptions(), reporter=reporter)
     session = open_session(made.directory)
     solved = solve_colony(session, reporter) if (made.directory / TRUTH_FILE).exists() else None
-    return Walk(training, report, compare_with_truth(session), solved)
+    return Walkthrough(training, report, compare_with_truth(session), solved)
 
 
 def solve_colony(session: Session, reporter: Reporter) -> SolvedColony:

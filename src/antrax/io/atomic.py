@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a second try after a crash, never meets a half-written one."""
+"""Atomic writing: no reader, nor a second try after a crash, ever finds a half-written file."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ class ExamplesRead:
             self._stamps.note(path)
 
     def changes(self) -> ExampleChanges:
-        """What came, changed or went since then."""
+        """Files that were added, changed or removed since then."""
         try:
             now = {file.path for file in survey_examples(self._dir).files}
         except TrainsetError:  # the folder is gone

@@ -175,7 +175,7 @@ _RADIUS = 15.0
 
 
 class _TrackMateParts:
-    """Spots, and each animal's edges, in files of their own until all movies are through."""
+    """Spots, and each animal's edges, in files of their own until all movies are written."""
 
     def __init__(self, folder: Path, files: contextlib.ExitStack) -> None:
         self._folder, self._files = folder, files
@@ -237,7 +237,7 @@ class _TrackMateParts:
         file.write("  </FilteredTracks>\n")
 
     def settings(self) -> str:
-        """The part of the file about the film, without which TrackMate does not open it."""
+        """The part of the file about the video, without which TrackMate does not open it."""
         width, height = self._size
         return (
             f' <Settings>\n  <ImageData filename="" folder="" width="{width}" height="{height}" nslices="1" '

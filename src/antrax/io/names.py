@@ -14,7 +14,7 @@ _EXAMPLE = re.compile(r"(?P<experiment>.+)\.(?P<tracklet>trj_id\d+_ti\d+_\d+_tf\
 
 @dataclass(frozen=True, slots=True)
 class TrackletName:
-    """What the name of a tracklet tells.
+    """The parts of a tracklet's name.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which process made something, and whether that process is certainly gone."""
+"""Tags of processes: which one made a file, and whether it has certainly ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TAG = re.compile(r"([0-9a-f]{8})-([0-9]{1,10})-([0-9]{1,20})")
 
 @dataclass(frozen=True, slots=True)
 class ProcessTag:
-    """A process, told from all others on this and other machines.
+    """Identifies a process among all on this and other machines.
 
     Parameters
     ----------

@@ -129,7 +129,7 @@ class MovieWriter:
         return finish_pending(self._session, self._movie)
 
     def discard(self) -> None:
-        """Forget everything; files are as they were."""
+        """Discard everything; files are as they were."""
         self._frames.close()
 
 

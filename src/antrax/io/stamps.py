@@ -16,7 +16,7 @@ _LOOKS_AT_A_TIME = 16
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What tells a file from an earlier or later one of the same name.
+    """Identifies one version of a file: size, time and number.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class InputStamps:
                 self._stamps[path] = stamp_of(path)
 
     def changed(self) -> list[Path]:
-        """The files that are others now than when they were noted, or came or went.
+        """Files that were changed, added or removed since they were noted.
 
         Returns
         -------

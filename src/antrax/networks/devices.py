@@ -1,4 +1,4 @@
-"""Which device computes."""
+"""Choice of the device that computes (CPU, CUDA, MPS), and number of processors."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Graph:
         return sum(math.prod(self._shapes[layer.name]) * max(1, len(layer.inputs) - 1) for layer in self.layers)
 
     def floats_at_once(self) -> int:
-        """Floats that one image takes at most, where what is not needed any more is let go."""
+        """Largest number of floats in memory for one image, where results no longer needed are freed."""
         last = {name: layer.name for layer in self.layers for name in layer.inputs}
         held = most = 0
         for layer in self.layers:

@@ -63,7 +63,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerKind:
-    """What is known of a kind of layer without computing it.
+    """Options, output shape and weights of a kind of layer.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
 
 
 class _SameProtocol(urllib.request.HTTPRedirectHandler):
-    """Follows no server to where the connection is not as safe."""
+    """Redirect handler that refuses redirects to a less secure protocol."""
 
     def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
         if newurl.partition(":")[0] != req.type:

@@ -104,7 +104,7 @@ _ENTRIES: dict[str, Architecture] = {}
 
 
 def register(entry: Architecture) -> None:
-    """Offer an architecture.
+    """Add an architecture to the table.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def register(entry: Architecture) -> None:
 
 
 def unregister(name: str) -> None:
-    """Offer an architecture no more."""
+    """Remove an architecture from the table."""
     del _ENTRIES[name]
 
 

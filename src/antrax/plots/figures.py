@@ -35,7 +35,7 @@ def style() -> Any:
 
 
 def draw_trails(summary: Summary, background: NDArray[np.uint8] | None, scale: float | None) -> Figure:
-    """A panel for each animal: its way over the background, coloured by time.
+    """A panel for each animal: its trajectory over the background, coloured by time.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What plots show, summed up movie by movie so that memory does not grow with them."""
+"""Summaries of positions for figures, computed movie by movie in bounded memory."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A network at work: PyTorch and ONNX Runtime."""
+"""What computes a network: PyTorch, ONNX Runtime, OpenVINO."""

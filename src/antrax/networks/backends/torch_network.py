@@ -51,7 +51,7 @@ class Network(nn.Module):
         self._forget()
 
     def _forget(self) -> None:
-        """Note after which step each result is not needed any more, so that maps do not pile up."""
+        """After which step each result is no longer needed, so that its memory can be freed."""
         needed = {self.graph.layers[-1].name}
         program = []
         for step, inputs, name, _ in reversed(self._program):
