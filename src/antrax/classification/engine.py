@@ -266,7 +266,7 @@ class Worker:
         batcher = Batcher(self._predictors[job.model], model.batch, model.preparation.size)
         found: dict[str, Classified | Unread] = {}
         with _faults_of_network(), job.part.open() as stack:
-            waiting: list[_Looking] = []
+            waiting: list[_PendingTracklet] = []
             for name in job.tracklets:
                 try:
                     count = stack.count(name)
@@ -274,25 +274,25 @@ class Worker:
                     found[name] = _unread(name, error, job)
                     continue
                 if count:
-                    waiting.append(_Looking(name, count, rounds(count, job.images_per_tracklet)))
+                    waiting.append(_PendingTracklet(name, count, rounds(count, job.images_per_tracklet)))
                 else:
                     found[name] = undecided(name, len(model.labels))
-            passed = job.part.passed([looking.name for looking in waiting]) if waiting else {}
+            passed = job.part.passed([tracklet.name for tracklet in waiting]) if waiting else {}
             while waiting:
-                found |= _look(stack, waiting, model, batcher, job)
-                for looking in [looking for looking in waiting if looking.name not in found]:
+                found |= _classify_round(stack, waiting, model, batcher, job)
+                for tracklet in [tracklet for tracklet in waiting if tracklet.name not in found]:
                     try:
-                        if looking.is_done(job, model.labels):
-                            found[looking.name] = _classified(looking, model, job, passed.get(looking.name))
+                        if tracklet.is_done(job, model.labels):
+                            found[tracklet.name] = _classified(tracklet, model, job, passed.get(tracklet.name))
                     except Exception as error:
-                        found[looking.name] = _unread(looking.name, error, job)
-                waiting = [looking for looking in waiting if looking.name not in found]
+                        found[tracklet.name] = _unread(tracklet.name, error, job)
+                waiting = [tracklet for tracklet in waiting if tracklet.name not in found]
         notice = getattr(self._predictors[job.model], "notice", None)
         return [*(found[name] for name in job.tracklets), *([Notice(notice)] if notice else [])]
 
 
 @dataclass
-class _Looking:
+class _PendingTracklet:
     """A tracklet on its way to a decision.
 
     Parameters
@@ -334,26 +334,26 @@ class _Looking:
         )
 
 
-def _look(
-    stack: TrackletImages, waiting: list[_Looking], model: Model, batcher: Batcher, job: Job
+def _classify_round(
+    stack: TrackletImages, waiting: list[_PendingTracklet], model: Model, batcher: Batcher, job: Job
 ) -> dict[str, Classified | Unread]:
     """Show the network a round of images of some tracklets. Returns the tracklets that cannot be read."""
     unread: dict[str, Classified | Unread] = {}
-    shown: list[tuple[_Looking, int]] = []
-    for looking in waiting:
+    shown: list[tuple[_PendingTracklet, int]] = []
+    for tracklet in waiting:
         before = batcher.added
         try:
-            _show(stack, looking, model, batcher)
+            _show(stack, tracklet, model, batcher)
         except NetworkError:
             raise
         except Exception as error:
-            unread[looking.name] = _unread(looking.name, error, job)
-        shown.append((looking, batcher.added - before))
+            unread[tracklet.name] = _unread(tracklet.name, error, job)
+        shown.append((tracklet, batcher.added - before))
     logs = batcher.finish()
     start = 0
-    for looking, number in shown:
-        if looking.name not in unread:
-            looking.add(merge_views(logs[start : start + number], len(looking.rounds[0])))
+    for tracklet, number in shown:
+        if tracklet.name not in unread:
+            tracklet.add(merge_views(logs[start : start + number], len(tracklet.rounds[0])))
         start += number
     return unread
 
@@ -371,10 +371,10 @@ def _unread(name: str, error: Exception, job: Job) -> Unread:
     return Unread(name, describe_failure(error, f"{job.part.path}, {name}"), is_drive_failure(error))
 
 
-def _show(stack: TrackletImages, looking: _Looking, model: Model, batcher: Batcher) -> None:
+def _show(stack: TrackletImages, tracklet: _PendingTracklet, model: Model, batcher: Batcher) -> None:
     """Queue the images of a tracklet's next round as the network is to see them."""
-    start, total = 0, looking.total
-    for piece in _read(stack, looking.name, looking.count, looking.rounds[0]):
+    start, total = 0, tracklet.total
+    for piece in _read(stack, tracklet.name, tracklet.count, tracklet.rounds[0]):
         images = prepare(piece, model.preparation)
         index, rotated = views(len(images), start, total, rotate=model.rotation)
         start += len(images)
@@ -397,18 +397,18 @@ def _read(stack: TrackletImages, name: str, count: int, wanted: NDArray[np.intp]
             start += len(piece)
 
 
-def _classified(looking: _Looking, model: Model, job: Job, passed: NDArray[np.bool_] | None) -> Classified:
+def _classified(tracklet: _PendingTracklet, model: Model, job: Job, passed: NDArray[np.bool_] | None) -> Classified:
     """Decide on a tracklet. Images that were not looked at have no probabilities: nan."""
-    name, looked_at, probabilities = looking.name, looking.looked_at, looking.probabilities
+    name, looked_at, probabilities = tracklet.name, tracklet.looked_at, tracklet.probabilities
     if not np.isfinite(probabilities).all():
         raise ClassifierError(f"{job.model} gives no probabilities for {name}; train it anew")
-    known = passed if passed is not None and len(passed) == looking.count else None
+    known = passed if passed is not None and len(passed) == tracklet.count else None
     labels = job.labels or model.labels
     decision = job.rule(probabilities, labels, job.categories, None if known is None else known[looked_at])
     check_decision(decision, labels, job.categories)
-    if len(looked_at) < looking.count:
-        decision = for_all_images(decision, looked_at, looking.count)
-        every = np.full((looking.count, probabilities.shape[1]), np.nan, np.float32)
+    if len(looked_at) < tracklet.count:
+        decision = for_all_images(decision, looked_at, tracklet.count)
+        every = np.full((tracklet.count, probabilities.shape[1]), np.nan, np.float32)
         every[looked_at] = probabilities
         probabilities = every
     return Classified(name, decision, probabilities, -1 if known is None else int(known.sum()))
