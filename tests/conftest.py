@@ -32,6 +32,7 @@ pytest_plugins = [
     "tests.fixtures.training_tools",
     "tests.fixtures.numpy_source",
     "tests.fixtures.slurm",
+    "tests.fixtures.small_disks",
 ]
 
 SHARED = Path(os.environ.get("ANTRAX_SHARED", Path(__file__).parents[2] / "shared"))

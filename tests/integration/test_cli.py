@@ -1,6 +1,5 @@
 """The command line as a user meets it: what is printed, and the exit status."""
 
-import contextlib
 import dataclasses
 import os
 import re
@@ -274,31 +273,8 @@ def test_a_killed_training_is_simply_started_again(trained, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(params=["full", "read-only"])
-def unwritable(request, tmp_path):
-    """A small file system that is full or read-only; needs the right to mount."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", place], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system is not allowed here")
-
-    def spoil() -> None:
-        if request.param == "read-only":
-            subprocess.run(["mount", "-o", "remount,ro", place], check=True)
-        else:
-            ballast = os.open(place / "ballast", os.O_WRONLY | os.O_CREAT)
-            with contextlib.suppress(OSError):
-                while True:
-                    os.write(ballast, b"x" * 4096)
-            os.close(ballast)
-
-    yield place, spoil
-    subprocess.run(["umount", "-l", place], check=True)
-
-
-def test_results_that_cannot_be_written_are_an_error_and_the_old_ones_stay(trained, tmp_path, unwritable):
-    place, spoil = unwritable
+def test_results_that_cannot_be_written_are_an_error_and_the_old_ones_stay(trained, tmp_path, small_disk):
+    place, spoil = small_disk("12m")
     session = trained.copy(tmp_path)
     labels = place / "labels"
     labels.mkdir()
@@ -313,8 +289,8 @@ def test_results_that_cannot_be_written_are_an_error_and_the_old_ones_stay(train
     assert (labels / "autoids_1.csv").read_text() == "earlier"
 
 
-def test_a_classifier_that_cannot_be_written_is_an_error_and_the_old_one_stays(trained, tmp_path, unwritable):
-    place, spoil = unwritable
+def test_a_classifier_that_cannot_be_written_is_an_error_and_the_old_one_stays(trained, tmp_path, small_disk):
+    place, spoil = small_disk("12m")
     for label in ("BB", "GO", "Unknown"):
         target = place / "examples" / label
         target.mkdir(parents=True)

@@ -1,5 +1,6 @@
 """What `import antrax` gives."""
 
+import inspect
 import subprocess
 import sys
 
@@ -60,6 +61,16 @@ def test_paths_may_be_texts(tmp_path):
         antrax.read_classifier(str(tmp_path / "x.h5"))
     with pytest.raises(antrax.AntraxError, match="does not exist"):
         antrax.train(str(tmp_path / "x"))
+    made = antrax.generate_experiment(str(tmp_path / "made"), movies=1, tracklets=16, max_frames=2, examples=10)
+    assert made.directory == tmp_path / "made"
+    assert antrax.open_session(str(made.directory)).stacks
+
+
+def test_no_public_function_takes_only_one_kind_of_path():
+    for name in antrax.__all__:
+        if inspect.isfunction(function := getattr(antrax, name)):
+            for parameter in inspect.signature(function).parameters.values():
+                assert "Path" not in str(parameter.annotation).replace("os.PathLike[str]", ""), f"{name}: {parameter}"
 
 
 def test_an_option_that_cannot_be_is_a_value_error(tmp_path):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -465,33 +463,11 @@ def test_a_mark_that_is_only_half_written_is_an_error_and_leaves_no_trace(path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(params=["full", "read-only"])
-def spoilt(request, tmp_path):
-    """A session on a small file system, and a function that makes this full or read-only."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system is not allowed here")
-
-    def spoil() -> None:
-        if request.param == "read-only":
-            subprocess.run(["mount", "-o", "remount,ro", place], check=True)
-            return
-        ballast = os.open(place / "ballast", os.O_WRONLY | os.O_CREAT)
-        with contextlib.suppress(OSError):
-            while True:
-                os.write(ballast, b"x" * 512)
-        os.close(ballast)
-
-    yield place / "validation" / "marks.csv", spoil
-    subprocess.run(["umount", "-l", place], check=True)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system")
 @pytest.mark.parametrize("marks_before", [0, 1])
-def test_a_full_or_read_only_disk_is_an_error_and_what_there_was_stays(spoilt, marks_before):
-    path, spoil = spoilt
+def test_a_full_or_read_only_disk_is_an_error_and_what_there_was_stays(small_disk, marks_before):
+    place, spoil = small_disk("64k")
+    path = place / "validation" / "marks.csv"
     marks = Marks(path)
     for _ in range(marks_before):
         marks.add(MARK)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.demo.ants import Pose
+from antrax.demo.noise import smooth_noise
 from antrax.demo.rendering import Floats, ViewingConditions
 
 #: Width and height of the arena, in pixels.
@@ -124,8 +125,8 @@ def random_walk(frames: int, start: tuple[float, float], pace: float, rng: np.ra
         Random generator.
     """
     moving = (~_spells(frames, 0.45, 25.0, rng)).astype(np.float64)
-    speeds = moving * np.abs(pace * (1 + drift(frames, 0.4, 0.9, rng)))
-    heading_changes = np.cumsum(drift(frames, 0.25, 0.8, rng) * moving)
+    speeds = moving * np.abs(pace * (1 + smooth_noise(frames, 0.4, 0.9, rng)))
+    heading_changes = np.cumsum(smooth_noise(frames, 0.25, 0.8, rng) * moving)
     headings = rng.uniform(-math.pi, math.pi) + heading_changes
     steps = speeds[:, None] * np.stack([np.cos(headings), np.sin(headings)], axis=-1)
     steps[0] = 0.0
@@ -159,13 +160,13 @@ def simulate_behaviour(
     states = _states(frames, impairment, calm, rng)
     hidden, blurred, curled = states["hidden"], states["blurred"], states["curled"]
     bend = np.where(curled, _random_sign(rng) * rng.uniform(2.3, 4.0), 0.0)
-    bend = _smoothed(bend) + drift(frames, 0.45, 0.93, rng)
+    bend = _smoothed(bend) + smooth_noise(frames, 0.45, 0.93, rng)
     front, rear = _visible_shares(hidden | (curled & states["tucked"]), rng)
     focus = np.where(blurred, rng.uniform(2.3, 3.1), _soft_spells(frames, rng))
     stride = np.cumsum(0.25 * trajectory.speeds / scale) + rng.uniform(0, 2 * math.pi)
-    feelers = np.clip(0.55 + drift(frames, 0.3, 0.9, rng, 2), 0.1, 1.3)
-    sway, roll = drift(frames, 0.22, 0.93, rng), drift(frames, 0.35, 0.95, rng)
-    spread = rng.uniform(0.75, 1.1) + drift(frames, 0.08, 0.9, rng)
+    feelers = np.clip(0.55 + smooth_noise((frames, 2), 0.3, 0.9, rng), 0.1, 1.3)
+    sway, roll = smooth_noise(frames, 0.22, 0.93, rng), smooth_noise(frames, 0.35, 0.95, rng)
+    spread = rng.uniform(0.75, 1.1) + smooth_noise(frames, 0.08, 0.9, rng)
     carries = rng.random() < 0.15
     load = np.where(_spells(frames, 0.6, 60.0, rng) & carries, rng.uniform(7, 12), 0.0)
     veil = rng.uniform(0.0, 0.16) + np.where(blurred, 0.2, 0.0)
@@ -220,30 +221,7 @@ def _soft_spells(frames: int, rng: np.random.Generator) -> Floats:
     """Blur that leaves the tags legible: slow changes of focus, shape (N,)."""
     usual = rng.uniform(0.35, 0.65)
     soft = np.where(_spells(frames, 0.12, 15.0, rng), rng.uniform(0.3, 0.75), 0.0)
-    return np.clip(usual + soft + drift(frames, 0.08, 0.9, rng), 0.3, 1.5)
-
-
-def drift(frames: int, spread: float, memory: float, rng: np.random.Generator, columns: int = 0) -> Floats:
-    """First-order autoregressive noise of standard deviation `spread`, (N,) or (N, columns).
-
-    Parameters
-    ----------
-    frames : int
-        Length N.
-    spread : float
-        Standard deviation.
-    memory : float
-        Correlation of one frame with the next, 0 to 1.
-    rng : np.random.Generator
-        Source of random numbers.
-    columns : int, optional
-        Number of independent columns; 0 for a vector.
-    """
-    noise = rng.normal(0.0, spread, (frames, columns) if columns else frames)
-    noise[1:] *= math.sqrt(1 - memory**2)
-    for frame in range(1, frames):
-        noise[frame] += memory * noise[frame - 1]
-    return noise
+    return np.clip(usual + soft + smooth_noise(frames, 0.08, 0.9, rng), 0.3, 1.5)
 
 
 def _spells(frames: int, share: float, length: float, rng: np.random.Generator) -> NDArray[np.bool_]:

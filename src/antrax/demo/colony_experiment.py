@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ _FEW_IMAGES = 2000
 
 
 def generate_colony(
-    directory: Path,
+    directory: str | os.PathLike[str],
     options: ColonyOptions | None = None,
     *,
     images: bool = True,
@@ -52,7 +53,7 @@ def generate_colony(
 
     Parameters
     ----------
-    directory : Path
+    directory : path
         Where to write; its name becomes the experiment's. Must not exist, or be empty.
     options : ColonyOptions, optional
     images : bool
@@ -71,10 +72,10 @@ def generate_colony(
     OutputError
         The folder is not empty or cannot be written.
     """
+    directory = Path(directory).absolute()
     with writing_into(directory) as draft:
         colony = simulate_colony(options)
         counts = _write(draft, colony, images, examples, workers, progress)
-    directory = directory.absolute()
     return DemoExperiment(directory, directory / "session", len(colony.tracks.names), *counts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class DemoExperiment:
 
 
 def generate_experiment(
-    directory: Path,
+    directory: str | os.PathLike[str],
     *,
     seed: int = 0,
     movies: int = 4,
@@ -108,11 +109,11 @@ def generate_experiment(
     >>> antrax.open_session(made.directory).labels.ants[:3]  # doctest: +SKIP
     ('BB', 'BG', 'BO')
     """
+    directory = Path(directory).absolute()
     _check(seed, movies, tracklets, max_frames, image_size, examples)
     plans = plan_experiment(movies, tracklets, max_frames, np.random.default_rng([seed, _FOR_PLAN]))
     with writing_into(directory) as draft:
         counts = _write(draft, plans, seed, movies, image_size, examples if labelled else 0, labelled, progress)
-    directory = directory.absolute()
     return DemoExperiment(directory, directory / "session", len(plans), *counts)
 
 

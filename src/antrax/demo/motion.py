@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.demo.noise import smooth_noise
 from antrax.demo.rendering import Floats
 
 #: Half the length and half the width of a body, in pixels.
@@ -196,28 +197,6 @@ def _with_wobble(arena: Arena, x: Floats, y: Floats, present: NDArray[np.bool_],
     frame = np.maximum.accumulate(np.where(moving, np.arange(len(x))[:, None], 0), axis=0)
     heading = np.take_along_axis(heading, frame, axis=0) + smooth_noise(x.shape, 0.1, 0.995, rng)
     return Motion(x.astype(np.float32), y.astype(np.float32), _wrapped(heading).astype(np.float32), present)
-
-
-def smooth_noise(shape: tuple[int, ...], spread: float, memory: float, rng: np.random.Generator) -> Floats:
-    """First-order autoregressive noise along the first axis, of standard deviation `spread`.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Frames first.
-    spread : float
-        Standard deviation.
-    memory : float
-        Correlation of one frame with the next, 0 to 1.
-    rng : np.random.Generator
-        Source of random numbers.
-    """
-    from scipy.signal import lfilter
-
-    noise = rng.normal(0.0, spread, shape)
-    noise[1:] *= math.sqrt(1 - memory**2)
-    filtered: Floats = lfilter([1.0], [1.0, -memory], noise, axis=0)
-    return filtered
 
 
 def spells(shape: tuple[int, int], rate: float, length: float, rng: np.random.Generator) -> NDArray[np.bool_]:

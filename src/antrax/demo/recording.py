@@ -16,12 +16,12 @@ from antrax.demo.behaviour import (
     Impairment,
     Lighting,
     Trajectory,
-    drift,
     random_walk,
     simulate_behaviour,
 )
 from antrax.demo.debris import Debris, draw_debris
 from antrax.demo.drawing import draw_ant
+from antrax.demo.noise import smooth_noise
 from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE, TrackletPlan
 from antrax.demo.rendering import NOMINAL_SIZE, Canvas, Floats, ViewingConditions, expose
 
@@ -183,8 +183,8 @@ def _picture_group(
 
 def _group(ants: int, frames: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Angles (ants, frames) and places (ants, frames, 2) of ants that touch."""
-    angles = np.stack([drift(frames, 0.15, 0.95, rng) for _ in range(ants)])
-    shifts = np.stack([drift(frames, 0.8, 0.95, rng, 2) for _ in range(ants)])
+    angles = np.stack([smooth_noise(frames, 0.15, 0.95, rng) for _ in range(ants)])
+    shifts = np.stack([smooth_noise((frames, 2), 0.8, 0.95, rng) for _ in range(ants)])
     for which in range(1, ants):
         side = 1 if which == 1 else -1
         manner = rng.choice(3, p=[0.5, 0.25, 0.25])
@@ -206,7 +206,7 @@ def _picture_debris(
     """Pictures of a piece of debris, which lies still except for noise in the fitted axis."""
     frames = len(trajectory.speeds)
     alive = item.kind == "larva"
-    bend = rng.uniform(-0.9, 0.9) + drift(frames, 0.2 if alive else 0.02, 0.97, rng)
+    bend = rng.uniform(-0.9, 0.9) + smooth_noise(frames, 0.2 if alive else 0.02, 0.97, rng)
     tilt = _tilt(frames, rng) * (1 if item.kind == "glare" else 2)
     view = ViewingConditions(
         blur=rng.uniform(0.45, 1.1),
@@ -222,7 +222,7 @@ def _picture_debris(
 
 def _tilt(frames: int, rng: np.random.Generator) -> Floats:
     """Error of the blob's fitted axis, in radians, shape (N,)."""
-    return drift(frames, 0.07, 0.8, rng)
+    return smooth_noise(frames, 0.07, 0.8, rng)
 
 
 def _shade(frames: int, rng: np.random.Generator) -> list[tuple[float, float]]:

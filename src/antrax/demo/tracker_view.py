@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.demo.motion import HALF_LENGTH, HALF_WIDTH, smooth_noise
+from antrax.demo.motion import HALF_LENGTH, HALF_WIDTH
+from antrax.demo.noise import smooth_noise
 from antrax.demo.rendering import Floats
 
 #: Frames after which a tracklet is ended (anTraX's `tracking_max_tracklet_length`).

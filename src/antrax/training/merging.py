@@ -69,7 +69,7 @@ class MergeResult:
 
 
 def merge_trainsets(
-    sources: Sequence[str | os.PathLike[str]],
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     destination: str | os.PathLike[str],
     *,
     dry_run: bool = False,
@@ -84,7 +84,7 @@ def merge_trainsets(
 
     Parameters
     ----------
-    sources : sequence of paths
+    sources : path or sequence of paths
         Folders that hold `examples/`, or experiments.
     destination : path
         Likewise; a folder that does not exist is made.
@@ -113,7 +113,8 @@ def merge_trainsets(
     """
     reporter = reporter or Reporter()
     target = _destination(Path(destination))
-    opened = [open_classdir(source) for source in sources]
+    given = [sources] if isinstance(sources, str | os.PathLike) else sources
+    opened = [open_classdir(source) for source in given]
     for source in opened:
         if source.examples_dir.resolve() == target.examples_dir.resolve():
             raise TrainsetError(f"{source.path} is both a source and the destination")

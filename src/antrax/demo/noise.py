@@ -1,0 +1,31 @@
+"""Random changes over time of what is simulated."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from antrax.demo.rendering import Floats
+
+
+def smooth_noise(shape: int | tuple[int, ...], spread: float, memory: float, rng: np.random.Generator) -> Floats:
+    """First-order autoregressive noise along the first axis, of standard deviation `spread`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Frames first.
+    spread : float
+        Standard deviation.
+    memory : float
+        Correlation of one frame with the next, 0 to 1.
+    rng : np.random.Generator
+        Source of random numbers.
+    """
+    from scipy.signal import lfilter
+
+    noise = rng.normal(0.0, spread, shape)
+    noise[1:] *= math.sqrt(1 - memory**2)
+    filtered: Floats = lfilter([1.0], [1.0, -memory], noise, axis=0)
+    return filtered
