@@ -138,7 +138,7 @@ def test_names_are_unique_and_say_movie_and_frames(colony: Colony) -> None:
 def test_a_colony_like_the_real_one_has_a_graph_like_the_real_one() -> None:
     """JS16: 16 ants, 18,000 frames, 1,462 tracklets, 42 % of a single ant, 1.3 edges each, 21 % of the cells single."""
     options = ColonyOptions(movies=6, frames=3000)
-    colonies = [simulate_colony(ColonyOptions(movies=6, frames=3000, seed=seed)) for seed in range(3)]
+    colonies = [simulate_colony(ColonyOptions(movies=6, frames=3000, seed=seed)) for seed in range(2)]
     tracklets = np.mean([len(colony.tracks.names) for colony in colonies])
     single = np.mean([colony.looks_single.mean() for colony in colonies])
     edges = np.mean([len(colony.tracks.parent) / len(colony.tracks.names) for colony in colonies])

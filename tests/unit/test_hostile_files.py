@@ -436,7 +436,7 @@ def test_damaged_bytes_are_told_as_such(tmp_path):
         content, bad = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
         chance, refused = random.Random(0), 0
         read_classifier(Path(sys.argv[1]))
-        for round in range(400):
+        for round in range(200):
             data = bytearray(content)
             for _ in range(chance.choice([1, 3, 30])):
                 # descriptions of what lies where are at the start, and near weights

@@ -133,50 +133,82 @@ EDITS = [
     *(claim_of_endless_images, huge_images, unknown_filter, bomb, deep_groups, of_two_dimensions_of_text),
 ]
 
-# In a process of its own with little memory: the HDF5 library is not written in Python.
+# In a process of its own with little memory each: the HDF5 library is not written in Python. They are forks of one.
 CODE = textwrap.dedent(
     """
-    import resource, sys
+    import os, resource, sys, traceback
     from pathlib import Path
     import numpy as np
     from antrax.errors import AntraxError
     from antrax.io.stacks import open_stack, read_frame_passed
     from antrax.io.trdata import _read
     from antrax.io.untrusted_hdf5 import ContentError, open_hdf5
-    resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30,) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-    path = Path(sys.argv[1])
-    with open_stack(path) as stack:
-        for name in stack.tracklets():
+
+    def look(path, names):
+        with open_stack(path) as stack:
+            for name in stack.tracklets():
+                try:
+                    print(name.id, "images", sum(len(piece) for piece in stack.pieces(name.name)))
+                except AntraxError as error:
+                    print(name.id, "refused", error)
+        print(sorted(read_frame_passed(path, names)))
+        with open_hdf5(path) as file:
             try:
-                print(name.id, "images", sum(len(piece) for piece in stack.pieces(name.name)))
-            except AntraxError as error:
-                print(name.id, "refused", error)
-    print(sorted(read_frame_passed(path, sys.argv[2:])))
-    with open_hdf5(path) as file:
-        try:
-            _read(file, sys.argv[2])
-        except ContentError as error:
-            print("blobs refused")
+                _read(file, names[0])
+            except ContentError as error:
+                print("blobs refused")
+
+    bad, good, *folders = sys.argv[1:]
+    for folder in folders:
+        if child := os.fork():
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+            continue
+        os.chdir(folder)
+        with open("output", "w") as sys.stdout:
+            code = 1
+            try:
+                resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30,) * 2)
+                resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+                look(Path("images_1.mat"), [bad, good])
+                code = 0
+            except BaseException:
+                traceback.print_exc(file=sys.stdout)
+        os._exit(code)
     """
 )
 
 
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Edit, tuple[int, str]]:
+    """Exit status and output of the process that read each file."""
+    root = tmp_path_factory.mktemp("hostile")
+    for edit in EDITS:
+        folder = root / edit.__name__
+        folder.mkdir()
+        write_stacks(folder / "images_1.mat", [(GOOD, np.ones((2, 6, 6, 3), np.uint8))])
+        os.mkfifo(folder / "pipe")
+        with h5py.File(folder / "images_1.mat", "r+") as file:
+            edit(file)
+    folders = [root / edit.__name__ for edit in EDITS]
+    command = [sys.executable, "-c", CODE, BAD, GOOD, *map(str, folders)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-1500:]
+    codes = map(int, done.stdout.split())
+    return {
+        edit: (code, (folder / "output").read_text()) for edit, code, folder in zip(EDITS, codes, folders, strict=True)
+    }
+
+
+@pytest.mark.xdist_group("hostile stacks")
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
-def test_a_dataset_made_to_do_harm_costs_only_itself(tmp_path: Path, edit: Edit) -> None:
-    path = tmp_path / "images_1.mat"
-    write_stacks(path, [(GOOD, np.ones((2, 6, 6, 3), np.uint8))])
-    os.mkfifo(tmp_path / "pipe")
-    with h5py.File(path, "r+") as file:
-        edit(file)
-    command = [sys.executable, "-c", CODE, str(path), BAD, GOOD]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-1500:]
-    assert "2 images 2" in done.stdout
-    assert "1 refused" in done.stdout
-    assert f"['{GOOD}']" in done.stdout
-    assert "blobs refused" in done.stdout
+def test_a_dataset_made_to_do_harm_costs_only_itself(outcomes: dict[Edit, tuple[int, str]], edit: Edit) -> None:
+    code, output = outcomes[edit]
+    assert code == 0, output[-1500:]
+    assert "2 images 2" in output
+    assert "1 refused" in output
+    assert f"['{GOOD}']" in output
+    assert "blobs refused" in output
 
 
 def test_a_chunk_larger_than_may_be_read_is_refused_although_the_dataset_is_small(tmp_path: Path) -> None:

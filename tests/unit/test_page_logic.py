@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import antrax
+from antrax.defaults import EPOCHS
 from antrax.errors import AntraxError
 from antrax.io.labels_file import edit_labels, labels_digest
 from antrax.io.session import open_session
@@ -60,3 +62,8 @@ def test_page_and_server_refuse_the_same_labels(make_session, case):
     else:
         with pytest.raises(AntraxError):
             edit_labels(session.layout, rows, digest)
+
+
+def test_the_usual_length_of_a_training_on_the_page_is_the_default() -> None:
+    forms = (Path(antrax.__file__).parent / "app" / "static" / "js" / "dialogs" / "jobforms.js").read_text("utf-8")
+    assert re.findall(r"USUAL_EPOCHS = (\d+);", forms) == [str(EPOCHS)]

@@ -22,6 +22,7 @@ from antrax.classification.movie import MovieRun, folder_identity, ranges, track
 from antrax.classification.pool import WorkerPool
 from antrax.classification.report import ClassifyResult, ExperimentReport
 from antrax.classification.spread import ImagesPerTracklet, check_images_per_tracklet
+from antrax.defaults import MAX_ERROR
 from antrax.errors import AntraxError, ClassificationError, ClassifierError, ExperimentError, LabelsError
 from antrax.interrupts import heeded_interrupts
 from antrax.io import locks
@@ -76,7 +77,7 @@ class ClassifyOptions:
     session: str | None = None
     movies: Sequence[int] | None = None
     missing: bool = False
-    max_error: float = 0.01
+    max_error: float = MAX_ERROR
     workers: int | None = None
     device: str = "auto"
     engine: str = "auto"

@@ -11,11 +11,11 @@ from typing import Any
 
 from antrax.classification.calibration import ENOUGH_TRACKLETS
 from antrax.classification.classifier_file import Classifier, read_classifier
+from antrax.defaults import MAX_ERROR
 from antrax.io.untrusted_hdf5 import has, open_untrusted, text_attribute
 from antrax.labels import Category, guess_category
 
 # What `antrax classify` accepts by default.
-_MAX_ERROR = 0.01
 
 
 def describe_classifier(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _calibration(classifier: Classifier) -> dict[str, Any] | None:
     calibration = classifier.calibration
     if calibration is None:
         return None
-    rule = calibration.rule(_MAX_ERROR)
+    rule = calibration.rule(MAX_ERROR)
     return {
         "tracklets": calibration.tracklets,
         "with_id": len(calibration.confidences),
@@ -124,7 +124,7 @@ def _calibration(classifier: Classifier) -> dict[str, Any] | None:
         "sufficient": calibration.sufficient,
         "temperature": calibration.temperature,
         "exponent": calibration.exponent,
-        "max_error": _MAX_ERROR,
+        "max_error": MAX_ERROR,
         "threshold": rule.threshold if calibration.sufficient else None,
         "above_threshold": sum(c >= rule.threshold for c in calibration.confidences)
         if calibration.sufficient

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from antrax.classification.report import ClassifyResult
 from antrax.classification.run import ClassifyOptions, classify
+from antrax.defaults import EPOCHS
 from antrax.demo.experiment import DemoExperiment
 from antrax.demo.planning import movies_with_examples
 from antrax.demo.truth import TRUTH_FILE, PositionAccuracy, read_truth, score_positions
@@ -74,7 +75,7 @@ class Walkthrough:
     solved: SolvedColony | None = None
 
 
-def walk_through(made: DemoExperiment, reporter: Reporter, epochs: int = 5) -> Walkthrough:
+def walk_through(made: DemoExperiment, reporter: Reporter, epochs: int = EPOCHS) -> Walkthrough:
     """Train on the demo's examples, classify, of a colony also solve and plot, and compare with the truth.
 
     Parameters

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.defaults import MAX_ERROR
 from antrax.io.positions import Kind
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.contacts import find_contacts
@@ -59,7 +60,7 @@ class JointOptions:
         Tracklets by which windows reach into their neighbours on each side; at least 50 for each animal.
     """
 
-    max_error: float = 0.01
+    max_error: float = MAX_ERROR
     fps: float = float("nan")
     metres_per_pixel: float = float("nan")
     window: int = 3_000

@@ -16,6 +16,7 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 
 from antrax.batch import BatchResult, check_options, failure_line
+from antrax.defaults import MAX_ERROR
 from antrax.errors import AntraxError, OptionError, SolvingError
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.experiments import find_all_experiments
@@ -74,7 +75,7 @@ class SolveOptions:
     """
 
     method: Method = "joint"
-    max_error: float = 0.01
+    max_error: float = MAX_ERROR
     movies: Sequence[int] | None = None
     session: str | None = None
     workers: int | None = None
@@ -95,7 +96,7 @@ class Settings:
     joint: JointOptions = field(default_factory=JointOptions)
 
     @classmethod
-    def of_session(cls, session: Session, max_error: float = 0.01) -> Settings:
+    def of_session(cls, session: Session, max_error: float = MAX_ERROR) -> Settings:
         """The session's own values, from `prmtrs.json` and the movie table."""
         parameters = session.parameters
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from antrax.defaults import EPOCHS, SEED, WEIGHT
 from antrax.errors import OptionError
 from antrax.images import Background
 from antrax.messages import parameter
@@ -58,7 +59,7 @@ class TrainOptions:
         Ground that all images are put on; by default the one that most examples have.
     """
 
-    epochs: int = 5
+    epochs: int = EPOCHS
     scratch: bool = False
     name: str = "classifier"
     arch: str | None = None
@@ -67,12 +68,12 @@ class TrainOptions:
     modelfile: str | os.PathLike[str] | None = None
     aug_options: str = ""
     device: str = "auto"
-    seed: int = 0
+    seed: int = SEED
     pretrained: bool = True
     drop: Sequence[str] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
-    unknown_weight: float = 1.0
-    multi_weight: float = 1.0
+    unknown_weight: float = WEIGHT
+    multi_weight: float = WEIGHT
     crop_size: int | None = None
     background: Background | None = None
 

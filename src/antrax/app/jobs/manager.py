@@ -23,6 +23,7 @@ from typing import IO, Any, Literal
 from antrax.app.jobs.process import GRACE_S
 from antrax.app.jobs.progress import JobProgress
 from antrax.app.jobs.record import JobRecord
+from antrax.defaults import EPOCHS, MAX_ERROR
 from antrax.errors import JobError
 from antrax.escapes import printable
 from antrax.io.session import Session
@@ -269,9 +270,9 @@ def _checked(kind: Kind, options: Mapping[str, object]) -> dict[str, object]:
     """All options of a kind of job, those left out filled in. Raises `JobError`."""
     defaults: dict[str, object]
     if kind == "train":
-        defaults = {"epochs": 5, "scratch": False}
+        defaults = {"epochs": EPOCHS, "scratch": False}
     elif kind == "classify":
-        defaults = {"movies": None, "missing": False, "max_error": 0.01}
+        defaults = {"movies": None, "missing": False, "max_error": MAX_ERROR}
     else:
         raise JobError(f"there is no job {kind!r}; there are train and classify")
     if unknown := sorted(set(options) - set(defaults)):

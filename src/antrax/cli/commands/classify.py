@@ -11,6 +11,7 @@ from antrax.cli.batch import run_batch
 from antrax.cli.cluster import cluster_options
 from antrax.cli.original import ignored
 from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS, EngineName, ImageCount
+from antrax.defaults import MAX_ERROR
 
 
 @click.command("classify", context_settings=CONTEXT)
@@ -23,7 +24,7 @@ from antrax.cli.params import CONTEXT, DEVICE, MOVIES, SESSION, WORKERS, EngineN
 @click.option(
     "--max-error",
     type=float,
-    default=0.01,
+    default=MAX_ERROR,
     show_default=True,
     help="How large a share of the assigned IDs may be wrong: an estimate from held-out tracklets, no guarantee.",
 )

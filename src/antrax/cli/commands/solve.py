@@ -10,6 +10,7 @@ from antrax.cli.batch import run_batch
 from antrax.cli.cluster import cluster_options
 from antrax.cli.original import ignored
 from antrax.cli.params import CONTEXT, MOVIES, SESSION, WORKERS
+from antrax.defaults import MAX_ERROR
 
 # A mirror of a list in a module that is slow to load; a test keeps them equal.
 METHODS = ("joint", "antrax")
@@ -27,7 +28,7 @@ METHODS = ("joint", "antrax")
 @click.option(
     "--max-error",
     type=float,
-    default=0.01,
+    default=MAX_ERROR,
     show_default=True,
     help="With the joint method: how large a share of the placements (ID × frame) may be wrong, by its own estimate. "
     "What is less certain is not placed.",

@@ -10,6 +10,7 @@ import click
 from antrax.cli.cluster import cluster_options
 from antrax.cli.params import CONTEXT, DEVICE, SESSION, ArchitectureName, Renaming
 from antrax.cli.streams import output
+from antrax.defaults import EPOCHS, SEED, WEIGHT
 
 if TYPE_CHECKING:
     from antrax.images import Background
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 @click.command("train", context_settings=CONTEXT)
 @click.argument("classdir", type=click.Path(path_type=Path))
 @click.option(
-    "--ne", "epochs", type=int, default=5, show_default=True, metavar="N", help="Epochs. More give a better classifier."
+    "--ne",
+    "epochs",
+    type=int,
+    default=EPOCHS,
+    show_default=True,
+    metavar="N",
+    help="Epochs. More give a better classifier.",
 )
 @click.option("--scratch", is_flag=True, help="Start a new classifier where one exists.")
 @click.option("--name", default="classifier", show_default=True, help="Name of the classifier: NAME.h5.")
@@ -70,7 +77,7 @@ if TYPE_CHECKING:
 @click.option(
     "--unknown-weight",
     type=float,
-    default=1.0,
+    default=WEIGHT,
     show_default=True,
     metavar="X",
     help="How much an error on unrecognisable animals counts, compared with others.",
@@ -78,7 +85,7 @@ if TYPE_CHECKING:
 @click.option(
     "--multi-weight",
     type=float,
-    default=1.0,
+    default=WEIGHT,
     show_default=True,
     metavar="X",
     help="How much an error on several animals in one image counts.",
@@ -92,7 +99,7 @@ if TYPE_CHECKING:
 @SESSION
 @DEVICE
 @cluster_options
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the training run.")
+@click.option("--seed", type=int, default=SEED, show_default=True, help="Random seed of the training run.")
 def train(
     classdir: Path,
     epochs: int,

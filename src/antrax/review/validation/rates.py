@@ -30,6 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from antrax.defaults import MAX_ERROR
 from antrax.labels import Category
 from antrax.review.validation.checks import Check
 from antrax.review.validation.verdicts import Verdict
@@ -198,7 +199,7 @@ def _resampled_shares(
     return np.concatenate(shares)
 
 
-def checks_needed(errors: int, n: int, target: float = 0.01, level: float = 0.95) -> int:
+def checks_needed(errors: int, n: int, target: float = MAX_ERROR, level: float = 0.95) -> int:
     """How many more checks, all of them without an error, would show a rate below `target`.
 
     That is when the one-sided upper limit (Clopper & Pearson, 1934) no longer exceeds it, for then so few errors are

@@ -1,0 +1,14 @@
+"""Defaults that the Python API, the command line and the page have in common: each is written down here alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EPOCHS: Final = 5
+"""Passes over the examples in a training run."""
+MAX_ERROR: Final = 0.01
+"""Accepted share of wrong IDs (classify), of wrong placements (solve), and of errors in a validation."""
+WEIGHT: Final = 1.0
+"""How much an error on a label counts in training."""
+SEED: Final = 0
+"""Random seed."""
