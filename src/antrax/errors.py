@@ -177,7 +177,9 @@ def reason_of(error: OSError) -> str:
 
 def explain_mistake(error: Exception) -> str:
     """A sentence about an error that nobody raised on purpose; it names a file that holds the traceback."""
-    with tempfile.NamedTemporaryFile("w", prefix="antrax-", suffix=".log", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="antrax-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
         traceback.print_exception(error, file=file)
     what = printable(" ".join(f"{type(error).__name__}: {error}".split()))
     return f"{what}. This is a mistake in antrax; please report it with the file {file.name}"

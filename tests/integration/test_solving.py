@@ -149,6 +149,18 @@ def test_labels_that_contradict_the_rest_are_listed(session):
     assert f"{F} is labelled AB; placed there: CD" in done.stdout
 
 
+def test_a_tracklet_that_is_falsely_called_no_ant_does_not_end_the_path_of_its_animal(session):
+    """It is weighed against the animal's vanishing and coming back; a tracklet without links is of nobody then."""
+    alone = "trj_id9_ti1_10_tf1_30"
+    path = session.labels_dir / "autoids_1.csv"
+    path.write_text(path.read_text().replace(f"{C},Unknown", f"{C},NoAnt") + f"{alone},NoAnt,0,0\n")
+    antrax.solve(session.experiment, antrax.SolveOptions(max_error=0.05, workers=1))
+    table = antrax.read_positions(session)
+    assert set(table[table.tracklet == C].id) == {"AB"}
+    assert len(table[(table.id == "AB") & (table.kind != "undecided")]) == 200
+    assert alone not in set(table.tracklet)
+
+
 @pytest.mark.parametrize(
     "options", [{"method": "guess"}, {"max_error": 0.0}, {"max_error": 1.0}, {"workers": 0}], ids=str
 )

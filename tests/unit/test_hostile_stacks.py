@@ -221,3 +221,68 @@ def test_a_chunk_larger_than_may_be_read_is_refused_although_the_dataset_is_smal
         with pytest.raises(ContentError, match="large is too large"):
             dataset(file, "large", compressed=True)
         assert dataset(file, "fitting", compressed=True).shape == (9,)
+
+
+CHAINS = """
+import itertools, random, sys
+from pathlib import Path
+import h5py, numpy as np
+from antrax.errors import AntraxError, StackError
+from antrax.io.stacks import open_stack, read_frame_passed
+
+folder, seeds = Path(sys.argv[1]), int(sys.argv[2])
+names = [f"trj_id{n}_ti1_1_tf1_2" for n in range(1, 4)]
+read = refused = 0
+KINDS = ["real", "virtual", "unlimited", "external", "soft", "stored elsewhere", "through a link"]
+for seed in range(seeds):
+    chance = random.Random(seed)
+    real = set()
+    paths = [folder / f"images_{n}.mat" for n in range(1, 5)]
+    for path in paths:
+        with h5py.File(path, "w", libver="latest" if seed % 2 else "earliest") as file:
+            for name in names:
+                other, to = chance.choice(paths), chance.choice(names)
+                match chance.choice(KINDS):
+                    case "real":
+                        file[name] = np.full((2, 3, 6, 6), 7, np.uint8)
+                        real.add((path, name))
+                    case "virtual":
+                        layout = h5py.VirtualLayout((2, 3, 6, 6), np.uint8)
+                        layout[:] = h5py.VirtualSource("." if other == path else other.name, to, (2, 3, 6, 6))
+                        file.create_virtual_dataset(name, layout)
+                    case "unlimited":
+                        layout = h5py.VirtualLayout((2, 3, 6, 6), np.uint8, maxshape=(None, 3, 6, 6))
+                        source = h5py.VirtualSource(other.name, to, (2, 3, 6, 6), maxshape=(None, 3, 6, 6))
+                        layout[0 : h5py.h5s.UNLIMITED : 1] = source[0 : h5py.h5s.UNLIMITED : 1]
+                        file.create_virtual_dataset(name, layout)
+                    case "external":
+                        file[name] = h5py.ExternalLink(other.name, to)
+                    case "soft":
+                        file[name] = h5py.SoftLink("/" + to)
+                    case "stored elsewhere":
+                        file.create_dataset(name, (2, 3, 6, 6), np.uint8, external=[(str(other), 0, 216)])
+                    case _:
+                        file["to " + name] = h5py.ExternalLink(other.name, "/")
+                        file[name] = h5py.SoftLink("/to " + name + "/" + to)
+    for path, name in itertools.product(paths, names):
+        try:
+            with open_stack(path) as stack:
+                assert stack.tracklets()
+                found = stack.read(name)
+        except StackError:
+            assert (path, name) not in real, (seed, path, name)
+            refused += 1
+        else:
+            assert (path, name) in real and (found == 7).all(), (seed, path, name)
+            read += 1
+        read_frame_passed(path, names)
+print(read, refused)
+"""
+
+
+def test_chains_of_links_and_virtual_datasets_over_several_files_lead_nowhere(tmp_path: Path) -> None:
+    """Whatever leads from a file into another, or around in circles, is refused; what lies in the file is read."""
+    done = subprocess.run([sys.executable, "-c", CHAINS, tmp_path, "60"], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    read, refused = map(int, done.stdout.split())
+    assert read + refused == 60 * 12 and min(read, refused) > 50

@@ -15,6 +15,7 @@ from antrax.app.session_classifier import SessionClassifier
 from antrax.app.sheets import IMAGES, LARGEST_CELL, centred, make_sheet
 from antrax.app.validation_api import Checking
 from antrax.errors import AntraxError, ConflictError, ExperimentError, LabelsError, OptionError, StackError
+from antrax.escapes import printable
 from antrax.images import BadImageError, read_example
 from antrax.io.labels_file import edit_labels, labels_digest
 from antrax.io.names import TrackletName
@@ -84,9 +85,9 @@ class Workbench:
         classified = set(self.assignments.movies)
         table = self.session.movies
         return {
-            "experiment": self.session.experiment.name,
-            "session": self.session.name,
-            "path": str(self.session.path),
+            "experiment": printable(self.session.experiment.name),
+            "session": printable(self.session.name),
+            "path": printable(str(self.session.path)),
             "movies": [
                 {"movie": movie, "name": table[movie].name if movie in table else "", "classified": movie in classified}
                 for movie in self.catalog.movies
