@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from antrax.io.stacks import write_stacks
-from antrax.io.untrusted_hdf5 import ContentError, dataset, open_hdf5
+from antrax.io.untrusted_hdf5 import ContentError, dataset, open_hdf5, texts
 
 GOOD, BAD = "trj_id2_ti1_4_tf1_5", "trj_id1_ti1_1_tf1_2"
 Edit = Callable[[h5py.File], None]
@@ -286,3 +286,19 @@ def test_chains_of_links_and_virtual_datasets_over_several_files_lead_nowhere(tm
     assert (done.returncode, done.stderr) == (0, "")
     read, refused = map(int, done.stdout.split())
     assert read + refused == 60 * 12 and min(read, refused) > 50
+
+
+def test_one_text_that_is_named_very_often_is_not_read_as_often(tmp_path: Path) -> None:
+    path, count = tmp_path / "x.h5", 600_000
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("names", (count,), h5py.string_dtype())
+        data[0] = "x" * 1000
+        file.flush()
+        start = data.id.get_offset()
+    with path.open("r+b") as raw:
+        raw.seek(start)
+        reference = raw.read(16)
+        raw.seek(start)
+        raw.write(reference * count)
+    with open_hdf5(path) as file, pytest.raises(ContentError, match="names is too large, or damaged"):
+        texts(file, "names", most=count)

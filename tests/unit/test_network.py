@@ -12,8 +12,9 @@ from antrax.errors import ClassifierError, OptionError
 from antrax.networks.backends.engines import ENGINES
 from antrax.networks.backends.onnx_network import build_onnx
 from antrax.networks.backends.torch_network import Network, get_weights, set_weights
-from antrax.networks.graph import FILTERS, Graph, Weights, build, with_outputs
+from antrax.networks.graph import FILTERS, Graph, Weights, build, check_graph, with_outputs
 from antrax.networks.keras.config import from_keras_config, to_keras_config
+from antrax.networks.layers import make_layer
 from antrax.networks.mobilenet import build_mobilenet
 
 
@@ -145,3 +146,16 @@ def test_descriptions_of_other_or_impossible_networks_are_refused(change, compla
 def test_text_that_describes_no_network_is_refused(text, complaint):
     with pytest.raises(ClassifierError, match=complaint):
         from_keras_config(text)
+
+
+def test_a_network_of_too_many_connections_is_refused():
+    image = make_layer("InputLayer", "image", batch_shape=(None, 8, 8, 3))
+    for count in (3998, 3999):  # the two layers after it have one each
+        merged = make_layer("Add", "merged", ("image",) * count)
+        mean = make_layer("GlobalAveragePooling2D", "mean", ("merged",))
+        graph = Graph("many", (image, merged, mean, make_layer("Dense", "labels", ("mean",), units=2)))
+        if count == 3998:
+            check_graph(graph)
+        else:
+            with pytest.raises(ClassifierError, match="connects layers 4,001 times; 4,000 is the most"):
+                check_graph(graph)
