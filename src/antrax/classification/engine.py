@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.classification.classifier_file import Classifier
 from antrax.classification.decision import DecisionRule, check_decision
 from antrax.classification.failures import describe_failure
 from antrax.classification.rotation import merge_views, views
@@ -22,6 +21,9 @@ from antrax.io.sources import MoviePart, TrackletImages
 from antrax.labels import UNKNOWN, Category
 from antrax.networks.backends.engines import Engine, Predictor, choose_engine
 from antrax.networks.graph import Graph
+
+if TYPE_CHECKING:
+    from antrax.classification.classifier_file import Classifier
 
 # Images of a batch at most, and floats of all maps of a batch that are needed at a time. On processors these are to
 # stay in the cache (MobileNetV2 is 1.5 times as fast with batches of 4 as of 128; of our networks any batch is within
