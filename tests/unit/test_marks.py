@@ -463,7 +463,6 @@ def test_a_mark_that_is_only_half_written_is_an_error_and_leaves_no_trace(path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system")
 @pytest.mark.parametrize("marks_before", [0, 1])
 def test_a_full_or_read_only_disk_is_an_error_and_what_there_was_stays(small_disk, marks_before):
     place, spoil = small_disk("64k")
