@@ -36,7 +36,7 @@ lint: $(STAMP)
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory lint-page; \
 	else echo "lint-page is left out: there is no npm; only work on the app's page needs it"; fi
 
-# The app's page: types against the server's (app/schemas.py), and the layout of its code.
+# The app's page: types against the server's (app/schemas), and the layout of its code.
 lint-page: $(STAMP)
 	mkdir -p tests/page/build
 	$(BIN)/python tests/page/make_types.py tests/page/build/messages.d.ts

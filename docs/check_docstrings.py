@@ -62,10 +62,10 @@ def _public_functions(body: list[ast.stmt]) -> Iterator[Function]:
 
 
 def _print_shared_names(source: Path) -> int:
-    """Print names of several classes; messages of the page (`app/schemas.py`) are called after what they tell."""
+    """Print names of several classes; messages of the page (`app/schemas`) are called after what they tell."""
     places: dict[str, list[str]] = {}
     for path in sorted(source.rglob("*.py")):
-        if path.name == "schemas.py":
+        if path.parent.name == "schemas":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):

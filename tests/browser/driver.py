@@ -228,9 +228,13 @@ class Tab:
 
     def filter(self, *choices: str) -> None:
         """Choose in the menu *Tracklets*: 'All movies', 'Movie 2', a label."""
-        self.find("#open-tracklets").click()
         for choice in choices:
+            self.find("#open-tracklets").click()
             self.find(".menu").get_by_role("menuitemradio", name=re.compile(rf"^{re.escape(choice)}\b")).click()
+            # open only where there is no such tracklet
+            self.until(
+                lambda: self.page.evaluate("!document.querySelector('.menu') || document.querySelector('.menu .warn')")
+            )
         self.press("Escape")
 
     def order(self, title: str) -> None:

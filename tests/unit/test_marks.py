@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from antrax.errors import ExperimentError, OptionError, OutputError
 from antrax.labels import Category
-from antrax.review.validation.marks import Mark, Marks, Verdict, check_who, verdicts_for
-from antrax.review.validation.verdicts import COLUMNS, to_line
+from antrax.review.validation.marks import Marks
+from antrax.review.validation.table import check_who
+from antrax.review.validation.verdicts import COLUMNS, FORM, Mark, Verdict, verdicts_for
 
 NOW, EARLIER = "0123456789abcdef", "12345678e9012345"
 MARK = Mark(
@@ -303,7 +304,7 @@ def test_a_file_that_cannot_be_understood_is_an_error_that_names_the_line_and_is
 
 
 cells = st.sampled_from(
-    [*COLUMNS, *to_line(MARK, COLUMNS).strip().split(","), "taken_back", "<cut off>", "1e999", "nan"]
+    [*COLUMNS, *FORM.to_line(MARK, COLUMNS).strip().split(","), "taken_back", "<cut off>", "1e999", "nan"]
 )
 separators = st.sampled_from([",", ",", ",", "\n", "\r\n", '"', ";", "\0"])
 

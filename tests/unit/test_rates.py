@@ -12,7 +12,6 @@ from scipy.stats import binom
 
 from antrax.labels import Category
 from antrax.review.validation.checks import Check
-from antrax.review.validation.marks import Verdict
 from antrax.review.validation.rates import (
     Interval,
     Rates,
@@ -23,6 +22,7 @@ from antrax.review.validation.rates import (
     error_rates,
     false_negative,
 )
+from antrax.review.validation.verdicts import Verdict
 
 SHARES = [0.0005, 0.001, 0.003, 0.01, 0.02, 0.03, *np.linspace(0.05, 0.95, 13), 0.99]
 

@@ -8,7 +8,7 @@ import pytest
 
 from antrax.labels import Category
 from antrax.review.validation.checks import Check, collect_checks, last_word, rescore
-from antrax.review.validation.marks import Mark, Verdict, verdicts_for
+from antrax.review.validation.verdicts import Mark, Verdict, verdicts_for
 
 CORRECT, WRONG, NO_ID = Verdict.CORRECT, Verdict.WRONG, Verdict.NO_ID
 ANT, NOT_ANT = Verdict.ANT, Verdict.NOT_ANT

@@ -27,6 +27,7 @@ from antrax.app.session_api import Workbench
 from antrax.app.sheets import IMAGES
 from antrax.errors import AntraxError, ConflictError, NothingToUndoError, OptionError, explain_mistake
 from antrax.messages import with_command_line_options
+from antrax.review.positions.solved import Cell
 from antrax.review.tracklets.views import Filter, View
 
 STATIC = Path(__file__).parent / "static"
@@ -186,7 +187,7 @@ def _user() -> str:
         return ""
 
 
-def _opened(desk: _Desk, asked: schemas.OpenedRequest) -> dict[str, Any]:
+def _opened(desk: _Desk, asked: schemas.sessions.OpenedRequest) -> dict[str, Any]:
     desk.places.opened(asked.place, asked.session)
     return {}
 
@@ -199,17 +200,17 @@ def _pulse(desk: _Desk, bench: Workbench, asked: schemas.NoRequest) -> dict[str,
     return {"versions": bench.versions(), "job": desk.jobs.state(bench.session)}
 
 
-def _view_of(bench: Workbench, asked: schemas.ViewRequest) -> View:
+def _view_of(bench: Workbench, asked: schemas.tracklets.ViewRequest) -> View:
     return bench.view(Filter(asked.movie, asked.label, asked.colony), asked.order, asked.seed)
 
 
-def _view(desk: _Desk, bench: Workbench, asked: schemas.ViewRequest) -> dict[str, Any]:
+def _view(desk: _Desk, bench: Workbench, asked: schemas.tracklets.ViewRequest) -> dict[str, Any]:
     view = _view_of(bench, asked)
     at = view.position(asked.near)
     return {"count": len(view.tracklets), "at": at or 0, "found": at is not None}
 
 
-def _tracklet(desk: _Desk, bench: Workbench, asked: schemas.TrackletRequest) -> Any:
+def _tracklet(desk: _Desk, bench: Workbench, asked: schemas.tracklets.TrackletRequest) -> Any:
     if asked.name:
         return bench.tracklet(asked.name) | {"i": None, "count": None}
     if asked.i is None:
@@ -226,45 +227,67 @@ def _check_start(start: int) -> int:
     return start
 
 
-def _sheet(desk: _Desk, bench: Workbench, asked: schemas.SheetRequest) -> Response:
+def _sheet(desk: _Desk, bench: Workbench, asked: schemas.tracklets.SheetRequest) -> Response:
     sheet, stamp = bench.sheet(asked.tracklet, _check_start(asked.start), asked.stop)
     # its address names the state of the file, which may have been replaced since
     caching = _ONE_DAY if asked.stamp == stamp else "no-store"
     return Response(sheet, media_type="image/png", headers={"Cache-Control": caching})
 
 
-def _gallery_sheet(desk: _Desk, bench: Workbench, asked: schemas.GallerySheetRequest) -> Response:
-    sheet = bench.gallery_sheet(asked.label, _check_start(asked.start), asked.cell, asked.version)
+def _gallery_sheet(desk: _Desk, bench: Workbench, asked: schemas.training_set.GallerySheetRequest) -> Response:
+    sheet = bench.training_set.gallery_sheet(asked.label, _check_start(asked.start), asked.cell, asked.version)
     return Response(sheet, media_type="image/png")
 
 
-def _export(desk: _Desk, bench: Workbench, asked: schemas.ExportRequest) -> dict[str, Any]:
-    return bench.export(asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp)
+def _export(desk: _Desk, bench: Workbench, asked: schemas.training_set.ExportRequest) -> dict[str, Any]:
+    return bench.training_set.export(asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp)
 
 
-def _move(desk: _Desk, bench: Workbench, asked: schemas.MoveRequest) -> dict[str, Any]:
-    return bench.move(asked.label, asked.names, asked.to, asked.client)
+def _move(desk: _Desk, bench: Workbench, asked: schemas.training_set.MoveRequest) -> dict[str, Any]:
+    return bench.training_set.move(asked.label, asked.names, asked.to, asked.client)
 
 
-def _edit_labels(desk: _Desk, bench: Workbench, asked: schemas.EditLabelsRequest) -> dict[str, Any]:
+def _edit_labels(desk: _Desk, bench: Workbench, asked: schemas.labels.EditLabelsRequest) -> dict[str, Any]:
     return bench.edit_labels([(row.label, row.category) for row in asked.rows], asked.digest)
 
 
-def _mark(desk: _Desk, bench: Workbench, asked: schemas.MarkRequest) -> dict[str, Any]:
+def _mark(desk: _Desk, bench: Workbench, asked: schemas.validation.MarkRequest) -> dict[str, Any]:
     who = asked.who.strip() or _user()
     return bench.mark(asked.tracklet, asked.label, asked.verdict, asked.true_label, asked.met, who)
 
 
-def _rates(desk: _Desk, bench: Workbench, asked: schemas.RatesRequest) -> dict[str, Any]:
+def _rates(desk: _Desk, bench: Workbench, asked: schemas.validation.RatesRequest) -> dict[str, Any]:
     return bench.rates(asked.met == "random", asked.seen == "unseen")
 
 
-def _train(desk: _Desk, bench: Workbench, asked: schemas.TrainRequest) -> dict[str, Any]:
+def _cell(desk: _Desk, bench: Workbench, asked: schemas.positions.CellRequest) -> dict[str, Any]:
+    return bench.positions.cell(
+        asked.seed, asked.number, asked.movie, asked.frame, asked.id, asked.colony, asked.tracklet
+    )
+
+
+def _film(desk: _Desk, bench: Workbench, asked: schemas.positions.FilmRequest) -> Response:
+    found = bench.positions.film(asked.movie, asked.movie_frame, asked.tracklet, asked.x, asked.y, asked.side)
+    return Response(found, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+def _position_mark(desk: _Desk, bench: Workbench, asked: schemas.positions.PositionMarkRequest) -> dict[str, Any]:
+    cell = Cell(asked.movie, asked.frame, asked.id, asked.colony)
+    who = asked.who.strip() or _user()
+    return bench.positions.mark(cell, asked.tracklet, asked.verdict, asked.true_id, asked.seed, asked.number, who)
+
+
+def _correct(desk: _Desk, bench: Workbench, asked: schemas.positions.CorrectRequest) -> dict[str, Any]:
+    who = asked.who.strip() or _user()
+    return bench.positions.correct(asked.movie, asked.tracklet, asked.id, asked.colony, asked.is_it, who)
+
+
+def _train(desk: _Desk, bench: Workbench, asked: schemas.jobs.TrainRequest) -> dict[str, Any]:
     desk.jobs.start(bench.session, "train", schemas.given(asked))
     return {"job": desk.jobs.state(bench.session)}
 
 
-def _classify(desk: _Desk, bench: Workbench, asked: schemas.ClassifyRequest) -> dict[str, Any]:
+def _classify(desk: _Desk, bench: Workbench, asked: schemas.jobs.ClassifyRequest) -> dict[str, Any]:
     desk.jobs.start(bench.session, "classify", schemas.given(asked))
     return {"job": desk.jobs.state(bench.session)}
 
@@ -288,15 +311,26 @@ _IN_SESSION: dict[str, _Handler] = {
     "tracklet": _tracklet,
     "sheet": _sheet,
     "export": _export,
-    "undo": lambda desk, bench, asked: bench.undo(asked.client),
-    "trainset": lambda desk, bench, asked: bench.trainset(),
-    "gallery": lambda desk, bench, asked: bench.gallery(asked.label),
+    "undo": lambda desk, bench, asked: bench.training_set.undo(asked.client),
+    "trainset": lambda desk, bench, asked: bench.training_set.trainset(),
+    "gallery": lambda desk, bench, asked: bench.training_set.gallery(asked.label),
     "gallery/sheet": _gallery_sheet,
     "move": _move,
     "labels": lambda desk, bench, asked: bench.label_rows(),
     "labels/edit": _edit_labels,
     "mark": _mark,
     "rates": _rates,
+    "positions": lambda desk, bench, asked: bench.positions.info(),
+    "positions/cell": _cell,
+    "positions/neighbours": lambda desk, bench, asked: bench.positions.neighbours(asked.movie, asked.tracklet),
+    "positions/images": lambda desk, bench, asked: Response(
+        bench.positions.images(asked.tracklet, asked.images), media_type="image/png"
+    ),
+    "positions/arena": lambda desk, bench, asked: Response(bench.positions.arena(), media_type="image/jpeg"),
+    "positions/film": _film,
+    "positions/mark": _position_mark,
+    "positions/correct": _correct,
+    "positions/undo": lambda desk, bench, asked: bench.positions.undo(),
     "train": _train,
     "classify": _classify,
     "job/stop": _stop,

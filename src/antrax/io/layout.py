@@ -11,7 +11,7 @@
         tracklets/    trdata_<m>.mat                                (likewise)
         labels/       autoids_<m>.csv  confidence_<m>.csv  frameprobs_<m>.h5  manualids.csv  set_aside/
         classifier/   examples/<label>/  trash/  classifier.h5  training/
-        validation/   marks.csv
+        validation/   marks.csv  position_marks.csv
         graphs/  antdata/  positions/  positions_netcdf/  export/
         logs/         solve.json  runs/<command>_….jsonl  cluster/<command>_…/
 """
@@ -341,6 +341,11 @@ class SessionLayout:
     def marks_file(self) -> Path:
         """Marks of a validation."""
         return self.path / "validation" / "marks.csv"
+
+    @property
+    def position_marks_file(self) -> Path:
+        """Marks of a validation of positions."""
+        return self.path / "validation" / "position_marks.csv"
 
     @property
     def marks_lock(self) -> Path:

@@ -18,7 +18,7 @@ from antrax.errors import ExperimentError
 from antrax.io.names import parse_tracklet_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from antrax.io.session import Session
     from antrax.io.trdata import BlobMeasurements
@@ -179,6 +179,35 @@ class MoviePositions:
             movie, first_frame, fps, ids, colonies, x, y, orientation, length, np.zeros(shape, np.int8), confidence,
             np.full(shape, -1, np.int32), np.zeros(0, np.str_), np.zeros(shape, np.int32), ("",),
         )  # fmt: skip
+
+
+def placements_of(positions: MoviePositions, is_single: Callable[[str], bool]) -> Placements:
+    """The pairs of an animal and a tracklet that a movie's positions are made of; `place` makes these of them again.
+
+    Parameters
+    ----------
+    positions : MoviePositions
+    is_single : callable
+        Whether a tracklet is of a single animal.
+    """
+    animals = len(positions.ids)
+    frame, animal = np.nonzero(positions.tracklet >= 0)
+    code = positions.tracklet[frame, animal].astype(np.int64) * animals + animal
+    # where an animal is placed in another tracklet for some frames, those count as that one's
+    _, at = np.unique(code, return_index=True)
+    frame, animal = frame[at], animal[at]
+    tracklet = positions.tracklets[positions.tracklet[frame, animal]].astype(np.str_)
+    alternatives = np.array(positions.alternatives, np.str_)
+    return Placements(
+        positions.ids,
+        positions.colonies,
+        tracklet,
+        animal.astype(np.int64),
+        positions.kind[frame, animal],
+        np.array([is_single(name) for name in tracklet.tolist()], bool),
+        positions.confidence[frame, animal],
+        alternatives[positions.alternative[frame, animal]],
+    )
 
 
 def individual_names(ids: Iterable[str], colonies: Iterable[str]) -> tuple[str, ...]:

@@ -260,6 +260,23 @@ def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
     return codes, array.dictionary.to_pylist()
 
 
+def count_placed(session: Session, movie: int) -> int:
+    """Number of cells (an animal and a frame) in which a movie's animals are placed.
+
+    Raises
+    ------
+    ExperimentError
+        There are no positions of it, or a file is damaged.
+    """
+    path = positions_file(session, movie)
+    if movie not in session.layout.files("positions"):
+        return int(read_antdata(session, movie).placed.sum())
+    with _opened(path) as file:
+        codes, names = _codes(file.read(columns=["kind"])["kind"])
+        placed = np.array([name != KIND_NAMES[Kind.UNDECIDED] for name in names] or [False])
+        return int(placed[codes].sum())
+
+
 def solved_movies(session: Session) -> list[int]:
     """Movies that have positions, of this package or in `antdata/` only, sorted."""
     return sorted({*session.layout.files("positions"), *antdata_movies(session)})

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from antrax.io.session import Session
 
-# Rows of the file's arrays: area, x, y, major axis, orientation; and the time since the frame before.
+# Rows of the file's arrays: area, x, y, major axis, orientation; the bounding box; the time since the frame before.
 _AREA, _X, _Y, _LENGTH, _ORIENTATION, _DT = 0, 1, 2, 3, 5, 16
+_BOX = slice(7, 11)
 _COLUMNS = (16, 17)
 
 
@@ -124,6 +125,38 @@ def read_measurements(session: Session, movie: int, tracklets: Iterable[str] | N
         np.concatenate([np.zeros(0, np.int32), *frames]).astype(np.int32),
         *np.asarray(data, np.float32),
     )
+
+
+def read_box(session: Session, movie: int, tracklet: str, frame: int) -> tuple[float, float, float, float] | None:
+    """Bounding box of a blob: left, top, width, height in pixels; None where it is not known.
+
+    Parameters
+    ----------
+    session : Session
+    movie : int
+    tracklet : str
+    frame : int
+        Of the movie, from 1.
+
+    Raises
+    ------
+    TrdataError
+        A file is damaged.
+    """
+    parsed = parse_tracklet_name(tracklet)
+    entry = session.movies.get(movie)
+    for path in _files(session).get(movie, ()) if parsed else ():
+        advice = f"run the tracking step of movie {movie} again"
+        with open_untrusted(path, "a table of blobs", TrdataError, most=None, advice=advice) as file:
+            if tracklet not in names(file):
+                continue
+            values = _read(file, tracklet)
+            assert parsed is not None
+            at = np.flatnonzero(_frames(parsed, values, entry.fps if entry else float("nan")) == frame)
+            box = values[_BOX, at[0]] if len(at) else np.zeros(4, np.float32)
+            if np.isfinite(box).all() and box[2] > 0 and box[3] > 0:
+                return float(box[0]), float(box[1]), float(box[2]), float(box[3])
+    return None
 
 
 def _files(session: Session) -> dict[int, tuple[Path, ...]]:

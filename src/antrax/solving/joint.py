@@ -68,6 +68,25 @@ class JointOptions:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """How long a window is sampled.
+
+    Parameters
+    ----------
+    runs : int
+        From different random states.
+    heated : int
+        Sweeps of each from a random state to a likely one, evidence counting more and more.
+    sampled : int
+        Sweeps of each that are counted.
+    """
+
+    runs: int = RUNS
+    heated: int = _HEATED
+    sampled: int = _SAMPLED
+
+
+@dataclass(frozen=True)
 class Window:
     """A stretch of time that is solved at once.
 
@@ -142,6 +161,7 @@ def sample_window(
     non_ant: NDArray[np.bool_],
     window: Window,
     options: JointOptions,
+    effort: Effort = Effort(),
 ) -> Posterior:
     """Sample who was where in a window, by several runs from different random states.
 
@@ -156,6 +176,7 @@ def sample_window(
         Tracklets of no animal.
     window : Window
     options : JointOptions
+    effort : Effort
 
     Returns
     -------
@@ -175,11 +196,12 @@ def sample_window(
     body = np.sqrt(single_area(graph, single)) / options.metres_per_pixel
     contacts = find_contacts(graph, single, body, options.fps)
     runs = []
-    for run in range(RUNS):
+    for run in range(effort.runs):
         rng = np.random.default_rng([animals, max(0, window.core_first), run])
         occupancy = starting_state(graph, numbers, animals, rng, span)
-        runs.append(_sample(graph, evidence, single, numbers, Sampler(occupancy, single, contacts, animals, rng), rng))
-    return combine(runs)
+        sampler = Sampler(occupancy, single, contacts, animals, rng)
+        runs.append(_sample(graph, evidence, single, numbers, sampler, rng, effort))
+    return combine(runs, effort.sampled)
 
 
 def _sample(
@@ -189,6 +211,7 @@ def _sample(
     numbers: Numbers,
     sampler: Sampler,
     rng: np.random.Generator,
+    effort: Effort,
 ) -> Posterior:
     """One run."""
     count, animals = evidence.probability.shape
@@ -201,28 +224,35 @@ def _sample(
     scaled = evidence.probability[labelled].astype(np.float64) * animals
     counts = np.zeros_like(weight)
     error, errors, log_weights = _FIRST_GUESS, [], []
-    for sweep in range(_HEATED + _SAMPLED):
+    for sweep in range(effort.heated + effort.sampled):
         weight[labelled] = fixed + np.log((1 - error) * scaled + error)
-        sampler.sweep(weight, informative, min(1.0, 1.2 * (sweep + 1) / _HEATED))
-        if sweep < _HEATED - 1:
+        sampler.sweep(weight, informative, min(1.0, 1.2 * (sweep + 1) / effort.heated))
+        if sweep < effort.heated - 1:
             continue
         error = _sampled_error(sampler, labelled, scaled, error, rng)
-        if sweep >= _HEATED:
+        if sweep >= effort.heated:
             sampler.add_counts(counts)
             errors.append(error)
             weight[labelled] = fixed + np.log((1 - _COMPARED_AT) * scaled + _COMPARED_AT)
             log_weights.append(sampler.log_weight(weight))
     label_error = float(np.mean(errors)) if len(labelled) else float("nan")
-    return Posterior(counts[:count] / np.float32(_SAMPLED), label_error, float(np.mean(log_weights)))
+    return Posterior(counts[:count] / np.float32(effort.sampled), label_error, float(np.mean(log_weights)))
 
 
-def combine(runs: Sequence[Posterior]) -> Posterior:
-    """The mean of runs over the same window, without those that got stuck in a much less likely region."""
+def combine(runs: Sequence[Posterior], sampled: int = _SAMPLED) -> Posterior:
+    """The mean of runs over the same window, without those that got stuck in a much less likely region.
+
+    Parameters
+    ----------
+    runs : sequence of Posterior
+    sampled : int
+        Sweeps that were counted in each.
+    """
     best = max(run.log_weight for run in runs)
     good = [run for run in runs if run.log_weight >= best - _MUCH]
     share: NDArray[np.float32] = np.stack([run.probability for run in good]).mean(0, dtype=np.float32)
     # A share of 1 in so many samples is not certainty.
-    samples = len(good) * _SAMPLED
+    samples = len(good) * sampled
     held = np.maximum(share.sum(1, keepdims=True), 1)
     probability = (samples * share + _UNSEEN * held / share.shape[1]) / (samples + _UNSEEN)
     return Posterior(probability.astype(np.float32), float(np.mean([run.label_error for run in good])), best)

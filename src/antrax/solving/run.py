@@ -305,7 +305,7 @@ def _solve_session(
         experiment.solutions = solve_groups(
             reading.graph, evidence, groups, settings, options.method, workers=workers, update=update
         )
-    for movie, reason in _write(experiment, session, reading.graph, inputs, reporter).items():
+    for movie, reason in _write(experiment, session, reading.graph, inputs, options.max_error, reporter).items():
         record.failed(movie, reason)
     for movie in experiment.movies:
         record.done(movie, [positions_file(session, movie)])
@@ -439,7 +439,12 @@ def _from_rules(graph: TrackletGraph, evidence: Evidence, colony: str, state: Ru
 
 
 def _write(
-    experiment: ExperimentSolution, session: Session, graph: TrackletGraph, inputs: InputStamps, reporter: Reporter
+    experiment: ExperimentSolution,
+    session: Session,
+    graph: TrackletGraph,
+    inputs: InputStamps,
+    max_error: float,
+    reporter: Reporter,
 ) -> dict[int, str]:
     """Positions of every movie; what was there stays until all of them are whole, and what they come from the same.
 
@@ -474,14 +479,15 @@ def _write(
             update(done)
         inputs.check("earlier positions stay as they are; solve again")
     experiment.movies += written
-    _write_record(experiment, session)
+    _write_record(experiment, session, max_error)
     return failed
 
 
-def _write_record(experiment: ExperimentSolution, session: Session) -> None:
+def _write_record(experiment: ExperimentSolution, session: Session, max_error: float) -> None:
     """`logs/solve.json`: what the positions were made with, and what contradicts them."""
     record = {
         "method": experiment.method,
+        "max_error": max_error,
         "antrax": version("antrax"),
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
         "movies": experiment.movies,

@@ -100,13 +100,13 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
   dialog.append(
     h(
       'header',
-      {},
+      { role: 'none' },
       h('h2', {}, title),
       h('button.close', { type: 'button', 'aria-label': 'Close', onclick: close }, '×'),
     ),
     h('div.dialog-body', {}, body),
   );
-  if (actions.length) dialog.append(h('footer', {}, [...buttons.values()]));
+  if (actions.length) dialog.append(h('footer', { role: 'none' }, [...buttons.values()]));
   dialog.addEventListener('keydown', onKeydown);
   dialog.addEventListener('pointerdown', (event) => {
     if (event.target === dialog) close(); // on the shade around it

@@ -111,3 +111,14 @@ export function percent(p) {
   if (p < 0.005 && p > 0) return '< 1 %';
   return `${Math.round(p * 100)} %`;
 }
+
+/**
+ * Has the browser keep a text as a file among its downloads.
+ * @param {string} name
+ * @param {string} text
+ */
+export function saveFile(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+  h('a', { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

@@ -43,16 +43,17 @@ export function menuItem({ title, note, small, checked, faint, hint, run }) {
  * @param {HTMLElement} button
  * @param {() => Node[]} build  its content; elements of class menu-column are gone through with ↑ and ↓, from one to the next with ← and →
  * @param {{key: string}} options  key: pressed again, it closes the menu
- * @returns {{close: () => void, rebuild: () => void, element: HTMLElement}|null} null: it was closed
+ * @returns {{close: () => void, rebuild: () => void, keepsOpen: () => boolean, element: HTMLElement}|null} null: it was closed
  */
 export function openMenu(button, build, { key }) {
   const wasOpen = open?.button === button;
   closeMenu();
   if (wasOpen) return null;
   const before = focusToGiveBack();
-  const element = h('div.menu', { role: 'menu', 'aria-label': button.textContent.trim(), tabIndex: -1 });
+  const element = h('div.menu', { role: 'dialog', 'aria-label': button.textContent.trim(), tabIndex: -1 });
   let typed = '';
   let idle = 0;
+  let isSpace = false; // what pressed a choice last
 
   const items = (within = element) => [...within.querySelectorAll('.menu-item')].filter((item) => !item.hidden);
   const columns = () => [...element.querySelectorAll('.menu-column')].filter((column) => items(column).length);
@@ -83,6 +84,12 @@ export function openMenu(button, build, { key }) {
       close(true);
       return;
     }
+    isSpace = name === 'Space';
+    if (isField && name === 'Enter') {
+      event.preventDefault();
+      items()[0]?.click(); // the first that fits what was typed
+      return;
+    }
     const column = document.activeElement?.closest('.menu-column') ?? columns()[0];
     if (!column) return;
     const there = items(column);
@@ -101,6 +108,7 @@ export function openMenu(button, build, { key }) {
     event.preventDefault();
   };
   const onPointer = (event) => {
+    isSpace = false;
     if (!element.contains(event.target) && !button.contains(event.target)) close(false);
   };
   const place = () => {
@@ -113,6 +121,8 @@ export function openMenu(button, build, { key }) {
     const inside = element.contains(focused) && focused instanceof HTMLElement ? focused.dataset.text : null;
     const scrolls = [...element.querySelectorAll('.menu-column')].map((column) => column.scrollTop);
     fill(element, build());
+    // one choice of each column can be reached with Tab
+    for (const column of columns()) (column.querySelector('[aria-checked="true"]') ?? items(column)[0]).tabIndex = 0;
     element.querySelectorAll('.menu-column').forEach((column, n) => {
       column.scrollTop = scrolls[n] ?? 0;
     });
@@ -137,12 +147,12 @@ export function openMenu(button, build, { key }) {
   document.addEventListener('pointerdown', onPointer, true);
   addEventListener('resize', place);
   button.setAttribute('aria-expanded', 'true');
-  document.body.append(element);
+  (button.closest('header') ?? document.body).append(element); // within a landmark
   open = { button, element, close };
   rebuild();
   const first =
     element.querySelector('input') ?? element.querySelector('[aria-checked="true"]') ?? items()[0] ?? element;
   first.focus({ preventScroll: true });
   for (const item of element.querySelectorAll('[aria-checked="true"]')) item.scrollIntoView({ block: 'nearest' });
-  return { close, rebuild, element };
+  return { close, rebuild, keepsOpen: () => isSpace, element };
 }

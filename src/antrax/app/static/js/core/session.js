@@ -11,6 +11,8 @@ const KEPT = 'antrax.place';
 const CALM = 300; // milliseconds: browsers refuse an address that changes at every repeat of a key
 
 let writing = 0;
+let listed = ''; // which list the address tells
+let isGoingBack = false; // the address came first, the list follows
 
 /**
  * Opens a session. If it cannot be read, the one that is open stays open.
@@ -87,7 +89,13 @@ function remember() {
   const text = new URLSearchParams(known.map(([key, value]) => [key, String(value)])).toString();
   sessionStorage.setItem(KEPT, text);
   clearTimeout(writing);
-  writing = setTimeout(() => history.replaceState(null, '', `#${text}`), CALM);
+  // Another list is another entry of the browser's history, so that Back goes to the one before.
+  const list = JSON.stringify([place, session, view.movie, view.label, view.colony, view.order]);
+  const isOther = listed !== '' && list !== listed;
+  listed = list;
+  if (isOther && !isGoingBack) history.pushState(null, '', `#${text}`);
+  else writing = setTimeout(() => history.replaceState(null, '', `#${text}`), CALM);
+  isGoingBack = false;
 }
 
 function remembered(where) {
@@ -140,5 +148,8 @@ export function initSession() {
   on('place', remember);
   on('tracklet', remember);
   // An address that was typed or pasted: the page writes its own without this event.
-  addEventListener('hashchange', () => openFirst().catch((error) => nothingToShow(error.message)));
+  addEventListener('hashchange', () => {
+    isGoingBack = true;
+    openFirst().catch((error) => nothingToShow(error.message));
+  });
 }

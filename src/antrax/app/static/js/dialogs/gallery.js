@@ -96,7 +96,7 @@ class Gallery {
       'div.gallery',
       { onclick: (event) => this.giveKeysBack(event) },
       h(
-        'header.gallery-bar',
+        'div.gallery-bar',
         {},
         sign('‹', 'The label before ([)', () => this.goToLabel(-1)),
         this.menu,
@@ -114,7 +114,7 @@ class Gallery {
       h('div.gallery-main', {}, this.area, this.empty),
       h('div.gallery-line', {}, this.facts, this.openButton, this.trackletButton),
       h(
-        'footer.gallery-bar',
+        'div.gallery-bar',
         {},
         this.status,
         h('span.grow'),

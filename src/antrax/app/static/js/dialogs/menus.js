@@ -108,7 +108,15 @@ function openTracklets() {
         {},
         problem ? h('span.warn', { role: 'alert' }, problem) : plural(browse.count, 'tracklet'),
         h('span.grow'),
-        h('span.faint', {}, h('kbd', {}, '↑'), h('kbd', {}, '↓'), h('kbd', {}, '←'), h('kbd', {}, '→'), ' Enter'),
+        h(
+          'span.faint',
+          {},
+          h('kbd', {}, '↑'),
+          h('kbd', {}, '↓'),
+          h('kbd', {}, '←'),
+          h('kbd', {}, '→'),
+          ' Enter; Space leaves this open',
+        ),
       ),
     ],
     { key: 'Shift+T' },
@@ -135,7 +143,9 @@ function openTracklets() {
     try {
       const isAny = await openView(anew(change), app.tracklet?.tracklet ?? null);
       problem = isAny ? null : noneSentence({ ...browse.view, ...change });
-      if (isAny) countLabels();
+      // Space keeps it open, for a choice in another column.
+      if (isAny && !menu.keepsOpen()) closeMenu();
+      else if (isAny) countLabels();
     } catch (error) {
       problem = error.message;
     }
@@ -145,7 +155,12 @@ function openTracklets() {
 }
 
 function column(title, ...content) {
-  return h('div.menu-column', { role: 'group', 'aria-label': title }, h('h3', {}, title), content);
+  return h(
+    'div.menu-column',
+    { role: 'menu', 'aria-label': title },
+    h('div.menu-heading', { 'aria-hidden': 'true' }, title),
+    content,
+  );
 }
 
 function movieColumn(pick) {
@@ -292,11 +307,20 @@ async function openExperiments() {
         ),
       h(
         'div.menu-column.tall',
-        { role: 'group', 'aria-label': 'Experiments' },
-        places.map((place) => [
-          h('h3', { title: place.path }, place.experiment, h('span.path', {}, h('bdi', {}, place.path))),
-          place.sessions.map((session) => item(place, session)),
-        ]),
+        { role: 'menu', 'aria-label': 'Experiments' },
+        places.map((place) =>
+          place.sessions.length === 1
+            ? item(place, place.sessions[0], true)
+            : [
+                h(
+                  'div.menu-heading',
+                  { 'aria-hidden': 'true', title: place.path },
+                  place.experiment,
+                  h('span.path', {}, h('bdi', {}, place.path)),
+                ),
+                place.sessions.map((session) => item(place, session)),
+              ],
+        ),
         !places.length && h('p.menu-note', {}, 'No experiment fits.'),
       ),
     ];
@@ -310,10 +334,13 @@ async function openExperiments() {
     field.setSelectionRange(field.value.length, field.value.length);
   }
 
-  function item({ id, experiment }, session, isFull = false) {
+  /** One choice. A session that is the only one of its experiment is found by the experiment's name. */
+  function item({ id, experiment, path }, session, isFull = false) {
     const isOpen = api.opened?.place === id && api.opened?.session === session;
     return menuItem({
       title: isFull ? `${experiment} / ${session}` : session,
+      small: isFull ? path : undefined,
+      hint: path,
       checked: isOpen,
       run: () => {
         closeMenu();

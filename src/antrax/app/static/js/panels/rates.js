@@ -3,7 +3,7 @@
  * @module
  */
 import { api } from '../core/api.js';
-import { count, fill, h, plural } from '../core/dom.js';
+import { count, fill, h, plural, saveFile } from '../core/dom.js';
 import { registerKey } from '../core/keys.js';
 import { meter, percent, percentNumber, roundEnd, whisker } from './plots.js';
 
@@ -100,13 +100,20 @@ function filterBox({ key, value, press, title, explain }) {
     },
   });
   boxes[key] = box;
-  return h('label.check', { title: `${explain} (${press})` }, box, title);
+  return h(
+    'div.rates-filter',
+    {},
+    h('label.check', { title: `${explain} (${press})` }, box, title),
+    h('p.hint', {}, explain),
+  );
 }
 
 /** @param {import('messages').RatesInfo} rates */
 function draw(rates) {
   status.textContent = summary(rates);
   const isMissed = ({ key }) => key.startsWith('missed');
+  const known = rates.rows.filter((row) => row.rate !== null);
+  const end = roundEnd(known.flatMap((row) => [row.high, row.frame_high ?? 0]));
   fill(
     figures,
     h('p.rates-outlook', {}, rates.more_checks_text),
@@ -117,8 +124,12 @@ function draw(rates) {
         rates.notes.map((note) => h('li.hint', {}, note)),
       ),
     assignment(rates.assignment),
-    rateGroup(rates.rows.filter((row) => !isMissed(row))),
-    rateGroup(rates.rows.filter(isMissed)),
+    rateGroup(
+      rates.rows.filter((row) => !isMissed(row)),
+      end,
+    ),
+    rateGroup(rates.rows.filter(isMissed), end),
+    h('button', { type: 'button', onclick: () => save(rates) }, 'Save as a table (CSV)'),
   );
 }
 
@@ -151,10 +162,9 @@ function assignment({ tracklets, frames }) {
   );
 }
 
-/** Rows with one scale, so that their whiskers can be compared. Errors among IDs are rarer than those among the others. */
-function rateGroup(rows) {
+/** Rows with the scale of all of them, so that their whiskers can be compared. */
+function rateGroup(rows, end) {
   const drawn = rows.filter((row) => row.rate !== null);
-  const end = roundEnd(drawn.flatMap((row) => [row.high, row.frame_high ?? 0]));
   return h(
     'div.rate-group',
     {},
@@ -185,6 +195,21 @@ function rateRow(row, end) {
     row.rate !== null && line('tracklets', row.rate, row.low, row.high),
     row.rate !== null && row.frame_rate !== null && line('frames', row.frame_rate, row.frame_low, row.frame_high),
   );
+}
+
+/** Has the browser keep the statistics as a file. */
+function save({ rows, assignment: { tracklets, frames } }) {
+  const columns = ['errors', 'checked', 'rate', 'low', 'high', 'frames', 'frame_rate', 'frame_low', 'frame_high'];
+  const text = (value) => (value === null ? '' : String(value));
+  const lines = [
+    ['what', ...columns],
+    ...rows.map((row) => [row.key, ...columns.map((column) => text(row[column]))]),
+    ['assigned_tracklets', tracklets.k, tracklets.n, text(tracklets.rate), '', '', '', '', '', ''],
+    ['assigned_frames', frames.k, frames.n, text(frames.rate), '', '', '', '', '', ''],
+    ['only_random', filter.met === 'random' ? 'yes' : 'no'],
+    ['only_unseen', filter.seen === 'unseen' ? 'yes' : 'no'],
+  ];
+  saveFile('validation.csv', lines.map((line) => line.join(',')).join('\n') + '\n');
 }
 
 function countText({ errors, checked, rate }) {

@@ -203,16 +203,14 @@ function rowButton({ label, category, listed, examples, tracklets }, most) {
       class: isEmpty && 'without',
       data: { label },
       disabled: isEmpty,
-      'aria-label': isEmpty
-        ? `${label}: no examples`
-        : `${label}: ${plural(examples, 'example')} of ${plural(tracklets, 'tracklet')}. Show them`,
+      title: isEmpty ? `${label}: no examples` : `Show the examples of ${label}`,
       onclick: () => openGallery(label),
     },
     h('span.swatch', { class: category }),
     h('span.set-label', { class: listed ? '' : 'unlisted', title: listed ? '' : 'Not in the list of labels' }, label),
     isEmpty ? h('span') : meter(examples / most, category),
-    h('span.set-number', {}, isEmpty ? 'none' : count(examples)),
-    h('span.set-number.minor', {}, isEmpty ? '' : count(tracklets)),
+    h('span.set-number', {}, isEmpty ? 'none' : [count(examples), h('span.visually-hidden', {}, ' examples')]),
+    h('span.set-number.minor', {}, isEmpty ? '' : [count(tracklets), h('span.visually-hidden', {}, ' tracklets')]),
   );
 }
 

@@ -1,16 +1,16 @@
 /** Select frames: the images of the tracklet in large, to choose some of them, or to go through them one by one. */
 
-import { app } from "../core/app.js";
-import { sheetUrl } from "../core/browse.js";
-import { emit, on } from "../core/bus.js";
-import { askLine } from "../core/dialog.js";
-import { byId, count, fill, h, plural } from "../core/dom.js";
-import { registerKey } from "../core/keys.js";
-import { labelsOfImages, marksOf } from "./labelmarks.js";
-import { Montage } from "./montage.js";
-import { PER_ROW, PER_SHEET, loadSheet, peekSheet } from "../core/sheets.js";
-import { percentText, valueAt } from "./strip.js";
-import { toast, toastError } from "../core/toast.js";
+import { app } from '../core/app.js';
+import { sheetUrl } from '../core/browse.js';
+import { emit, on } from '../core/bus.js';
+import { askLine } from '../core/dialog.js';
+import { byId, count, fill, h, plural } from '../core/dom.js';
+import { registerKey } from '../core/keys.js';
+import { labelsOfImages, marksOf } from './labelmarks.js';
+import { Montage, groundOf } from './montage.js';
+import { PER_ROW, PER_SHEET, loadSheet, peekSheet } from '../core/sheets.js';
+import { percentText, valueAt } from './strip.js';
+import { toast, toastError } from '../core/toast.js';
 
 const SCALE = 2; // screen pixels an image pixel, at least: large enough to see tags
 
@@ -52,27 +52,27 @@ export const frames = {
 export function openFrames(i = 0) {
   if (frames.isOpen || !app.tracklet?.images) return;
   info = app.tracklet;
-  byId("frames").hidden = false;
-  montage = new Montage(byId("frames-all"), {
+  byId('frames').hidden = false;
+  montage = new Montage(byId('frames-all'), {
     selectable: true,
-    label: "Images to choose from",
+    label: 'Images to choose from',
     onSelect: renderSelection,
     onCursor: renderOne,
     onProblem: toastError,
   });
   bar ??= makeBar();
-  byId("main").append(bar.element);
-  emit("frames"); // before the layout is measured: the other parts make room
+  byId('main').append(bar.element);
+  emit('frames'); // before the layout is measured: the other parts make room
   const large = Math.max(1, Math.ceil((SCALE * 56) / info.size));
   montage.show({
     count: info.images,
     size: info.size,
     url: address,
     marks: marksOf(info),
-    scale: info.images > 24 ? large : "fit",
+    scale: info.images > 24 ? large : 'fit',
   });
-  montage.setBackground(byId("montage").dataset.background ?? "white");
-  byId("frames-all").focus({ preventScroll: true });
+  montage.setBackground(byId('montage').dataset.background ?? 'white');
+  byId('frames-all').focus({ preventScroll: true });
   montage.setCursor(i);
   renderSelection();
 }
@@ -83,8 +83,8 @@ export function closeFrames() {
   montage.destroy();
   montage = null;
   bar.element.remove();
-  byId("frames").hidden = true;
-  emit("frames");
+  byId('frames').hidden = true;
+  emit('frames');
 }
 
 function address(start) {
@@ -95,32 +95,24 @@ function address(start) {
 
 function renderOne() {
   const i = montage.cursor;
-  emit("frames-cursor", i);
+  emit('frames-cursor', i);
   const labels = labelsOfImages(info).get(i);
-  const row = (term, ...text) =>
-    h("div", {}, h("dt", {}, term), h("dd", {}, text));
+  const row = (term, ...text) => h('div', {}, h('dt', {}, term), h('dd', {}, text));
   const probabilities = info.strip
     ? info.strip.labels.map(
-        (label, n) =>
-          label &&
-          row(
-            label,
-            percentText(valueAt(info.strip.values[n], i, info.images)),
-          ),
+        (label, n) => label && row(label, percentText(valueAt(info.strip.values[n], i, info.images))),
       )
     : null;
   fill(
-    byId("frames-facts"),
+    byId('frames-facts'),
     h(
-      "dl.facts",
+      'dl.facts',
       {},
-      row("Image", h("b", {}, count(i + 1)), ` of ${count(info.images)}`),
-      info.frames_known && row("Frame", count(info.first + i)),
+      row('Image', h('b', {}, count(i + 1)), ` of ${count(info.images)}`),
+      info.frames_known && row('Frame', count(info.first + i)),
       probabilities,
-      info.best_frame === i + 1 &&
-        info.category === "ant" &&
-        row("Shows", `${info.label} best`),
-      row("Training set", labels ? labels.join(", ") : "–"),
+      info.best_frame === i + 1 && info.category === 'ant' && row('Shows', `${info.label} best`),
+      row('Training set', labels ? labels.join(', ') : '–'),
     ),
   );
   bar.where.textContent = `${count(i + 1)} of ${count(info.images)}`;
@@ -130,19 +122,16 @@ function renderOne() {
 function paintOne(i) {
   const url = address(i - (i % PER_SHEET));
   const sheet = peekSheet(url);
-  const canvas = byId("frames-image");
+  const canvas = byId('frames-image');
   const { size } = info;
   // As large as there is room for, in whole screen pixels an image pixel; the style sheet gives the box.
   const ratio = window.devicePixelRatio || 1;
-  const factor = Math.max(
-    1,
-    Math.floor((canvas.parentElement.clientWidth * ratio) / size),
-  );
+  const factor = Math.max(1, Math.floor((canvas.parentElement.clientWidth * ratio) / size));
   canvas.width = canvas.height = size * factor;
   canvas.style.width = canvas.style.height = `${(size * factor) / ratio}px`;
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext('2d');
   context.imageSmoothingEnabled = false;
-  context.fillStyle = montage.background;
+  context.fillStyle = groundOf(montage.background);
   context.fillRect(0, 0, canvas.width, canvas.height);
   if (sheet) {
     const n = i % PER_SHEET;
@@ -159,10 +148,7 @@ function paintOne(i) {
     );
   } else {
     loadSheet(url).then(
-      () =>
-        montage?.cursor === i &&
-        address(i - (i % PER_SHEET)) === url &&
-        paintOne(i),
+      () => montage?.cursor === i && address(i - (i % PER_SHEET)) === url && paintOne(i),
       () => {},
     );
   }
@@ -172,35 +158,31 @@ function paintOne(i) {
 
 function makeBar() {
   const button = (title, hint, run, props = {}) =>
-    h("button", { type: "button", title: hint, onclick: run, ...props }, title);
-  const where = button("", "Go to… (Shift+G)", askNumber, { class: "where" });
-  const chosen = h("span.chosen", { "aria-live": "polite" });
-  const none = button("None", "Choose none (Shift+A)", () => frames.clear());
+    h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
+  const where = button('', 'Go to… (Shift+G)', askNumber, { class: 'where' });
+  const chosen = h('span.chosen', { 'aria-live': 'polite' });
+  const none = button('None', 'Choose none (Shift+A)', () => frames.clear());
   const element = h(
-    "footer.frames-bar",
+    'footer.frames-bar',
     {},
     h(
-      "div.group",
+      'div.group',
       {},
-      button("← Previous", "The image before (←)", () =>
-        montage.setCursor(montage.cursor - 1),
-      ),
+      button('← Previous', 'The image before (←)', () => montage.setCursor(montage.cursor - 1)),
       where,
-      button("Next image →", "The image after (→)", () =>
-        montage.setCursor(montage.cursor + 1),
-      ),
+      button('Next image →', 'The image after (→)', () => montage.setCursor(montage.cursor + 1)),
     ),
-    h("div.grow"),
+    h('div.grow'),
     chosen,
     h(
-      "div.segmented",
-      { role: "group", "aria-label": "Choose" },
-      button("All", "Choose all (Ctrl+A)", selectAll),
-      button("Invert", "Choose the others (Ctrl+I)", invert),
+      'div.segmented',
+      { role: 'group', 'aria-label': 'Choose' },
+      button('All', 'Choose all (Ctrl+A)', selectAll),
+      button('Invert', 'Choose the others (Ctrl+I)', invert),
       none,
     ),
-    button("Done", "Back to the tracklet (Esc)", closeFrames, {
-      class: "strong",
+    button('Done', 'Back to the tracklet (Esc)', closeFrames, {
+      class: 'strong',
     }),
   );
   return { element, where, chosen, none };
@@ -208,9 +190,9 @@ function makeBar() {
 
 function renderSelection() {
   const n = montage.selection.size;
-  bar.chosen.textContent = n ? `${count(n)} chosen` : "None chosen";
+  bar.chosen.textContent = n ? `${count(n)} chosen` : 'None chosen';
   bar.none.disabled = !n;
-  emit("frames-selection", n);
+  emit('frames-selection', n);
 }
 
 function selectAll() {
@@ -218,123 +200,106 @@ function selectAll() {
 }
 
 function invert() {
-  montage.setSelection(
-    [...Array(info.images).keys()].filter((i) => !montage.selection.has(i)),
-  );
+  montage.setSelection([...Array(info.images).keys()].filter((i) => !montage.selection.has(i)));
 }
 
 async function askNumber() {
   const answer = await askLine({
-    title: "Go to",
+    title: 'Go to',
     label: `Number of the image, 1 to ${count(info.images)}`,
-    action: "Go",
+    action: 'Go',
     value: String(montage.cursor + 1),
     numeric: true,
   });
-  const number = Number(answer?.replaceAll(",", ""));
+  const number = Number(answer?.replaceAll(',', ''));
   if (!answer || !frames.isOpen) return;
-  if (Number.isInteger(number) && number >= 1 && number <= info.images)
-    montage.setCursor(number - 1);
-  else
-    toast(
-      `There is no image number ${answer}: the tracklet has ${plural(info.images, "image")}.`,
-      { kind: "warn" },
-    );
+  if (Number.isInteger(number) && number >= 1 && number <= info.images) montage.setCursor(number - 1);
+  else toast(`There is no image number ${answer}: the tracklet has ${plural(info.images, 'image')}.`, { kind: 'warn' });
 }
 
 // ---- keys and events -----------------------------------------------------------------------------------------------------------
 
 /** Sets it up. Called once. */
 export function initFrames() {
-  const group = "Select frames";
+  const group = 'Select frames';
   const when = () => frames.isOpen;
   const pass = (event) => montage.handleKey(event);
   registerKey({
-    key: "Space",
-    title: "Select frames",
-    group: "Labels",
+    key: 'Space',
+    title: 'Select frames',
+    group: 'Labels',
     when: () => !frames.isOpen,
     run: () => openFrames(),
   });
   const move = { group, when, repeat: true, run: pass };
   registerKey({
     ...move,
-    key: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"],
-    shown: "←+→+↑+↓",
-    title: "Move",
+    key: ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'],
+    shown: '←+→+↑+↓',
+    title: 'Move',
   });
   registerKey({
     ...move,
-    key: ["Home", "End", "PageUp", "PageDown"],
-    shown: "Home+End+Page ↑+Page ↓",
-    title: "Move far",
+    key: ['Home', 'End', 'PageUp', 'PageDown'],
+    shown: 'Home+End+Page ↑+Page ↓',
+    title: 'Move far',
   });
   registerKey({
-    key: [
-      "Shift+ArrowLeft",
-      "Shift+ArrowRight",
-      "Shift+ArrowUp",
-      "Shift+ArrowDown",
-      "Shift+Home",
-      "Shift+End",
-    ],
-    shown: "Shift+→",
-    title: "Choose what is passed",
+    key: ['Shift+ArrowLeft', 'Shift+ArrowRight', 'Shift+ArrowUp', 'Shift+ArrowDown', 'Shift+Home', 'Shift+End'],
+    shown: 'Shift+→',
+    title: 'Choose what is passed',
     group,
     when,
     repeat: true,
     run: pass,
   });
   registerKey({
-    key: "Space",
-    title: "Choose the image, or not",
+    key: 'Space',
+    title: 'Choose the image, or not',
     group,
     when,
     run: pass,
   });
   registerKey({
-    key: "Ctrl+A",
-    title: "Choose all",
+    key: 'Ctrl+A',
+    title: 'Choose all',
     group,
     when,
     run: selectAll,
   });
   registerKey({
-    key: "Shift+A",
-    title: "Choose none",
+    key: 'Shift+A',
+    title: 'Choose none',
     group,
     when,
     run: () => frames.clear(),
   });
   registerKey({
-    key: "Ctrl+I",
-    title: "Choose the others",
+    key: 'Ctrl+I',
+    title: 'Choose the others',
     group,
     when,
     run: invert,
   });
   registerKey({
-    key: "Shift+G",
-    title: "Go to an image by number",
+    key: 'Shift+G',
+    title: 'Go to an image by number',
     group,
     when,
     run: askNumber,
   });
-  on("background", (shade) => {
+  on('background', (shade) => {
     montage?.setBackground(shade);
     if (frames.isOpen) paintOne(montage.cursor);
   });
-  on("connection", (state) => state === "ok" && montage?.retry());
-  on("tracklet", (now) => {
+  on('connection', (state) => state === 'ok' && montage?.retry());
+  on('tracklet', (now) => {
     if (!frames.isOpen) return;
     // News about the same tracklet change the marks only; another tracklet has other images.
-    if (now?.tracklet !== info.tracklet || now.stamp !== info.stamp)
-      return closeFrames();
+    if (now?.tracklet !== info.tracklet || now.stamp !== info.stamp) return closeFrames();
     info = now;
     montage.show({ marks: marksOf(info) });
     renderOne();
   });
-  new ResizeObserver(() => frames.isOpen && paintOne(montage.cursor)).observe(
-    byId("frames-one"),
-  );
+  new ResizeObserver(() => frames.isOpen && paintOne(montage.cursor)).observe(byId('frames-one'));
 }

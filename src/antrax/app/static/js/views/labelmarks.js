@@ -2,6 +2,9 @@
 
 import { app } from '../core/app.js';
 
+// Of further labels of a category, in order.
+const OTHERS = ['--strip-runner-up', '--multi', '--ok', '--error'];
+
 /**
  * The labels under which each image is in the training set.
  * @param {import('messages').Tracklet} info
@@ -22,8 +25,17 @@ export function labelsOfImages(info) {
  */
 export function marksOf(info) {
   const marks = new Map();
+  // Where images of one tracklet have several labels of one category, those must be told apart.
+  const taken = new Map();
+  const colourOf = (label) => {
+    const category = app.categoryOf(label) ?? 'none';
+    const others = taken.get(category) ?? [];
+    if (!others.includes(label)) taken.set(category, [...others, label]);
+    const place = taken.get(category).indexOf(label);
+    return place ? OTHERS[(place - 1) % OTHERS.length] : `--${category}`;
+  };
   for (const [i, labels] of labelsOfImages(info)) {
-    const color = `--${app.categoryOf(labels[0]) ?? 'none'}`;
+    const color = colourOf(labels[0]);
     marks.set(i, { color, title: `Image ${i + 1}: in the training set as ${labels.join(', ')}` });
   }
   return marks;

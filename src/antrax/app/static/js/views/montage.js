@@ -274,7 +274,7 @@ export class Montage {
         n = before?.n;
       }
       isWhole &&= Boolean(sheet);
-      context.fillStyle = sheet ? this.background : colour('--cell-empty');
+      context.fillStyle = sheet ? groundOf(this.background) : colour('--cell-empty');
       context.fillRect(x, y, grid.cell, grid.cell);
       if (sheet) {
         const { size } = content;
@@ -428,4 +428,13 @@ export class Montage {
     if (top - GAP < scrollTop) this.container.scrollTop = top - PAD;
     else if (top + cell + GAP > scrollTop + clientHeight) this.container.scrollTop = top + cell + PAD - clientHeight;
   }
+}
+
+/**
+ * The colour behind images. White glares in the dark, so there it is dimmed.
+ * @param {'white'|'black'} background
+ * @returns {string}
+ */
+export function groundOf(background) {
+  return background === 'white' && document.documentElement.dataset.theme === 'dark' ? '#b4bac4' : background;
 }

@@ -1,10 +1,10 @@
 /** The strip under the montage: how probable the assigned label and the runner-up are, image by image. */
 
-import { fill, h } from "../core/dom.js";
+import { fill, h } from '../core/dom.js';
 
 const EXPLAIN =
-  "What the classifier says of single images. The confidence at the top is that of the whole tracklet, calibrated.";
-const LINES = ["--strip-assigned", "--strip-runner-up"];
+  'What the classifier says of single images. The confidence at the top is that of the whole tracklet, calibrated.';
+const LINES = ['--strip-assigned', '--strip-runner-up'];
 
 /**
  * How probable a label is in one image. Of a very long tracklet the server sends fewer values than it has images.
@@ -14,14 +14,12 @@ const LINES = ["--strip-assigned", "--strip-runner-up"];
  * @returns {number|null} percent; null where the classifier was not shown the image
  */
 export function valueAt(values, i, images) {
-  return values[
-    Math.min(values.length - 1, Math.floor((i * values.length) / images))
-  ];
+  return values[Math.min(values.length - 1, Math.floor((i * values.length) / images))];
 }
 
 /** What `valueAt` found, to be read. */
 export function percentText(value) {
-  return value === null ? "not looked at" : `${Math.round(value)} %`;
+  return value === null ? 'not looked at' : `${Math.round(value)} %`;
 }
 
 export class Strip {
@@ -34,19 +32,16 @@ export class Strip {
     this.strip = null;
     this.images = 0;
     this.hovered = null;
-    this.legend = h("div.strip-legend");
-    this.canvas = h("canvas", {
-      role: "img",
+    this.legend = h('div.strip-legend');
+    this.canvas = h('canvas', {
+      role: 'img',
       onpointermove: (event) => onHover?.(this.#indexAt(event)),
       onpointerleave: () => onHover?.(null),
       onclick: (event) => onPick?.(this.#indexAt(event)),
     });
-    container.replaceChildren(
-      this.legend,
-      h("div.strip-plot", {}, this.canvas),
-    );
+    container.replaceChildren(this.legend, h('div.strip-plot', {}, this.canvas));
     new ResizeObserver(() => this.#draw()).observe(this.canvas.parentElement);
-    document.addEventListener("antrax-theme", () => this.#draw());
+    document.addEventListener('antrax-theme', () => this.#draw());
   }
 
   /**
@@ -61,10 +56,7 @@ export class Strip {
     this.container.hidden = this.strip === null;
     if (this.strip === null) return;
     const [label, other] = this.strip.labels;
-    this.canvas.setAttribute(
-      "aria-label",
-      `Probability of ${label}${other ? ` and ${other}` : ""} in each image`,
-    );
+    this.canvas.setAttribute('aria-label', `Probability of ${label}${other ? ` and ${other}` : ''} in each image`);
     this.#describe();
     this.#draw();
   }
@@ -81,33 +73,19 @@ export class Strip {
     const { labels, values } = this.strip;
     const i = this.hovered;
     const all = this.strip.looked_at >= this.images;
-    const title = all
-      ? "Mean of all images"
-      : `Mean of ${this.strip.looked_at} images looked at`;
+    const title = all ? 'Mean of all images' : `Mean of ${this.strip.looked_at} images looked at`;
     fill(
       this.legend,
-      h(
-        "div.strip-title",
-        { title: EXPLAIN },
-        i === null ? title : `Image ${i + 1}`,
-      ),
+      h('div.strip-title', { title: EXPLAIN }, i === null ? title : `Image ${i + 1}`),
       labels.map(
         (label, n) =>
           label &&
           h(
-            "div.strip-label",
+            'div.strip-label',
             {},
-            h("span.swatch", { class: n ? "runner-up" : "assigned" }),
-            h("span.name", { title: label }, label),
-            h(
-              "span.value",
-              {},
-              percentText(
-                i === null
-                  ? mean(values[n])
-                  : valueAt(values[n], i, this.images),
-              ),
-            ),
+            h('span.swatch', { class: n ? 'runner-up' : 'assigned' }),
+            h('span.name', { title: label }, label),
+            h('span.value', {}, percentText(i === null ? mean(values[n]) : valueAt(values[n], i, this.images))),
           ),
       ),
     );
@@ -115,13 +93,7 @@ export class Strip {
 
   #indexAt(event) {
     const box = this.canvas.getBoundingClientRect();
-    return Math.max(
-      0,
-      Math.min(
-        this.images - 1,
-        Math.floor(((event.clientX - box.left) / box.width) * this.images),
-      ),
-    );
+    return Math.max(0, Math.min(this.images - 1, Math.floor(((event.clientX - box.left) / box.width) * this.images)));
   }
 
   #draw() {
@@ -133,11 +105,11 @@ export class Strip {
     if (!width || !height) return;
     canvas.width = width;
     canvas.height = height;
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext('2d');
     const colours = getComputedStyle(this.container);
     const edge = Math.ceil(1.5 * ratio);
     const y = (percent) => edge + (1 - percent / 100) * (height - 2 * edge);
-    context.strokeStyle = colours.getPropertyValue("--border");
+    context.strokeStyle = colours.getPropertyValue('--border');
     context.lineWidth = ratio;
     for (const percent of [0, 50, 100]) {
       context.setLineDash(percent === 50 ? [3 * ratio, 3 * ratio] : []);
@@ -149,9 +121,7 @@ export class Strip {
     context.setLineDash([]);
     this.strip.values.forEach((values, n) => {
       const steps = binned(values, width);
-      context.strokeStyle = context.fillStyle = colours.getPropertyValue(
-        LINES[n],
-      );
+      context.strokeStyle = context.fillStyle = colours.getPropertyValue(LINES[n]);
       context.lineWidth = 1.5 * ratio;
       // images that were not looked at are gaps
       for (const [from, to] of runs(steps)) {
@@ -169,14 +139,9 @@ export class Strip {
       }
     });
     if (this.hovered !== null) {
-      context.fillStyle = colours.getPropertyValue("--cursor");
+      context.fillStyle = colours.getPropertyValue('--cursor');
       const x = ((this.hovered + 0.5) / images) * width;
-      context.fillRect(
-        Math.round(x - ratio / 2),
-        0,
-        Math.max(1, Math.round(ratio)),
-        height,
-      );
+      context.fillRect(Math.round(x - ratio / 2), 0, Math.max(1, Math.round(ratio)), height);
     }
   }
 }
@@ -185,21 +150,14 @@ export class Strip {
 function binned(values, most) {
   if (values.length <= most) return values;
   return Array.from({ length: most }, (_, k) =>
-    mean(
-      values.slice(
-        Math.floor((k * values.length) / most),
-        Math.floor(((k + 1) * values.length) / most),
-      ),
-    ),
+    mean(values.slice(Math.floor((k * values.length) / most), Math.floor(((k + 1) * values.length) / most))),
   );
 }
 
 /** The mean of what is known; null where nothing is. */
 function mean(values) {
   const known = values.filter((value) => value !== null);
-  return known.length
-    ? known.reduce((sum, value) => sum + value, 0) / known.length
-    : null;
+  return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
 }
 
 /** Where values are known: [first, last exclusive] of each unbroken run. */

@@ -1,7 +1,7 @@
 /** The main view: a tracklet's facts, its images, the strip of probabilities, and the bar to go on with. */
 
 import { app, movieTitle } from '../core/app.js';
-import { browse, goToIndex, setSheetsWanted, sheetUrl, step } from '../core/browse.js';
+import { browse, goToIndex, openView, setSheetsWanted, sheetUrl, step } from '../core/browse.js';
 import { emit, on } from '../core/bus.js';
 import { askLine } from '../core/dialog.js';
 import { byId, count, fill, h, percent, plural } from '../core/dom.js';
@@ -161,7 +161,10 @@ function factsLine(info) {
     info.absolute_first && info.absolute_first !== info.first
       ? `In the whole recording: ${range(info.absolute_first, info.absolute_last)}`
       : '';
-  const left = info.frames_known ? '' : `, ${plural(span - info.images, 'frame')} left out`;
+  const missing = span - info.images;
+  const left = info.frames_known
+    ? ''
+    : `, ${plural(missing, 'frame')} left out by the tracker, so which image is which frame is not known`;
   const examples = Object.entries(info.examples);
   return h(
     'div.head-facts',
@@ -346,7 +349,24 @@ function renderBar() {
  */
 export function go(by) {
   if (!browse.count || step(by)) return;
-  toast(by > 0 ? 'This is the last tracklet of the list.' : 'This is the first tracklet of the list.');
+  toast(by > 0 ? 'This is the last tracklet of the list.' : 'This is the first tracklet of the list.', {
+    action: otherMovie(by),
+  });
+}
+
+/** What is offered at an end of the list: the tracklets of the next movie, or of the one before. */
+function otherMovie(by) {
+  const movies = app.overview.movies.map(({ movie }) => movie);
+  const movie = movies[movies.indexOf(browse.view.movie) + by];
+  if (browse.view.movie === null || movie === undefined) return undefined;
+  const go = async () => {
+    try {
+      if (!(await openView({ movie }))) toast(`Movie ${movie} has no such tracklet.`, { kind: 'warn' });
+    } catch (error) {
+      toastError(error);
+    }
+  };
+  return { title: `Go to movie ${movie}`, run: go };
 }
 
 async function askNumber() {
@@ -361,7 +381,9 @@ async function askNumber() {
   const number = Number(answer.replaceAll(',', ''));
   if (Number.isInteger(number) && number >= 1 && number <= browse.count) goToIndex(number - 1);
   else if (answer.startsWith('trj_')) await app.goTo(answer);
-  else toast(`There is no tracklet number ${answer} in this list of ${count(browse.count)}.`, { kind: 'warn' });
+  else if (Number.isFinite(number))
+    toast(`There is no tracklet number ${answer} in this list of ${count(browse.count)}.`, { kind: 'warn' });
+  else toast(`“${answer}” is no name of a tracklet: those are like trj_id1_ti1_20_tf1_75.`, { kind: 'warn' });
 }
 
 function toggleAll() {

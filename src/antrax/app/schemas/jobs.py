@@ -1,0 +1,64 @@
+"""Training and classification that run beside the page."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from antrax.app.schemas.base import Answer, NoRequest, Nothing, Request, Route
+
+
+class Interrupted(Answer):
+    """A job that was under way when the app ended. `time`: of its start, ISO 8601."""
+
+    kind: Literal["train", "classify"]
+    time: str
+    options: dict[str, Any]
+
+
+class JobState(Answer):
+    """See `antrax.app.jobs.manager.Jobs.state`."""
+
+    id: int
+    kind: Literal["train", "classify"]
+    state: Literal["running", "done", "failed", "stopped"]
+    title: str
+    done: int
+    total: int | None
+    unit: str
+    note: str
+    fraction: float | None
+    seconds: float
+    seconds_left: float | None
+    messages: list[str]
+    error: str | None
+
+
+class JobInfo(Answer):
+    """The job of the session, if there was one."""
+
+    job: JobState | None
+
+
+class TrainRequest(Request):
+    """How to train; what is left out is as on the command line."""
+
+    epochs: int | msgspec.UnsetType = msgspec.UNSET
+    scratch: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class ClassifyRequest(Request):
+    """What to classify; what is left out is as on the command line."""
+
+    movies: list[int] | msgspec.UnsetType | None = msgspec.UNSET
+    missing: bool | msgspec.UnsetType = msgspec.UNSET
+    max_error: float | msgspec.UnsetType = msgspec.UNSET
+
+
+ROUTES: dict[str, Route] = {
+    "train": Route("POST", TrainRequest, JobInfo),
+    "classify": Route("POST", ClassifyRequest, JobInfo),
+    "job/stop": Route("POST", NoRequest, JobInfo),
+    "job/forget": Route("POST", NoRequest, Nothing),
+}

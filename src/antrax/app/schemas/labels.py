@@ -1,0 +1,45 @@
+"""The list of labels."""
+
+from __future__ import annotations
+
+from antrax.app.schemas.base import Answer, NoRequest, Request, Route, Text
+from antrax.labels import Category
+
+
+class LabelRow(Answer):
+    """A label in the editor."""
+
+    label: str
+    category: Category
+    examples: int
+
+
+class LabelList(Answer):
+    """The labels for editing. `digest` tells the state of the file that was read; null: there is none."""
+
+    rows: list[LabelRow]
+    digest: str | None
+    exists: bool
+    problem: str | None
+    path: str
+    colors: list[str]
+
+
+class LabelEntry(Request):
+    """A label as it shall be."""
+
+    label: Text
+    category: Category
+
+
+class EditLabelsRequest(Request):
+    """The whole list as it shall be, and the digest of the file that it was made from."""
+
+    rows: list[LabelEntry]
+    digest: Text | None = None
+
+
+ROUTES: dict[str, Route] = {
+    "labels": Route("GET", NoRequest, LabelList),
+    "labels/edit": Route("POST", EditLabelsRequest, LabelList),
+}

@@ -1,0 +1,117 @@
+"""Experiments and sessions that may be opened, and what the page shows of one as a whole."""
+
+from __future__ import annotations
+
+from antrax.app.schemas.base import Answer, NoRequest, Nothing, Request, Route, Text, Versions, Whole
+from antrax.app.schemas.jobs import Interrupted, JobState
+from antrax.labels import Category
+
+
+class MovieRow(Answer):
+    """A movie that has images."""
+
+    movie: int
+    name: str
+    classified: bool
+
+
+class CategoryLabels(Answer):
+    """The labels of one category, in the order of labels.csv."""
+
+    category: Category
+    labels: list[str]
+
+
+class ClassifierState(Answer):
+    """The classifier of a session.
+
+    `why` says why error rates cannot be chosen for it, where they cannot; `poor`: its training found it to be so.
+    """
+
+    calibrated: bool
+    why: str | None
+    poor: bool
+
+
+class PlaceRow(Answer):
+    """An experiment that may be opened."""
+
+    id: str
+    experiment: str
+    path: str
+    sessions: list[str]
+
+
+class SessionId(Answer):
+    """A session of it."""
+
+    place: str
+    session: str
+
+
+class Places(Answer):
+    """What may be opened, what was opened last, and where to begin."""
+
+    places: list[PlaceRow]
+    recent: list[SessionId]
+    start: SessionId
+    user: str
+    version: str
+
+
+class Overview(Answer):
+    """Movies, labels and what else menus show."""
+
+    experiment: str
+    session: str
+    path: str
+    movies: list[MovieRow]
+    without_stack: int
+    colonies: list[str]
+    colony_problem: str | None
+    categories: list[CategoryLabels]
+    labels_problem: str | None
+    has_labels_file: bool
+    classified: bool
+    classifier: ClassifierState | None
+    interrupted: Interrupted | None
+    inverted: bool
+    warnings: list[str]
+    versions: Versions
+
+
+class Counts(Answer):
+    """Tracklets by their label."""
+
+    labels: dict[str, int]
+    classified_movies: list[int]
+    total: int
+
+
+class Pulse(Answer):
+    """What changed, and how far the job is."""
+
+    versions: Versions
+    job: JobState | None
+
+
+class OpenedRequest(Request):
+    """A session was opened."""
+
+    place: Text
+    session: Text
+
+
+class CountsRequest(Request):
+    """Of a movie, or of all."""
+
+    movie: Whole | None = None
+
+
+ROUTES: dict[str, Route] = {
+    "places": Route("GET", NoRequest, Places, in_session=False),
+    "opened": Route("POST", OpenedRequest, Nothing, in_session=False),
+    "overview": Route("GET", NoRequest, Overview),
+    "counts": Route("GET", CountsRequest, Counts),
+    "pulse": Route("GET", NoRequest, Pulse),
+}

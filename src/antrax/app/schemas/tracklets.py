@@ -1,0 +1,116 @@
+"""Tracklets: which there are, what is known of one, its images."""
+
+from __future__ import annotations
+
+from antrax.app.schemas.base import Answer, Request, Route, Text, Versions, Whole
+from antrax.labels import Category
+from antrax.review.tracklets.views import Order
+from antrax.review.validation.verdicts import Verdict
+
+
+class Strip(Answer):
+    """Probabilities by image in whole per cent, a row a label; null where no image was looked at."""
+
+    labels: list[str]
+    values: list[list[int | None]]
+    looked_at: int
+    """Number of images that the classifier was shown."""
+
+
+class VerdictChoice(Answer):
+    """A mark that can be given, and its key."""
+
+    verdict: Verdict
+    title: str
+    key: str
+
+
+class MarkTold(Answer):
+    """A mark that was given; `verdict` is null where one was taken back."""
+
+    verdict: Verdict | None
+    title: str
+    label: str
+    true_label: str
+    who: str
+    time: str
+    current: bool
+
+
+class ViewInfo(Answer):
+    """How many tracklets a filter lets pass, and where one is among them (0 where it is not)."""
+
+    count: int
+    at: int
+    found: bool
+
+
+class Tracklet(Answer):
+    """All that is known of a tracklet. What follows `label` is null where there is no classification."""
+
+    tracklet: str
+    movie: int
+    movie_name: str
+    first: int
+    last: int
+    absolute_first: int | None
+    absolute_last: int | None
+    seconds: float | None
+    colony: str | None
+    examples: dict[str, int]
+    frame_labels: dict[str, list[int]]
+    images: int
+    size: int
+    stamp: str
+    problem: str | None
+    frames_known: bool
+    label: str | None
+    category: Category | None
+    score: float | None
+    best_frame: int | None
+    confidence: float | None
+    best_label: str | None
+    runner_up: str | None
+    runner_up_confidence: float | None
+    conflicts: list[str]
+    strip: Strip | None
+    verdicts: list[VerdictChoice]
+    mark: MarkTold | None
+    history: list[MarkTold]
+    versions: Versions
+    i: int | None
+    count: int | None
+
+
+class ViewRequest(Request):
+    """A filter and an order."""
+
+    movie: Whole | None = None
+    label: Text = ""
+    colony: Text = ""
+    order: Order = Order.RANDOM
+    seed: Whole = 0
+    near: Text = ""
+
+
+class TrackletRequest(ViewRequest):
+    """A tracklet by its name, or by its place among those of a view."""
+
+    name: Text = ""
+    i: Whole | None = None
+
+
+class SheetRequest(Request):
+    """Images `start` to `stop` of a tracklet; `stamp` as the page knows it."""
+
+    tracklet: Text
+    start: Whole = 0
+    stop: Whole = 2**31
+    stamp: Text = ""
+
+
+ROUTES: dict[str, Route] = {
+    "view": Route("GET", ViewRequest, ViewInfo),
+    "tracklet": Route("GET", TrackletRequest, Tracklet),
+    "sheet": Route("GET", SheetRequest, None),
+}

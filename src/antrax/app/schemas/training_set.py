@@ -1,0 +1,133 @@
+"""The training set: exports, undo, the gallery."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from antrax.app.schemas.base import Answer, NoRequest, Request, Route, Text, Versions, Whole
+from antrax.app.sheets import LARGEST_CELL
+from antrax.labels import Category
+
+
+class LabelCount(Answer):
+    """A label of the training set."""
+
+    label: str
+    category: Category
+    listed: bool
+    examples: int
+    tracklets: int
+
+
+class Imbalance(Answer):
+    """The labels with most and fewest examples."""
+
+    largest: str
+    smallest: str
+    ratio: float
+
+
+class GalleryItem(Answer):
+    """An example. `own`: of the open experiment."""
+
+    name: str
+    experiment: str
+    tracklet: str
+    frame: str
+    own: bool
+
+
+class Changed(Answer):
+    """What a change of the training set did. `folder`: where examples were written."""
+
+    message: str
+    label: str
+    added: int
+    present: int
+    moved: int
+    folder: str | None
+    tracklet: str | None
+    versions: Versions
+
+
+class Exported(Changed):
+    """And which images of the tracklet are in the training set now."""
+
+    examples: dict[str, int]
+    frame_labels: dict[str, list[int]]
+
+
+class TrainingSet(Answer):
+    """Examples by label."""
+
+    labels: list[LabelCount]
+    without: list[str]
+    imbalance: Imbalance | None
+    folder: str
+    examples: int
+    tracklets: int
+    hints: list[str]
+    version: int
+
+
+class Gallery(Answer):
+    """The examples of a label. `cell`: side of an image on the sheets, in pixels."""
+
+    label: str
+    version: int
+    cell: int
+    total: int
+    items: list[GalleryItem]
+
+
+class ClientRequest(Request):
+    """Which tab asks."""
+
+    client: Text
+
+
+class LabelRequest(Request):
+    """A label."""
+
+    label: Text
+
+
+class GallerySheetRequest(Request):
+    """Examples from `start` on, in cells of so many pixels."""
+
+    label: Text
+    version: Whole
+    cell: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_CELL)]
+    start: Whole = 0
+    stop: Whole = 2**31
+
+
+class ExportRequest(Request):
+    """Images to add to the training set; all where `frames` is null. `stamp`: of the images that the person saw."""
+
+    tracklet: Text
+    label: Text
+    client: Text
+    frames: list[Whole] | None = None
+    stamp: Text | None = None
+
+
+class MoveRequest(Request):
+    """Examples to move to another label, or to the trash where `to` is null."""
+
+    label: Text
+    names: list[str]
+    client: Text
+    to: Text | None = None
+
+
+ROUTES: dict[str, Route] = {
+    "export": Route("POST", ExportRequest, Exported),
+    "undo": Route("POST", ClientRequest, Changed),
+    "trainset": Route("GET", NoRequest, TrainingSet),
+    "gallery": Route("GET", LabelRequest, Gallery),
+    "gallery/sheet": Route("GET", GallerySheetRequest, None),
+    "move": Route("POST", MoveRequest, Changed),
+}
