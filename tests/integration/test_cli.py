@@ -1,6 +1,7 @@
 """The command line as a user meets it: what is printed, and the exit status."""
 
 import dataclasses
+import inspect
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import antrax.cli.main
 import antrax.networks.devices
 from antrax.cli.commands import export, plot
 from antrax.cli.main import cli
-from antrax.demo import ColonyOptions
+from antrax.demo import ColonyOptions, generate_experiment
 from antrax.io.export import FORMATS
 from antrax.networks import registry
 from antrax.plots.run import FIGURES
@@ -89,6 +90,11 @@ def test_defaults_of_the_demo_in_its_help_are_those_of_the_package():
             shown = re.search(rf"--{field.name} [A-Z]+ With --colony: [^\[]*\[default: ([0-9.]+)\]", text)
             assert shown, field.name
             assert float(shown[1]) == field.default
+    parameters = inspect.signature(generate_experiment).parameters
+    for name in ("movies", "tracklets", "max_frames", "image_size"):
+        shown = re.search(rf"--{name.replace('_', '-')} [A-Z]+ [^\[]*\[default: (\d+)", text)
+        assert shown, name
+        assert int(shown[1]) == parameters[name].default
 
 
 def test_help_names_every_architecture_and_device():
