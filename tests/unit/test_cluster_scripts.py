@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -207,6 +208,16 @@ def test_of_a_script_that_was_submitted_again_the_later_tasks_count(job):
         (folder / name).write_text(content, encoding="utf-8")
     found = read_job(folder)
     assert [(task.log.name, task.exit) for task in found.tasks] == [("task_10_1.log", 0), ("task_10_2.log", None)]
+
+
+def test_a_job_whose_tasks_are_silent_for_long_is_over_and_its_logs_tell_its_number(job):
+    logs = [job.path.parent / f"task_9_{task}.log" for task in (1, 2)]
+    for log in logs:
+        log.write_text("classifying …\n", encoding="utf-8")
+    os.utime(logs[0], (1, 1))
+    assert (read_job(job.path.parent).number, read_job(job.path.parent).is_over) == ("9", False)
+    os.utime(logs[1], (1, 1))
+    assert read_job(job.path.parent).is_over
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"command": "classify"}', '{"number": 1, "tasks": [["x"]]}'])

@@ -14,13 +14,13 @@ import pytest
 
 from antrax.errors import LockedError
 from antrax.io.atomic import remove_dead_parts, replacing
-from antrax.io.locks import claim, only_writer
+from antrax.io.locks import claim, living_claims, only_writer
 from antrax.io.processes import ProcessTag, parse_tag, start_time, this_process
 
 CLAIM = """
 import sys
 from pathlib import Path
-from antrax.io.locks import claim, only_writer
+from antrax.io.locks import claim, living_claims, only_writer
 with {call}:
     print("held", flush=True)
     sys.stdin.read()
@@ -118,6 +118,20 @@ def test_of_claims_made_at_the_same_moment_no_two_are_held(tmp_path: Path) -> No
     assert most == 1
     assert refused < 20
     assert names(tmp_path) == []
+
+
+def test_who_is_at_work_is_told_without_changing_anything(tmp_path: Path) -> None:
+    assert living_claims(tmp_path / "missing", "classify") == []
+    with other_process(f"claim(Path({str(tmp_path)!r}), 'classify', [1, 2])") as other:
+        there = names(tmp_path)
+        (holder,) = living_claims(tmp_path, "classify")
+        assert (holder.process.pid, holder.parts) == (other.pid, (1, 2))
+        assert living_claims(tmp_path, "solve") == []
+        assert names(tmp_path) == there
+        other.kill()
+        other.wait()
+        assert living_claims(tmp_path, "classify") == []
+        assert names(tmp_path) == there
 
 
 def test_a_lock_without_a_readable_note_blocks_all_the_same(tmp_path: Path) -> None:

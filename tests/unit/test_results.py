@@ -17,7 +17,7 @@ import antrax
 from antrax.errors import ExperimentError, OutputError
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import Classified, Decision, autoids_file, confidence_file, frameprobs_file, read_movie
-from antrax.io.results_writer import MovieWriter, finish_pending, set_aside
+from antrax.io.results_writer import MovieWriter, finish_pending, pending_movies, set_aside
 from antrax.io.session import Session, open_session
 from antrax.review.tracklets.assignments import Assignments
 from tests.conftest import MakeSession
@@ -103,7 +103,10 @@ def test_a_kill_between_any_two_renames_leaves_the_old_result_or_the_new(
     assert len(done) >= number
     # the labels are the third file that is renamed; with them the result changes
     assert seen(session) == ("001" if number <= 3 else "NA")
+    # what the next run looks for, without asking for every movie
+    assert pending_movies(session) == ({1} if list(session.labels_dir.glob(".*.new")) else set())
     finish_pending(session, 1)
+    assert pending_movies(session) == set()
     assert seen(session) == ("001" if number <= 3 else "NA")
     assert not list(session.labels_dir.glob(".*.new"))
 

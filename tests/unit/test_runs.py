@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from antrax.io import runs
 from antrax.io.processes import ProcessTag, this_process
-from antrax.io.runs import read_runs, remove_superseded, start_record
+from antrax.io.runs import read_runs, remove_superseded, start_record, unchanged_results
 from antrax.io.session import Session
 
 
@@ -63,6 +64,26 @@ def test_where_nothing_can_be_written_the_work_goes_on(session: Session) -> None
     record.failed(1, "x")
     record.end()
     assert read_runs(session, "classify") == []
+
+
+def test_a_result_is_unchanged_where_all_of_its_files_are_as_its_run_left_them(session: Session) -> None:
+    stacks = {movie: [session.path / f"images_{movie}.mat"] for movie in (1, 2, 3, 4, 5)}
+    results = {movie: [session.path / f"{kind}_{movie}" for kind in "ab"] for movie in stacks}
+    for paths in (*stacks.values(), *results.values()):
+        for path in paths:
+            path.write_text("x")
+    record = start_record(session, "classify", stacks)
+    for movie in (1, 2, 3, 4):
+        record.begun({movie: stacks[movie]})
+        record.done(movie, results[movie])
+    stacks[2][0].write_text("tracked again")
+    os.utime(results[3][1], (1, 1))
+    results[4][0].unlink()
+    assert unchanged_results(read_runs(session, "classify"), stacks, results) == {1}
+    # a second part came
+    (session.path / "images_1_p2.mat").write_text("x")
+    stacks[1].append(session.path / "images_1_p2.mat")
+    assert unchanged_results(read_runs(session, "classify"), stacks, results) == set()
 
 
 def test_of_many_records_those_that_tell_nothing_any_more_are_removed(

@@ -204,6 +204,32 @@ def test_what_editors_add_to_the_table_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_missing_or_empty_table_has_no_movies(tmp_path: Path) -> None:
     assert from_movies_file(tmp_path / "none.txt") == {}
+
+
+def test_the_movie_table_is_read_again_only_where_it_is_another_one(tmp_path, monkeypatch):
+    session = Session(tmp_path, tmp_path)
+    path = session.layout.movies_file
+    path.parent.mkdir()
+    assert session.movies == {}
+    path.write_text("index name\n1 a\n")
+    assert [movie.name for movie in session.movies.values()] == ["a"]
+    path.write_text("index name\n1 b\n")  # of the same size, in the same moment
+    assert [movie.name for movie in session.movies.values()] == ["b"]
+    os.utime(path, (1e9, 1e9))
+    read = []
+
+    def reading(path):
+        read.append(path)
+        return from_movies_file(path)
+
+    monkeypatch.setattr("antrax.io.session.from_movies_file", reading)
+    session.movies.clear()  # what one caller does is no other's business
+    assert [movie.name for movie in session.movies.values()] == ["b"]
+    assert len(read) == 1
+    path.write_text("index name\n1 c\n")
+    assert [movie.name for movie in session.movies.values()] == ["c"]
+    path.unlink()
+    assert session.movies == {}
     assert table(tmp_path, "\n") == {}
     assert table(tmp_path, HEADER) == {}
 

@@ -64,7 +64,7 @@ class ClusterJob:
     command : str
         classify, solve or train.
     number : str or None
-        What the cluster calls it; None where it was not submitted by antrax.
+        What the cluster calls it; None where it was not submitted, as far as is known.
     at : float
         When its script was written, in seconds since 1970.
     tasks : tuple of Task
@@ -78,8 +78,8 @@ class ClusterJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether every task has ended by itself."""
-        return all(task.exit is not None for task in self.tasks)
+        """Whether every task has ended, by itself or, as its silent log tells, because it was killed."""
+        return all(task.log is not None and not task.may_run() for task in self.tasks)
 
 
 def new_folder(layout: ClusterLayout, command: str, within: Path) -> Path:
@@ -195,7 +195,10 @@ def read_job(folder: Path) -> ClusterJob | None:
             float(values["at"]),
             _tasks([list(map(int, movies)) for movies in values["tasks"]]),
         )
-        return replace(job, tasks=_with_files(folder, job.tasks))
+        tasks = _with_files(folder, job.tasks)
+        # a script may have been submitted by hand, or again
+        numbers = [_job_of(task.log) for task in tasks if task.log] + ([int(job.number)] if job.number else [])
+        return replace(job, number=str(max(numbers)) if numbers else None, tasks=tasks)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -184,6 +184,7 @@ def _plan_classification(
             failures.append(
                 f"{session.path} has no image stack of movie {ranges(absent)}; it has {ranges(list(stacks))}"
             )
+    _ = session.labels  # a broken labels.csv is to be told before anything is submitted
     waits_for, digest = _classifier(plan, session, request)
     if request.missing:
         remove_superseded(session, "classify")
@@ -285,12 +286,17 @@ def _written(plan: _JobPlan, request: Request, options: HpcOptions, cpus: int, t
 
 
 def _may_come(job: ClusterJob) -> bool:
-    """Whether a job was submitted and not all of its tasks have ended."""
+    """Whether a job was submitted and not all of its tasks have ended.
+
+    What the cluster has forgotten, it does not wait for.
+    """
     return job.number is not None and not job.is_over
 
 
 def _works_on(job: ClusterJob, movies: set[int]) -> bool:
-    return _may_come(job) and any(task.exit is None and movies & set(task.movies) for task in job.tasks)
+    return _may_come(job) and any(
+        (task.log is None or task.may_run()) and movies & set(task.movies) for task in job.tasks
+    )
 
 
 def _dependencies(after: str | None, any_end: Sequence[ClusterJob], good_end: Sequence[ClusterJob]) -> str:
