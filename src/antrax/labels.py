@@ -49,6 +49,11 @@ _NONANT_NAMES = frozenset(
         "empty",
     ]
 )
+# Marks of byte order and of the direction of writing, and spaces and hyphens of no width. Programs leave them in texts;
+# joiners (U+200C, U+200D) are letters in some scripts.
+UNSEEN = dict.fromkeys(
+    [0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x206A), 0xFEFF]
+)
 _MATLAB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Names that Windows gives to devices, with any ending.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
@@ -123,14 +128,15 @@ class Labels:
 def clean_label(label: str) -> str:
     """A label as it is compared: in composed Unicode (NFC), without blanks at its ends, single ones inside.
 
-    macOS names folders in decomposed Unicode, and spreadsheets leave blanks: these are never meant.
+    macOS names folders in decomposed Unicode, and spreadsheets leave blanks and characters that cannot be seen: these
+    are never meant.
 
     Examples
     --------
     >>> clean_label("BB ") == "BB" and clean_label("Mu\u0308ll") == "M\u00fcll"
     True
     """
-    return " ".join(unicodedata.normalize("NFC", label).split())
+    return " ".join(unicodedata.normalize("NFC", label.translate(UNSEEN)).split())
 
 
 def match_labels(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:

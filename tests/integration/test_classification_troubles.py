@@ -159,6 +159,35 @@ def test_datasets_none_of_which_is_a_tracklet_are_an_error_and_nothing_is_remove
     assert {name for name in before if "_2." in name} <= {name for name in after if after[name] == before[name]}
 
 
+def test_datasets_that_are_no_tracklets_of_the_movie_are_counted_and_the_others_are_classified(session):
+    with h5py.File(stack_of(session, 2), "r+") as file:
+        file["trj_id1_ti1_7_tf1_9"] = file["blob_17"] = np.zeros((2, 3, 32, 32), np.uint8)
+    listener = Listener()
+    classify(session.experiment, HERE, reporter=listener)
+    (told,) = [text for text in listener.warned if "passed over" in text]
+    assert "movie 2: 2 datasets of its image stack are passed over" in told
+    assert "'blob_17' and others" in told
+    assert "trj_id1_ti1_7_tf1_9" not in (session.labels_dir / "autoids_2.csv").read_text()
+
+
+def test_the_image_stack_of_another_movie_is_an_error(session):
+    shutil.copy(stack_of(session, 1), stack_of(session, 2))
+    with pytest.raises(ClassificationError, match=r"images_2\.mat: its \d+ tracklets are of movie 1 ") as raised:
+        classify(session.experiment, HERE)
+    assert raised.value.report.experiments[0].movies == [1]
+    assert not (session.labels_dir / "autoids_2.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["autoids_2.csv", "confidence_2.csv", "frameprobs_2.h5"])
+def test_a_folder_that_has_the_name_of_a_result_is_told_and_no_half_result_is_left(session, name):
+    (session.labels_dir / name / "mine").mkdir(parents=True)
+    with pytest.raises(ClassificationError, match=rf"{name} is a folder") as raised:
+        classify(session.experiment, HERE)
+    assert raised.value.report.experiments[0].movies == [1]
+    assert {path.name for path in session.labels_dir.glob("*_2.*")} == {name}
+    assert not list(session.labels_dir.glob(".*_2.*"))
+
+
 def test_missing_does_again_what_does_not_belong_together_and_keeps_the_labels(session):
     classify(session.experiment, HERE)
     path = session.labels_dir / "autoids_2.csv"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import unicodedata
 from pathlib import Path
@@ -214,6 +215,10 @@ def test_a_bare_name_means_a_file_of_the_session(tmp_path, monkeypatch):
         (folder / name).touch()
     assert find_classifier(folder, None) == folder / "classifier.h5"
     assert find_classifier(folder, "night") == folder / "night.h5"
+    if hasattr(os, "mkfifo"):  # told by whoever opens it, and not as if it were not there
+        os.mkfifo(folder / "pipe.h5")
+        with pytest.raises(ClassifierError, match=r"pipe\.h5 is no classifier: .* a named pipe"):
+            read_classifier(find_classifier(folder, "pipe"))
     assert find_classifier(folder, "night.h5") == folder / "night.h5"
     assert find_classifier(folder, str(folder / "night.h5")) == folder / "night.h5"
     monkeypatch.chdir(folder)

@@ -62,6 +62,10 @@ def test_any_encoding_is_read(tmp_path: Path, encoding: str, ending: str) -> Non
         "Category\tLabel\n" + "".join(f"{category}\t{label}\n" for label, category in PAIRS),
         "".join(f"{category}\t{label}\n" for label, category in PAIRS),
         "".join(f'"{label}","{category}"\n' for label, category in PAIRS),
+        "".join(f"'{label}'\t'{category}'\n" for label, category in PAIRS),
+        "".join(f"\u201c{label}\u201d\t{category}\n" for label, category in PAIRS),
+        joined("\t\t"),
+        "\ufeff\ufeff" + joined("\t").replace("\t", "\u200b\t\u202a"),
         joined("\t").upper().replace("AB", "AB").replace("NOANT\t", "NoAnt\t").replace("UNKNOWN\t", "Unknown\t"),
         joined("\t").replace("\n", "\tqueen, died in May\n", 1),
         joined(",").replace("\n", ",queen\n"),
@@ -70,7 +74,8 @@ def test_any_encoding_is_read(tmp_path: Path, encoding: str, ending: str) -> Non
     ],
     ids=[
         "tabs", "commas", "semicolons", "blanks around", "blanks", "header", "note column", "swapped with header",
-        "swapped", "quotes", "capitals", "a note", "notes", "empty rows", "note first",
+        "swapped", "quotes", "single quotes", "curved quotes", "two tabs", "unseen marks", "capitals", "a note",
+        "notes", "empty rows", "note first",
     ],
 )  # fmt: skip
 def test_a_table_is_read_where_one_column_holds_only_categories(tmp_path: Path, content: str) -> None:
@@ -88,6 +93,8 @@ def test_notes_are_no_labels(tmp_path: Path) -> None:
         ("AB\tant_labels\nCD\tants\n", 2, "found 'ants' for the category beside 'CD'"),
         ("AB;ant_labels\nCD;\n", 2, "found '' for the category beside 'CD'"),
         ("AB\nCD\n", 1, "found 'AB' for the category"),
+        ("AB\tant_labels\nUnknown\tant_labels\n", 2, "Unknown stands for animals that cannot be recognised"),
+        ("AB\tant_labels\nunknown\tnoant_labels\n", 2, "none of noant_labels; write other_labels beside it"),
     ],
 )
 def test_a_row_that_is_no_pair_is_told_the_right_way_round(tmp_path: Path, content: str, line: int, told: str) -> None:

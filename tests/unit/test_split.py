@@ -83,6 +83,10 @@ def test_a_copys_name_tells_what_that_of_the_original_told(stem: str) -> None:
         ("trj_id3_ti1_7_tf1_9.41", ("", "trj_id3_ti1_7_tf1_9", "41")),
         ("BB_trj_id3_ti1_7_tf1_9_41", ("BB_", "trj_id3_ti1_7_tf1_9", "41")),
         ("trj_id3_ti1_7_tf1_9", ("", "trj_id3_ti1_7_tf1_9", "")),
+        ("A.B.TRJ_ID3_TI1_7_TF1_9.41", ("A.B", "trj_id3_ti1_7_tf1_9", "41")),
+        ("ab-trj-id3-ti1-7-tf1-9-41", ("ab-", "trj_id3_ti1_7_tf1_9", "41")),
+        ("ab trj id3 ti1 7 tf1 9.41", ("ab ", "trj_id3_ti1_7_tf1_9", "41")),
+        ("a.b.trj_id3__ti1_7__tf1_9_41", ("a.b", "trj_id3_ti1_7_tf1_9", "41")),
         ("trj_id1_ti1_1_tf1_2.trj_id3_ti1_7_tf1_9.41", ("trj_id1_ti1_1_tf1_2", "trj_id3_ti1_7_tf1_9", "41")),
     ],
 )
@@ -91,7 +95,7 @@ def test_a_tracklet_is_found_anywhere_in_a_name(stem: str, told: tuple[str, str,
     assert (file.experiment, file.tracklet, file.frame) == told
 
 
-@pytest.mark.parametrize("stem", ["img_00001", "trj_id3", "trj_idX_ti1_7_tf1_9", ""])
+@pytest.mark.parametrize("stem", ["img_00001", "trj_id3", "trj_idX_ti1_7_tf1_9", "trj_id3ti1_7_tf1_9", ""])
 def test_a_name_that_tells_no_tracklet_is_known_as_such(stem: str) -> None:
     file = example_file(Path("AB") / f"{stem}.png", "AB")
     assert not file.named
@@ -122,6 +126,16 @@ def test_an_experiment_that_was_renamed_half_way_has_each_tracklet_once(make_exa
     trainset = load(make_examples(tmp_path, files | {f"CD/exp.{name(2)}.1.png": 99}))
     assert trainset.tracklets == (("new", name(1)), ("exp", name(2)))
     assert trainset.origins[0].experiments == ("new", "old")
+
+
+def test_names_that_lost_the_dot_before_the_frame_are_one_tracklet_each_also_under_two_labels(
+    make_examples, tmp_path: Path
+) -> None:
+    one, two = "trj_id1_ti1_7_tf1_9", "trj_id2_ti1_7_tf1_9"
+    files = {f"AB/exp.{one}{frame}.png": frame for frame in range(5)} | {f"CD/exp.{one}8.png": 8}
+    trainset = load(make_examples(tmp_path, files | {f"CD/exp.{two}1.png": 99, f"CD/other.{one}7.png": 50}))
+    assert [int((trainset.tracklet_index == unit).sum()) for unit in range(3)] == [6, 1, 1]
+    assert len(trainset.origins) == 3
 
 
 def save_like(image: NDArray[np.uint8], path: Path, kind: str) -> None:
@@ -176,6 +190,8 @@ RENAMED: dict[str, Rename] = {
     "LAB-PC": lambda path: f"{path.stem}-LAB-PC.png",
     "Copy of": lambda path: f"Copy of {path.name}",
     "no experiment": lambda path: path.name[path.name.index("trj_") :],
+    "capital letters": lambda path: path.name.upper(),
+    "other separators": lambda path: path.name.replace("_", "-"),
     "half another experiment": lambda path: f"{'re' if hash_of(path) else ''}named.{path.name}",
     "some copies": lambda path: f"{path.stem}{' - Copy' if hash_of(path) else ''}.png",
 }

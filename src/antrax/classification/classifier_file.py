@@ -23,7 +23,7 @@ from antrax.errors import ClassifierError
 from antrax.images import Background, Preparation
 from antrax.io.atomic import write_atomically
 from antrax.io.layout import CLASSIFIER_SUFFIX, ClassifierLayout
-from antrax.io.regular_files import open_regular
+from antrax.io.regular_files import is_regular, open_regular
 from antrax.io.untrusted_hdf5 import (
     dataset,
     has,
@@ -387,9 +387,10 @@ def find_classifier(classifier_dir: Path, choice: str | None) -> Path:
         path = Path(choice).expanduser().absolute()
         if not path.is_file() and (classifier_dir / choice).is_file():
             path = classifier_dir / choice
-    if path.is_file():
+    if path.exists():  # who opens it tells where it is no file
         return path
-    there = sorted(p.stem for p in classifier_dir.glob(f"*{CLASSIFIER_SUFFIX}")) if classifier_dir.is_dir() else []
+    found = classifier_dir.glob(f"*{CLASSIFIER_SUFFIX}") if classifier_dir.is_dir() else ()
+    there = sorted(p.stem for p in found if is_regular(p))
     use = f"there is {', '.join(there)} (choose with {parameter('classifier', 'NAME')}); or " if there else ""
     train = f"train one first: antrax train {_quoted(classifier_dir.parent.parent)}"
     raise ClassifierError(f"{path} does not exist; {use}{train}")

@@ -15,6 +15,7 @@ from antrax.classification.failures import describe_failure
 from antrax.classification.report import OUTCOMES, ExperimentReport
 from antrax.classification.spread import ImagesPerTracklet
 from antrax.errors import ExperimentError, InputChangedError, StackError
+from antrax.io.layout import movie_file
 from antrax.io.results import Classified, autoids_file, result_files
 from antrax.io.results_writer import MovieWriter, set_aside
 from antrax.io.session import Session
@@ -74,6 +75,7 @@ class MovieRun:
     inputs: InputStamps = field(default_factory=InputStamps)
     writer: MovieWriter | None = None
     unread: list[Unread] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
     tracklets: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     failed: bool = False
@@ -95,7 +97,8 @@ class MovieRun:
             try:
                 self.inputs.note(path, passed)
                 check_parts(parts)
-                tracklets = tracklets_of(part)
+                tracklets, others = tracklets_of(part)
+                self.passed_over += others
                 if twice := names.keys() & set(tracklets):
                     raise StackError(
                         f"{path}: tracklet {min(twice)} is in another part of the movie too ({names[min(twice)].name})"
@@ -180,6 +183,13 @@ class MovieRun:
         self.report.record.done(self.number, result_files(self.session, self.number))
         self.report.tracklets += self.tracklets
         self.report.images += self.images
+        if self.passed_over:
+            count, first = len(self.passed_over), self.passed_over[0][:80]
+            reporter.warn(
+                f"{self.session.experiment.name}: movie {self.number}: {count} dataset{'s' * (count > 1)} of its image "
+                f"stack {'are' if count > 1 else 'is'} passed over, for the name is no tracklet's of this movie "
+                f"({first!r}{' and others' * (count > 1)})"
+            )
         if self.unread:
             self.report.unread += [found.tracklet for found in self.unread]
             self.report.failures.append(
@@ -210,26 +220,45 @@ class MovieRun:
         reporter.warn(f"{self.session.experiment.name}: movie {self.number} holds no tracklet, and is skipped{moved}")
 
 
-def tracklets_of(part: MoviePart) -> tuple[str, ...]:
+def tracklets_of(part: MoviePart) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the tracklets of a file; in an image stack of anTraX in the order of their bytes, as anTraX lists them.
+
+    Parameters
+    ----------
+    part : MoviePart
+
+    Returns
+    -------
+    (tuple of str, tuple of str)
+        Of the tracklets, and of what else a stack holds: what has no tracklet's name, and tracklets of other movies.
 
     Raises
     ------
     StackError
-        The stack cannot be read, or holds something but no tracklet.
+        The stack cannot be read, or holds something but no tracklet of its movie.
     """
     with part.open() as opened:
-        names = [tracklet.name for tracklet in opened.tracklets()]
+        found = opened.tracklets()
         if not isinstance(opened, Stack):
-            return tuple(names)
-        names.sort(key=str.encode)
-        if not names and (others := opened.unrecognised()):
-            raise StackError(
-                f"{part.path}: none of its {len(others)} datasets has the name of a tracklet (the first is "
-                f"{others[0][:80]!r}; trj_id<k>_ti<m>_<first>_tf<m>_<last> is expected); run the tracking step of this "
-                "movie again"
-            )
-    return tuple(names)
+            return tuple(tracklet.name for tracklet in found), ()
+        others = opened.unrecognised()
+    place = movie_file(part.path.name, "images")
+    movie = place[0] if place else None
+    names = sorted((tracklet.name for tracklet in found if movie in (None, tracklet.movie)), key=str.encode)
+    foreign = [tracklet for tracklet in found if movie not in (None, tracklet.movie)]
+    if foreign and not names:
+        raise StackError(
+            f"{part.path}: its {len(foreign)} tracklets are of movie {foreign[0].movie} (the first is "
+            f"{foreign[0].name}), so it is the image stack of that movie under another name; run the tracking step of "
+            f"movie {movie} again"
+        )
+    if others and not names:
+        raise StackError(
+            f"{part.path}: none of its {len(others)} datasets has the name of a tracklet (the first is "
+            f"{others[0][:80]!r}; trj_id<k>_ti<m>_<first>_tf<m>_<last> is expected); run the tracking step of this "
+            "movie again"
+        )
+    return tuple(names), (*others, *(tracklet.name for tracklet in foreign))
 
 
 def folder_identity(folder: Path) -> tuple[int, int]:

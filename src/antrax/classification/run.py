@@ -336,7 +336,7 @@ def _tracked_again(session: Session, movie: int, stacks: tuple[Path, ...]) -> bo
     """Whether the tracklets of a movie are others than those of its result; False where that cannot be told."""
     try:
         source = source_of(session)
-        names = {name for path in stacks for name in tracklets_of(MoviePart(source, session, path))}
+        names = {name for path in stacks for name in tracklets_of(MoviePart(source, session, path))[0]}
         return names != set(read_movie(session, movie).assignments)
     except (AntraxError, OSError):
         return False

@@ -27,6 +27,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 LONGEST_NAME = 230
 
 _TRACKLET = re.compile(r"trj_id[0-9]{1,12}_ti[0-9]{1,12}_[0-9]{1,12}_tf[0-9]{1,12}_[0-9]{1,12}")
+# Programs that "clean" names change capital letters and what stands between the words.
+_CHANGED = re.compile(
+    _TRACKLET.pattern.replace("_", "[-_. ]{1,3}").replace("[0-9]{1,12}", "([0-9]{1,12})"), re.IGNORECASE
+)
 _FRAME = re.compile(r"[._-]([0-9]{1,12})(?![0-9])")
 # What file managers and synchronisation programs add to the name of a copy.
 _COPY_BEFORE = re.compile(r"^(?:copy (?:\(\d+\) )?of|kopie von|copie de|copia de) ", re.IGNORECASE)
@@ -170,17 +174,19 @@ def is_example_name(name: str) -> bool:
 def example_file(path: Path, label: str) -> ExampleFile:
     """An example by its path: experiment, tracklet and frame are looked for anywhere in its name.
 
-    Copies keep what tells their tracklet: `exp.trj_…_99.7 - Copy.png`, `Copy of exp.trj_…_99.7.png`, `trj_…_99.7.png`.
+    Copies keep what tells their tracklet: `exp.trj_…_99.7 - Copy.png`, `Copy of exp.trj_…_99.7.png`, `trj_…_99.7.png`,
+    `EXP-TRJ-…-99-7.PNG`.
     """
     stem = path.stem
     match = None
-    for match in _TRACKLET.finditer(stem):  # noqa: B007  # the last one: an experiment's name may hold one too
+    for match in _CHANGED.finditer(stem):  # noqa: B007  # the last one: an experiment's name may hold one too
         pass
     if not match:
         return ExampleFile(path, label, "", stem)
     frame = _FRAME.match(stem, match.end())
     experiment = _COPY_BEFORE.sub("", stem[: match.start()]).removesuffix(".")
-    return ExampleFile(path, label, experiment, match[0], frame[1] if frame else "")
+    tracklet = "trj_id{}_ti{}_{}_tf{}_{}".format(*match.groups())
+    return ExampleFile(path, label, experiment, tracklet, frame[1] if frame else "")
 
 
 def original_name(name: str) -> str | None:

@@ -17,6 +17,7 @@ from antrax.io.text import decode_text, read_text
 from antrax.labels import (
     MULTI_NAMES,
     UNKNOWN,
+    UNSEEN,
     Category,
     Labels,
     check_label_name,
@@ -35,6 +36,9 @@ _SPELLINGS = {
 }
 _CATEGORY_HEADERS = frozenset({"category", "categories", "kind", "type", "group", "class"})
 _LABEL_HEADERS = frozenset({"label", "labels", "id", "name", "ant"})
+_QUOTES = frozenset(
+    {("'", "'"), ("\u2018", "\u2019"), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\u00ab", "\u00bb")}
+)
 _MOST_COLUMNS = 100
 
 
@@ -83,13 +87,15 @@ class _Parsed:
 
 
 def _parse(path: Path, text: str) -> _Parsed:
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip(' \t,;"\ufeff')]
+    lines = [
+        (number, line) for number, line in enumerate(text.translate(UNSEEN).split("\n"), 1) if line.strip(' \t,;"')
+    ]
     if not lines:
         raise LabelsError(f"{path} is empty; list the labels there, one `label<TAB>category` a line")
     separators = [character for character in "\t;," if character in text] or [" "]
     found = None
     for separator in separators:
-        rows = [(number, _cells(line, separator)) for number, line in lines]
+        rows = _without_empty_columns([(number, _cells(line, separator)) for number, line in lines])
         column = _category_column(rows)
         if column is not None:
             found = rows, column, separator
@@ -140,6 +146,13 @@ def _labels_of(path: Path, pairs: list[tuple[int, str, str]]) -> Labels:
             raise LabelsError(f"{path}, line {number}: there is no label beside the category {category}")
         if '"' in label:  # a quotation that is not closed, most likely
             raise LabelsError(f"{path}, line {number}: label {_shown(label)} holds a quotation mark; take it out")
+        if kind != "tagcolor" and label.casefold() == UNKNOWN.casefold():
+            label = UNKNOWN
+            if kind != "other":
+                raise LabelsError(
+                    f"{path}, line {number}: {UNKNOWN} stands for animals that cannot be recognised, and is none of "
+                    f"{category}; write other_labels beside it"
+                )
         if kind == "tagcolor":
             tagcolors.append(label)
         elif kinds.setdefault(label, kind) != kind:
@@ -163,7 +176,23 @@ def _cells(line: str, separator: str) -> list[str]:
         return words
     # each line on its own: a quote that is not closed must not swallow the next
     cells = line.split(separator) if '"' not in line else next(csv.reader([line], delimiter=separator), [])
-    return [cell.strip() for cell in cells]
+    return [_without_quotes(cell.strip()) for cell in cells]
+
+
+def _without_quotes(cell: str) -> str:
+    """A cell that is quoted in another way than csv does it, as word processors and MATLAB do."""
+    return cell[1:-1].strip() if len(cell) > 2 and (cell[0], cell[-1]) in _QUOTES else cell
+
+
+def _without_empty_columns(rows: list[_Row]) -> list[_Row]:
+    """Rows without columns that hold nothing, as two tabs for one make them."""
+    width = min(max(len(cells) for _, cells in rows), _MOST_COLUMNS)
+    used = [any(place < len(cells) and cells[place] for _, cells in rows) for place in range(width)]
+    if all(used):
+        return rows
+    return [
+        (number, [cell for place, cell in enumerate(cells) if place >= width or used[place]]) for number, cells in rows
+    ]
 
 
 def _category(cells: list[str], column: int) -> str:

@@ -110,6 +110,9 @@ class MovieWriter:
         rows = ((*row, digest) for row in self._confidences)
         others = [confidence_file(self._session, self._movie), frameprobs_file(self._session, self._movie)]
         pending = [pending_file(path, digest) for path in others]
+        for path in (autoids, *others):  # no file could take its name
+            if path.is_dir():
+                raise OutputError(f"{path} is a folder, where a result is to be written; rename it or move it away")
         finish_pending(self._session, self._movie)
         try:
             write_atomically(pending[0], format_table(CONFIDENCE, rows))

@@ -167,10 +167,12 @@ def _nodes(
         links += [(here, node(file)) for file in same if file.named]
     # Tracklets of one name in different experiments are rare, and of one label even rarer; an experiment's folder that
     # was renamed between two exports is not.
-    first: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, ...], int] = {}
     for here, file in zip(node_of, kept, strict=True):
         if file.named:
             links.append((here, first.setdefault((file.tracklet, file.label), here)))
+            # where a program took out the dot before the frame, the name's last number is another for each image
+            links.append((here, first.setdefault((_start(file.tracklet), "", file.experiment), here)))
     return np.array(node_of, np.int64), tracklet_of, links
 
 
@@ -189,8 +191,14 @@ def _units(
     _, nearest = np.unique(nameless, return_index=True)
     at_home = np.isin(ends, nameless)
     among = ends[~told.any(1) & ~at_home.any(1)]
-    named_links = [(one, other) for one, other in links if tracklet_of[one] == tracklet_of[other]]
+    starts = [_start(name) for name in tracklet_of]
+    named_links = [(one, other) for one, other in links if starts[one] == starts[other]]
     return _components(len(tracklet_of), _edges(named_links), same, half[nearest], among)
+
+
+def _start(tracklet: str) -> str:
+    """A tracklet's name without its last frame: no other one of the experiment has the same id and first frame."""
+    return tracklet.rpartition("_")[0]
 
 
 def _edges(pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
