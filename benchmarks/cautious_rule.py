@@ -1,6 +1,6 @@
 """The rules for classifiers without calibration against anTraX's own rule, on good and on bad networks.
 
-    python benchmarks/cautious_rule.py [--work DIR] [--tracklets N] [--networks NAME…]
+    python benchmarks/cautious_rule.py [--work DIR] [--tracklets N] [--steps N] [--networks NAME…]
 
 Trains networks on the made-up ants of `antrax demo` and decides on tracklets of movies without any example, by each
 rule on the same probabilities. Takes some minutes.
@@ -37,6 +37,7 @@ from antrax.classification.original_rule import original_label
 from antrax.demo.planning import movies_with_examples
 from antrax.io.examples import list_examples
 from antrax.labels import Category, Labels
+from antrax.training import loop
 
 Images = NDArray[np.uint8]
 Probabilities = list[NDArray[np.float32]]
@@ -49,8 +50,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("out/cautious"))
     parser.add_argument("--tracklets", type=int, default=200, help="in each of six movies")
+    parser.add_argument(
+        "--steps", type=int, help="steps of an epoch, instead of those of `antrax train`, to be done sooner"
+    )
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     args = parser.parse_args()
+    if args.steps:
+        loop.LEAST_STEPS = args.steps
     demo = args.work / "demo"
     if not demo.is_dir():
         antrax.generate_experiment(demo, movies=6, tracklets=args.tracklets, max_frames=60, image_size=32)
@@ -60,7 +66,7 @@ def main() -> None:
     unseen = range(movies_with_examples(len(session.movies)) + 1, len(session.movies) + 1)
     tracklets = [(tracklet.images(), truth[tracklet.name.name]) for tracklet in antrax.iter_tracklets(session, unseen)]
     table = Table(title=f"IDs right / wrong, of {len(tracklets)} tracklets of movies without examples")
-    for column in ("network", "images right", "anTraX's rule", "cautious rule", "unguarded"):
+    for column in ("network", "images right", "said to be poor", "anTraX's rule", "cautious rule", "unguarded"):
         table.add_column(column, justify="left" if column == "network" else "right", no_wrap=True)
     for name in args.networks:
         make, show = NETWORKS[name]
@@ -71,7 +77,7 @@ def main() -> None:
                 title,
                 *cells([sharpened(p, power) for p in answers], [t for _, t in tracklets], classifier, session.labels),
             )
-    Console(width=120).print(table)
+    Console(width=140).print(table)
 
 
 def cells(answers: Probabilities, truth: list[str], classifier: antrax.Classifier, labels: Labels) -> list[str]:
@@ -90,6 +96,7 @@ def cells(answers: Probabilities, truth: list[str], classifier: antrax.Classifie
     original = [original_label(p, categories) for p in answers]
     return [
         f"{right.mean():.1%}",
+        "yes" if classifier.is_poor else "no",
         count(["Unknown" if index is None else classifier.labels[index] for index in original]),
         count(by(CAUTIOUS)),
         count(by(UNGUARDED)),
