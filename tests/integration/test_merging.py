@@ -166,6 +166,36 @@ def test_a_label_of_another_case_or_with_blanks_goes_into_the_folder_that_is_the
     assert [folder.name for folder in (dest / "examples").iterdir()] == ["BB"]
 
 
+def test_in_a_new_destination_a_label_is_spelt_as_the_session_of_a_source_spells_it(
+    make_examples, make_session, source: Path, dest: Path
+) -> None:
+    session: Path = make_session(labels="BB\tant_labels\n")
+    make_examples(session / "classifier", {example("BB", 1): 1})
+    make_examples(source, {example("bb", 2): 2})
+    result = merge_trainsets([source, session.parent], dest)
+    assert result.added == {"BB": 2}
+    assert [folder.name for folder in (dest / "examples").iterdir()] == ["BB"]
+    assert any("'bb' as 'BB'" in note for note in result.notes)
+
+
+def test_in_a_new_destination_a_label_is_spelt_as_the_first_source_spells_it_where_no_session_tells(
+    make_examples, source: Path, dest: Path, tmp_path: Path
+) -> None:
+    make_examples(source, {example("BB", 1): 1})
+    other = make_examples(tmp_path / "other", {example("bb", 2): 2, example("BB ", 3): 3})
+    result = merge_trainsets([source, other], dest)
+    assert result.added == {"BB": 3}
+
+
+def test_the_destinations_spelling_counts_more_than_that_of_a_sources_session(
+    make_examples, make_session, dest: Path
+) -> None:
+    session: Path = make_session(labels="BB\tant_labels\n")
+    make_examples(session / "classifier", {example("BB", 1): 1})
+    make_examples(dest, {example("bb", 2): 2})
+    assert merge_trainsets([session.parent], dest).added == {"bb": 1}
+
+
 def test_a_folder_of_another_case_than_the_sessions_label_is_filled_and_not_doubled(
     make_examples, make_session, source: Path
 ) -> None:

@@ -66,6 +66,22 @@ def test_training_on_without_a_label_passes_its_examples_over_and_says_so(classd
     assert read_classifier(result.path).record["options"]["drop"] == ["CD"]
 
 
+def test_a_folder_of_a_label_that_was_dropped_or_renamed_is_told_of_when_it_is_learned_again(classdir: Path) -> None:
+    trained_on(classdir)
+    renaming = Listener()
+    train(classdir, TrainOptions(epochs=1, drop=["CD"], rename={"AB": "XY"}), reporter=renaming)
+    assert any("examples in the folder of AB are learned as XY, as asked; the next" in text for text in renaming.warned)
+    (classdir / "examples" / "AB").rename(classdir / "examples" / "XY")
+    listener, later = Listener(), Listener()
+    result = train(classdir, TrainOptions(epochs=1), reporter=listener)
+    (told,) = [text for text in listener.warned if "was made to forget" in text]
+    assert "forget CD (" in told
+    assert "learns it again as a new label" in told
+    assert result.classifier.labels == ("XY", "Multi", "Unknown", "CD")
+    train(classdir, TrainOptions(epochs=1), reporter=later)
+    assert not [text for text in later.warned if "was made to forget" in text]
+
+
 @pytest.mark.parametrize("folder_too", [False, True])
 def test_a_renamed_label_keeps_its_place_whether_or_not_its_folder_was_renamed(
     classdir: Path, folder_too: bool
@@ -82,7 +98,7 @@ def test_a_renamed_label_keeps_its_place_whether_or_not_its_folder_was_renamed(
     ("options", "why"),
     [
         ({"drop": ["ZZ"]}, "ZZ.*the classifier knows AB, CD, Multi, Unknown"),
-        ({"rename": {"AB": "CD"}}, "AB=CD: the classifier knows CD already"),
+        ({"rename": {"AB": "CD"}}, "`rename=.'AB': 'CD'.`: the classifier knows CD already"),
         ({"drop": ["AB", "CD", "Multi"]}, "tells at least two labels apart"),
         ({"drop": ["AB"], "rename": {"AB": "X"}}, "AB.*it is to be renamed too"),
         ({"rename": {"AB": "X", "CD": "X"}}, "two labels cannot get the same name"),

@@ -1,4 +1,4 @@
-"""Confidence calibration and threshold selection on held-out tracklets. Pure numpy."""
+"""Confidence calibration and threshold selection on held-out tracklets. Pure: arrays in, numbers out."""
 
 from __future__ import annotations
 
@@ -36,10 +36,9 @@ _PRIOR_CURVE, _CURVE_SPREAD = (1.25, 1.4), (0.5, 0.25)
 _REFERENCE = np.array([0.4, 0.64, 0.8, 0.89, 0.93, 0.956, 0.974, 0.983, 0.988, 0.992, 0.994, 0.996, 0.998, 0.9993])
 _REFERENCE_WEIGHT = 60
 _LEAST_THRESHOLD = 0.5
-_TEMPERATURES = np.geomspace(0.4, 2.5, 24)
-_EXPONENTS = np.linspace(0.0, 0.3, 7)
+# Limits of what is fitted.
+_TEMPERATURES, _EXPONENTS, _SLOPES = (0.4, 2.5), (0.0, 0.3), (0.2, 3.0)
 _PIECES = (1, 4, 16, 64)
-_SLOPES = np.linspace(0.2, 3.0, 57)
 
 
 @dataclass(frozen=True)
@@ -184,6 +183,9 @@ def _fit(tracklets: Sequence[HeldOutTracklet]) -> tuple[float, float]:
     Pieces show what length does to one and the same animal; all pieces of a tracklet together weigh as much as one
     tracklet.
     """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
     means, lengths, truths, weights = [], [], [], []
     for tracklet in tracklets:
         count = len(tracklet.probabilities)
@@ -201,17 +203,20 @@ def _fit(tracklets: Sequence[HeldOutTracklet]) -> tuple[float, float]:
     if not means:
         return _PRIOR_TEMPERATURE, _PRIOR_EXPONENT
     logs, counts, weight = np.log(np.stack(means) + FLOOR), np.array(lengths, np.float64), np.array(weights)
-    best = (np.inf, _PRIOR_TEMPERATURE, _PRIOR_EXPONENT)
-    for temperature in _TEMPERATURES:
-        for exponent in _EXPONENTS:
-            scaled = logs * (counts**exponent / temperature)[:, None]
-            scaled -= scaled.max(1, keepdims=True)
-            right = scaled[np.arange(len(truths)), truths] - np.log(np.exp(scaled).sum(1))
-            loss = -(weight * right).sum()
-            loss += 0.5 * (np.log(temperature / _PRIOR_TEMPERATURE) / _TEMPERATURE_SPREAD) ** 2
-            loss += 0.5 * ((exponent - _PRIOR_EXPONENT) / _EXPONENT_SPREAD) ** 2
-            best = min(best, (float(loss), float(temperature), float(exponent)))
-    return best[1], best[2]
+    places = np.arange(len(truths)), np.array(truths)
+
+    def loss(values: NDArray[np.float64]) -> float:
+        log_temperature, exponent = values
+        scaled = logs * (counts**exponent / np.exp(log_temperature))[:, None]
+        right = log_softmax(scaled, axis=1)[places]
+        prior = ((log_temperature - np.log(_PRIOR_TEMPERATURE)) / _TEMPERATURE_SPREAD) ** 2
+        prior += ((exponent - _PRIOR_EXPONENT) / _EXPONENT_SPREAD) ** 2
+        return float(0.5 * prior - (weight * right).sum())
+
+    prior_values = np.log(_PRIOR_TEMPERATURE), _PRIOR_EXPONENT
+    bounds = (tuple(np.log(_TEMPERATURES)), _EXPONENTS)
+    log_temperature, exponent = minimize(loss, prior_values, bounds=bounds, method="L-BFGS-B").x
+    return float(np.exp(log_temperature)), float(exponent)
 
 
 def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.float64], max_error: float) -> float:
@@ -254,24 +259,19 @@ def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.float
 def fit_curve(confidences: NDArray[np.float64], correct: NDArray[np.float64]) -> tuple[float, float]:
     """Intercept and slope of the chance of being right, as a logistic function of the logit of the confidence.
 
-    The slope is searched on a grid of positive values: whatever a few tracklets suggest, surer is never wronger.
+    The slope is bounded from below: whatever a few tracklets suggest, surer is never wronger.
     """
+    from scipy.optimize import minimize
+
     x = _logit(confidences)
-    best = (np.inf, *_PRIOR_CURVE)
-    for slope in _SLOPES:
-        intercept = _PRIOR_CURVE[0]
-        for _ in range(30):
-            chance = _logistic(x, intercept, slope)
-            gradient = (correct - chance).sum() - (intercept - _PRIOR_CURVE[0]) / _CURVE_SPREAD[0] ** 2
-            curvature = (chance * (1 - chance)).sum() + 1 / _CURVE_SPREAD[0] ** 2
-            # a long step would overshoot where the curve is flat
-            intercept += float(np.clip(gradient / curvature, -2, 2))
-        chance = np.clip(_logistic(x, intercept, slope), 1e-12, 1 - 1e-12)
-        loss = -(correct * np.log(chance) + (1 - correct) * np.log(1 - chance)).sum()
-        for value, mean, spread in zip((intercept, slope), _PRIOR_CURVE, _CURVE_SPREAD, strict=True):
-            loss += 0.5 * ((value - mean) / spread) ** 2
-        best = min(best, (float(loss), intercept, float(slope)))
-    return best[1], best[2]
+
+    def loss(curve: NDArray[np.float64]) -> float:
+        chance = np.clip(_logistic(x, *curve), 1e-12, 1 - 1e-12)
+        prior = (((curve - np.array(_PRIOR_CURVE)) / _CURVE_SPREAD) ** 2).sum()
+        return float(0.5 * prior - (correct * np.log(chance) + (1 - correct) * np.log(1 - chance)).sum())
+
+    intercept, slope = minimize(loss, _PRIOR_CURVE, bounds=((None, None), _SLOPES), method="L-BFGS-B").x
+    return float(intercept), float(slope)
 
 
 def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:

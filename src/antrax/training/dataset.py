@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from antrax.images import Background, BadImageError, Preparation, detect_backgro
 from antrax.io.examples import ClassDir, ExampleFile, ExamplesRead, original_name, pixel_digest, survey_examples
 from antrax.io.session import Session
 from antrax.labels import Category, guess_category, match_labels, spelling_notice
+from antrax.networks.devices import processors
 from antrax.training.tracklets import Origin, find_units
 
 # Of a long tracklet, neighbouring images teach nothing new: so many, evenly spread, are kept in memory.
@@ -156,7 +156,7 @@ def load_trainset(
         images[index] = prepare(image[None], preparation)[0]
         return pixel_digest(image)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, processors())) as pool:
         for outcome in pool.map(read, range(len(files))):
             outcomes.append(outcome)
             if progress:
@@ -218,17 +218,25 @@ def _relabelled(
     """Files under the labels that they are to have; which are passed over is told."""
     found = []
     dropped: dict[str, int] = defaultdict(int)
+    renamed: dict[str, int] = defaultdict(int)
     for file in files:
         label = relabel.get(file.label, file.label)
         if label is None:
             dropped[file.label] += 1
         else:
+            renamed[file.label] += label != file.label
             found.append(file if label == file.label else replace(file, label=label))
     for name, count in dropped.items():
         problems.append(
             f"{count} examples of {name} are passed over, as asked; they are learned again in the next training unless "
             "their folder is moved out of examples/"
         )
+    problems += [
+        f"{count} examples in the folder of {name} are learned as {relabel[name]}, as asked; the next training learns "
+        f"{name} as a new label unless the folder is renamed too"
+        for name, count in renamed.items()
+        if count
+    ]
     return found
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 from antrax.errors import DeviceError
 from antrax.images import Background
@@ -171,7 +171,9 @@ def optimize(
     if start is not None:
         set_weights(network, start)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(network).eval()
+    average = AveragedModel(network, multi_avg_fn=_move_averages, use_buffers=True).eval()
+    averaged = cast(Network, average.module)
+    average.n_averaged.fill_(1)  # the average starts from the first weights, not from those of the first step
     network.train(not schedule.only)
     if schedule.only:
         for name, tensor in network.variables():
@@ -210,17 +212,17 @@ def optimize(
             on_notice(LITTLE_MEMORY.format(device=device))
         optimizer.step()
         cycle.step()
-        _move_average(average, network, step)
+        average.update_parameters(network)
         loss_average = value if math.isnan(loss_average) else loss_average + 0.02 * (value - loss_average)
         done = step + 1
         on_step(done, loss_average)
         if done % schedule.steps_an_epoch == 0 or done == schedule.steps:
             epoch = math.ceil(done / schedule.steps_an_epoch)
-            history.append(on_epoch(epoch, loss_average, get_weights(average)))
+            history.append(on_epoch(epoch, loss_average, get_weights(averaged)))
         if done == schedule.steps or time.monotonic() - saved > _SAVE_EVERY_S:
             save(done)
             saved = time.monotonic()
-    return get_weights(average), history
+    return get_weights(averaged), history
 
 
 def _gradients(
@@ -349,12 +351,12 @@ class _Batches:
         return -(weights * ((1 - _SMOOTHING) * right + _SMOOTHING * known)).sum() / weights.sum()
 
 
-def _move_average(average: Network, network: Network, step: int) -> None:
-    """Move the average's weights and batch statistics towards the network's; faster at the start."""
-    keep = min(_AVERAGING, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(value, 1 - keep)
-            else:
-                mean.copy_(value)
+def _move_averages(averages: Sequence[Tensor], values: Sequence[Tensor], averaged: Tensor | int) -> None:
+    """Move averages of weights and of batch statistics towards a network's; faster at the start."""
+    count = int(averaged)
+    keep = min(_AVERAGING, count / (9 + count))
+    for mean, value in zip(averages, values, strict=True):
+        if mean.dtype.is_floating_point:
+            mean.lerp_(value, 1 - keep)
+        else:
+            mean.copy_(value)

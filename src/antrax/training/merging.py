@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from antrax.errors import OutputError, TrainsetError
+from antrax.errors import AntraxError, OutputError, TrainsetError
 from antrax.images import BadImageError, decode_example, example_content, read_example
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.examples import (
@@ -18,6 +18,7 @@ from antrax.io.examples import (
     ClassDir,
     ExampleFile,
     ExamplesRead,
+    Listing,
     list_examples,
     open_classdir,
     original_name,
@@ -120,19 +121,15 @@ def merge_trainsets(
             raise TrainsetError(f"{source.path} is both a source and the destination")
     there = list_examples(target.examples_dir) if target.examples_dir.is_dir() else []
     listings = [survey_examples(source.examples_dir) for source in opened]
-    # of copies, the one whose name tells most is to be taken over
-    files = sorted(
-        (file for listing in listings for file in listing.files),
-        key=lambda file: (not file.named_as_written, not file.named),
-    )
-    if not files:
+    if not any(listing.files for listing in listings):
         raise TrainsetError(f"{', '.join(str(source.examples_dir) for source in opened)}: no examples to add")
     # folders of the destination are to be filled, not doubled, whichever way a label is spelt
     listed = target.session.labels.all if target.session else ()
     names = match_labels({file.label for file in there}, listed)
     there = [replace(file, label=names[file.label]) for file in there]
-    matched = match_labels(dict.fromkeys(file.label for file in files), dict.fromkeys((*names.values(), *listed)))
-    files = [replace(file, label=matched[file.label]) for file in files]
+    files, matched = _spelt_alike(opened, listings, (*names.values(), *listed))
+    # of copies, the one whose name tells most is to be taken over
+    files.sort(key=lambda file: (not file.named_as_written, not file.named))
     spelt = spelling_notice(matched)
     as_read = [
         ExamplesRead(source.examples_dir, (file.path for file in listing.files))
@@ -152,6 +149,29 @@ def merge_trainsets(
             *([f"{late} images came to the sources while they were merged; merge again to add them"] if late else ()),
         ),
     )
+
+
+def _spelt_alike(
+    sources: Sequence[ClassDir], listings: Sequence[Listing], known: Iterable[str]
+) -> tuple[list[ExampleFile], dict[str, str]]:
+    """The sources' examples with one spelling of each label, and the spelling of each folder.
+
+    It is that of the destination (`known`), or else of the sources' tables of labels, or else of the first source that
+    has the label.
+    """
+    labels = dict.fromkeys(known)
+    for source in sources:
+        with contextlib.suppress(AntraxError):  # the examples are there whatever is wrong with the table
+            listed = source.session.labels.all if source.session else ()
+            labels |= dict.fromkeys(match_labels(listed, labels).values())
+    files: list[ExampleFile] = []
+    spelling: dict[str, str] = {}
+    for listing in listings:
+        matched = match_labels(dict.fromkeys(file.label for file in listing.files), labels)
+        files += [replace(file, label=matched[file.label]) for file in listing.files]
+        labels |= dict.fromkeys(matched.values())
+        spelling |= matched
+    return files, spelling
 
 
 def _destination(path: Path) -> ClassDir:

@@ -7,7 +7,7 @@ import dataclasses
 import io
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +37,7 @@ def describe_run(
     signs: Signs | None,
     seconds: float,
     meanwhile: ExampleChanges | None = None,
+    forgotten: Sequence[str] = (),
 ) -> dict[str, Any]:
     """All about a run as plain values, as kept in `record.json` and in the classifier.
 
@@ -61,6 +62,8 @@ def describe_run(
     seconds : float
     meanwhile : ExampleChanges, optional
         How the training set changed while the run was at work.
+    forgotten : sequence of str, optional
+        Labels that this or earlier trainings dropped or renamed, and that the classifier has not learned again.
 
     Returns
     -------
@@ -99,6 +102,7 @@ def describe_run(
         "history": history,
         "held_out": evaluation.to_json() if evaluation else None,
         "quality": signs.to_json() if signs else None,
+        "forgotten": list(forgotten),
         "calibrated": bool(calibration and calibration.sufficient),
     }
 

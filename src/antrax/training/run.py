@@ -197,6 +197,14 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
         trained_on = existing.digest()
         existing = relabelled(existing, options.drop, options.rename)
     labels = _output_labels(trainset, classdir, existing, {*options.drop, *options.rename}, reporter)
+    forgotten = set(forgotten_labels(existing)) if existing else set()
+    if returned := sorted(forgotten.intersection(trainset.labels).difference(options.rename.values())):
+        again = "it again as a new label" if len(returned) == 1 else "them again as new labels"
+        reporter.warn(
+            f"{file} was made to forget {', '.join(returned)} ({parameter('drop')} or {parameter('rename')}) and now "
+            f"learns {again}, for there are examples in {classdir.examples_dir}; if that is not meant, stop, and move "
+            "them away"
+        )
     categories = label_categories(labels, classdir.session)
     if choice:
         start = start_new(choice, trainset.images.shape[1], labels, trainset.background, options.seed)
@@ -233,6 +241,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
         signs=plan.signs,
         seconds=time.monotonic() - started,
         meanwhile=meanwhile,
+        forgotten=sorted((forgotten | {*options.drop, *options.rename}).difference(labels)),
     )
     classifier = dataclasses.replace(classifier, record=record)
     if inputs.changed():
@@ -277,6 +286,12 @@ def _existing(file: Path) -> Classifier:
         return read_classifier(file)
     except ClassifierError as error:
         raise ClassifierError(f"{error} ({START_ANEW}, or choose another one with {parameter('name')})") from None
+
+
+def forgotten_labels(classifier: Classifier) -> tuple[str, ...]:
+    """Labels that earlier trainings of a classifier dropped or renamed, and that it has not learned again since."""
+    noted = classifier.record.get("forgotten")
+    return tuple(label for label in noted if isinstance(label, str)) if isinstance(noted, list) else ()
 
 
 def _output_labels(
