@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from antrax.errors import ExperimentError
+from antrax.io import layout
 from antrax.io.layout import ClassifierLayout, SessionLayout, checkpoint_file, movie_file
 
 
@@ -79,3 +81,21 @@ def test_checkpoints_of_classifiers_are_told_apart_by_name_and_phase(tmp_path: P
     files = {checkpoint_file(layout.classifier(name), phase) for name in ("a", "a.b") for phase in ("x", "y")}
     assert len(files) == 4
     assert all(file.name.startswith(".") and file.parent == tmp_path for file in files)
+
+
+def joined_names(module: Path) -> set[str]:
+    """Texts that a module joins to a path: `b` of `a / "b"`."""
+    return {
+        str(node.right.value)
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant)
+    }
+
+
+def test_no_other_module_knows_the_names_of_a_sessions_files() -> None:
+    package = Path(layout.__file__).parents[1]
+    known = joined_names(Path(layout.__file__))
+    assert {"labels", "marks.csv", "logs"} <= known
+    modules = [path for path in package.rglob("*.py") if path != Path(layout.__file__)]
+    told = {path.relative_to(package).as_posix(): joined_names(path) & known for path in modules}
+    assert {module: names for module, names in told.items() if names} == {}

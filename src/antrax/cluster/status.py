@@ -286,7 +286,7 @@ def _solving(session: Session) -> _Work:
     results |= {movie: positions_file(session, movie) for movie in ours}
     inputs = {movie: (autoids_file(session, movie),) for movie in movies}
     stamps = stamps_of([*(path for paths in inputs.values() for path in paths), *results.values()])
-    folder = session.layout.solving_record.parent
+    folder = session.layout.logs
     return _Work(inputs, results, folder, stamps, lambda movie, run: "", "its labels have changed since")
 
 

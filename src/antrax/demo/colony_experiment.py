@@ -156,7 +156,7 @@ def _write_masks(session: SessionLayout, colony: Colony) -> None:
         if colony.options.open_arena:
             ImageDraw.Draw(boundary).ellipse(circle, outline=255, width=25)
     inside = np.asarray(index) > 0
-    background.save(session.backgrounds / "background.png")
+    background.save(session.background)
     _save_mask(session.roi_mask, inside)
     _save_mask(session.masks / "openboundrymask.png", np.asarray(boundary) > 0)
     if colony.options.colonies > 1:

@@ -273,19 +273,24 @@ class SessionLayout:
         return self.labels / "manualids.csv"
 
     @property
+    def logs(self) -> Path:
+        """Records of runs."""
+        return self.path / "logs"
+
+    @property
     def solving_record(self) -> Path:
         """What positions were made with, and which labels contradict them."""
-        return self.path / "logs" / "solve.json"
+        return self.logs / "solve.json"
 
     @property
     def runs(self) -> Path:
         """A file for each run of a command on the session's movies: what came of which."""
-        return self.path / "logs" / "runs"
+        return self.logs / "runs"
 
     @property
     def cluster(self) -> ClusterLayout:
         """What was given to a cluster to do on the session."""
-        return ClusterLayout(self.path / "logs" / "cluster")
+        return ClusterLayout(self.logs / "cluster")
 
     @property
     def backgrounds(self) -> Path:

@@ -264,7 +264,7 @@ def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, rep
     session = experiment.session = open_session(experiment.path, options.session)
     experiment.path = session.experiment
     # A lock among the logs: MATLAB lists the files of antdata/.
-    with claim(make_folder(session.layout.solving_record.parent, within=session.path), "solve", options.movies):
+    with claim(make_folder(session.layout.logs, within=session.path), "solve", options.movies):
         movies = movies_with_graph(session) if options.movies is None else sorted(options.movies)
         record = start_record(session, "solve", movies, method=options.method)
         try:

@@ -216,7 +216,7 @@ class Resolver:
             Something cannot be read, solved or written; then nothing is changed.
         """
         started = datetime.now(UTC)
-        with self._lock, claim(make_folder(self._session.path / "logs", within=self._session.path), "solve", None):
+        with self._lock, claim(make_folder(self._session.layout.logs, within=self._session.path), "solve", None):
             part = self._of(movie)
             row = self._row(part, tracklet)
             if animal not in part.evidence.ids:
@@ -258,7 +258,7 @@ class Resolver:
         ConflictError
             The session was solved anew since.
         """
-        with self._lock, claim(make_folder(self._session.path / "logs", within=self._session.path), "solve", None):
+        with self._lock, claim(make_folder(self._session.layout.logs, within=self._session.path), "solve", None):
             if not self._done:
                 raise NothingToUndoError("there is no correction to take back")
             last = self._done[-1]
