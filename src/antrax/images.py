@@ -188,6 +188,8 @@ def decode_example(content: bytes, background: Background | None = None) -> NDAr
                 raise BadImageError(f"not square ({image.width} x {image.height} pixels)")
             if image.width > 1024:
                 raise BadImageError(f"far too large for a blob image ({image.width} x {image.height} pixels)")
+            if (count := getattr(image, "n_frames", 1)) > 1:
+                raise BadImageError(f"holds {count} images; save each in a file of its own")
             if image.mode == "RGB" and "transparency" not in image.info:
                 return np.asarray(image)
             if image.mode.startswith(("I", "F")):

@@ -338,3 +338,12 @@ def test_in_antrax_s_way_pixels_with_255_in_any_channel_become_black_on_black_gr
     images = np.array([[[[255, 3, 4], [255, 255, 255]], [[254, 254, 254], [0, 255, 0]]]], np.uint8)
     prepared = prepare(images, Preparation(2, "black", antrax=True))
     assert prepared.tolist() == [[[[0, 0, 0], [0, 0, 0]], [[254, 254, 254], [0, 0, 0]]]]
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PNG"])
+def test_a_file_of_several_images_is_told_and_not_read_as_its_first(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.tif"
+    first, *rest = (Image.fromarray(np.full((9, 9, 3), value, np.uint8)) for value in (10, 90, 200))
+    first.save(path, kind, save_all=True, append_images=rest)
+    with pytest.raises(BadImageError, match="holds 3 images; save each in a file of its own"):
+        read_example(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import unicodedata
 import warnings
 from collections.abc import Mapping
@@ -213,6 +214,16 @@ def test_a_tracklet_that_is_listed_twice_is_named(session: Session) -> None:
     path.write_text(path.read_text() + f"{A},NA,0.5,1\n")
     with pytest.raises(ExperimentError, match=rf"autoids_1\.csv, {A}: it is listed twice"):
         read_movie(session, 1)
+
+
+def test_the_result_of_another_movie_under_a_wrong_name_is_refused_and_made_again(session: Session) -> None:
+    write(session, OLD)
+    for name in ("autoids", "confidence"):
+        shutil.copy(session.labels_dir / f"{name}_1.csv", session.labels_dir / f"{name}_2.csv")
+    with pytest.raises(ExperimentError, match=rf"autoids_2\.csv: {A} is of another movie.*classify movie 2 again"):
+        antrax.read_results(session, [2])
+    assert len(antrax.read_results(session, [1])) == 2
+    assert result_state(session, 2) is ResultState.MIXED
 
 
 def test_a_spreadsheet_may_have_saved_the_labels(session: Session) -> None:

@@ -106,6 +106,16 @@ def test_what_people_left_there_and_is_not_used_is_counted_and_named(make_exampl
     ]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_links_that_lead_in_a_circle_cost_only_themselves(make_examples, tmp_path: Path) -> None:
+    make_examples(tmp_path, [example("AB"), example("CD")])
+    for name in ("AB/loop.png", "AB/loop", "LOOP"):
+        (tmp_path / "examples" / name).symlink_to(Path(name).name)
+    trainset = load(tmp_path)
+    assert (len(trainset.images), trainset.labels) == (2, ("AB", "CD"))
+    assert all(any(f"{name}" in problem for problem in trainset.problems) for name in ("loop.png", "(loop)", "(LOOP)"))
+
+
 @pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="this system has no such names")
 def test_a_folder_whose_name_is_no_text_is_named(make_examples, tmp_path: Path) -> None:
     make_examples(tmp_path, [example("AB"), example("CD")])

@@ -218,7 +218,7 @@ def survey_examples(examples_dir: Path) -> Listing:
         for entry in sorted(os.scandir(examples_dir), key=lambda entry: entry.name):
             if _is_clutter(entry.name):
                 continue
-            if not entry.is_dir():
+            if not _is_folder(entry):
                 loose.append(entry.name)
             elif not _is_text(entry.name):
                 passed.append(f"{os.fsencode(entry.path)!r}: the folder's name is not UTF-8, rename it; left out")
@@ -302,7 +302,7 @@ def _survey_label(folder: Path, found: list[ExampleFile], passed: list[str]) -> 
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if _is_clutter(entry.name):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             inside = [name for _, _, names in os.walk(entry.path) for name in names if is_example_name(name)]
             if inside:
                 passed.append(
@@ -321,6 +321,14 @@ def _survey_label(folder: Path, found: list[ExampleFile], passed: list[str]) -> 
 def _passed_over(folder: Path, names: list[str], why: str) -> str:
     named = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
     return f"{folder}: {len(names)} file{'s' * (len(names) > 1)} {why} ({named}); left out"
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or a link to one; a link that leads in a circle is none, and costs only itself."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_clutter(name: str) -> bool:

@@ -258,6 +258,12 @@ def read_movie(session: Session, movie: int) -> MovieResults:
 def _parse_movie(session: Session, movie: int, content: bytes) -> MovieResults:
     path, extra = autoids_file(session, movie), confidence_file(session, movie)
     labels = _parse_autoids(path, content)
+    mark = f"_ti{movie}_"
+    if foreign := next((name for name in labels if name.startswith("trj_id") and mark not in name), None):
+        raise ExperimentError(
+            f"{path}: {foreign} is of another movie, so this is that movie's result under another name; classify "
+            f"movie {movie} again"
+        )
     digests = frozenset((content_digest(content), content_digest(format_autoids(labels))))
     confidences, problem = None, None
     # once more at the first place, for a file may have been renamed while the second was looked at
