@@ -29,6 +29,7 @@ from antrax.io.layout import SESSION_MARK
 from antrax.io.session import Session, open_session
 from antrax.io.stacks import open_stack, write_stacks
 from tests.fixtures.classified import classify_by_truth, true_labels
+from tests.fixtures.numpy_source import tracks
 
 
 @pytest.fixture
@@ -656,3 +657,20 @@ def test_an_experiment_that_vanishes_is_told_and_the_app_goes_on(page, session):
     assert page.client.get("/api/places").status_code == 200
     moved.rename(session.experiment)
     assert page.ask("/sheet", tracklet=name, start=0)
+
+
+def test_tracklets_of_another_tracker_are_shown_and_labelled(make_session, tmp_path, numpy_source, monkeypatch):
+    """Their names have any form, and their source tells the colony."""
+    folder = make_session()
+    rng = np.random.default_rng(0)
+    tracks(
+        folder, 3, **{"animal 7": rng.integers(1, 255, (4, 30, 30, 3), np.uint8), "b": np.ones((2, 30, 30, 3), "u1")}
+    )
+    monkeypatch.setattr(numpy_source, "colony", lambda session, name: f"of {name.name}", raising=False)
+    session = open_session(folder)
+    page = Page(session, tmp_path / "memory")
+    assert [movie["movie"] for movie in page.ask("/overview")["movies"]] == [3]
+    info = page.ask("/tracklet", name="animal 7")
+    assert (info["images"], info["size"], info["movie"], info["colony"]) == (4, 30, 3, "of animal 7")
+    page.tell("/export", tracklet="animal 7", frames=[0, 2], label="AB", client="c", stamp=info["stamp"])
+    assert len(list_examples(session.classifier_dir / "examples")) == 2

@@ -20,7 +20,7 @@ from antrax.errors import AntraxError, ConflictError, ExperimentError, OptionErr
 from antrax.io.films import Film, find_film, outline_blob, why_no_film
 from antrax.io.names import parse_tracklet_name
 from antrax.io.session import Session
-from antrax.io.stacks import open_stack
+from antrax.io.sources import source_of
 from antrax.io.trdata import read_box
 from antrax.labels import Category, Labels
 from antrax.plots.run import read_background
@@ -333,7 +333,7 @@ class Positions:
         if len(wanted) > _MOST_IMAGES:
             raise OptionError(f"{len(wanted)} images are more than {_MOST_IMAGES}")
         _, path = self._catalog.find(tracklet)
-        with open_stack(path) as stack:
+        with source_of(self._session).open(path) as stack:
             count = stack.count(tracklet)
             if min(wanted) < 0 or max(wanted) >= count:
                 raise StackError(f"{tracklet} has {count} images")

@@ -20,7 +20,7 @@ from antrax.escapes import printable
 from antrax.io.labels_file import edit_labels, labels_digest
 from antrax.io.names import TrackletName
 from antrax.io.session import Session
-from antrax.io.stacks import open_stack
+from antrax.io.sources import source_of
 from antrax.labels import Category, Labels
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
@@ -217,7 +217,7 @@ class Workbench:
             "absolute_first": self.session.absolute_frame(tracklet.movie, tracklet.first),
             "absolute_last": self.session.absolute_frame(tracklet.movie, tracklet.last),
             "seconds": self._seconds(tracklet),
-            "colony": self.colonies.of(name),
+            "colony": self.colonies.of(tracklet),
             "examples": {},
             "frame_labels": {},
             "images": 0,
@@ -227,7 +227,7 @@ class Workbench:
             "versions": versions,
         }
         try:
-            with open_stack(path) as stack:
+            with source_of(self.session).open(path) as stack:
                 images, size = stack.count(name), stack.size(name)
             info |= {"images": images, "size": size, "stamp": stack_stamp(path)}
             info |= self.training_set.of(tracklet, path)
@@ -302,7 +302,7 @@ class Workbench:
         """
         _, path = self.catalog.find(name)
         stamp = stack_stamp(path)
-        with open_stack(path) as stack:
+        with source_of(self.session).open(path) as stack:
             images = stack.read(name, start, min(stop, start + IMAGES))
         if not len(images):
             raise StackError(f"{name} has no image {start + 1}")
@@ -344,7 +344,7 @@ class Workbench:
         if found.label != label:
             raise ConflictError(f"{name} has been classified anew: it is labelled {found.label} now; look again")
         labels, _ = self._labels()
-        with open_stack(path) as stack:
+        with source_of(self.session).open(path) as stack:
             images = stack.count(name)
         category = labels.likely_category(found.label)
         message = self.checking.mark(tracklet, found, category, images, verdict, true_label, met, who)

@@ -16,7 +16,7 @@ from antrax.errors import AntraxError, ConflictError, ExperimentError, OptionErr
 from antrax.images import BadImageError, read_example
 from antrax.io.names import TrackletName
 from antrax.io.session import Session
-from antrax.io.stacks import open_stack
+from antrax.io.sources import source_of
 from antrax.labels import UNKNOWN, Category, Labels
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.training_set.editing import Examples, Outcome
@@ -79,7 +79,7 @@ class TrainingSet:
         TrainsetError, OutputError, StackError
         """
         tracklet, path = self._catalog.find(name)
-        with open_stack(path) as stack:
+        with source_of(self._session).open(path) as stack:
             images = stack.read(name)
         # after reading: a stack is put in place whole, so if it is the same now, it was when it was read
         if stamp is not None and stamp != stack_stamp(path):
@@ -246,7 +246,7 @@ class TrainingSet:
             if key in self._digests:
                 self._digests.move_to_end(key)
                 return self._digests[key]
-        with open_stack(path) as stack:
+        with source_of(self._session).open(path) as stack:
             digests = [digest for piece in stack.pieces(tracklet.name) for digest in self.examples.digests(piece)]
         if stack_stamp(path) == key[2]:
             with self._lock:

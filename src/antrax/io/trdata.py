@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, TrdataError
 from antrax.io.names import TrackletName, parse_tracklet_name
-from antrax.io.untrusted_hdf5 import ContentError, dataset, names, open_untrusted
+from antrax.io.untrusted_hdf5 import ContentError, dataset, has, names, open_hdf5, open_untrusted
 
 if TYPE_CHECKING:
     import h5py
@@ -75,6 +75,48 @@ class BlobMeasurements:
 def measured_movies(session: Session) -> list[int]:
     """Movies that have measurements, sorted."""
     return sorted(_files(session))
+
+
+def read_centroids(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray[np.float64] | None]:
+    """Where the blobs of some tracklets are, for looks at which a damaged one costs only itself.
+
+    Parameters
+    ----------
+    path : Path
+        `trdata_<m>.mat`; where it cannot be read, nothing is known.
+    tracklets : iterable of str
+        Those that the file does not have are left out.
+
+    Returns
+    -------
+    dict of str to (NDArray[np.float64] or None)
+        Columns and rows in pixels (1-based), shape (2, frames); None where they are damaged or there are none.
+    """
+    found: dict[str, NDArray[np.float64] | None] = {}
+    try:
+        with open_hdf5(path) as file:
+            for name in tracklets:
+                if has(file, name):
+                    found[name] = _centroids(file, name)
+    except Exception:  # of a damaged file, h5py raises almost anything
+        return found
+    return found
+
+
+def _centroids(file: h5py.File, name: str) -> NDArray[np.float64] | None:
+    try:
+        table = dataset(file, name, dtype=(np.integer, np.floating), compressed=True)
+    except ContentError:  # only this one is not known
+        return None
+    if "MATLAB_empty" in table.attrs or table.ndim != 2:
+        return None
+    # a frame is a column of 16 or 17 values; MATLAB's files show it either way round
+    both = table[_X : _Y + 1] if table.shape[0] in _COLUMNS else table[:, _X : _Y + 1].T
+    places = np.asarray(both, np.float64)
+    if len(places) != 2:
+        return None
+    places = places[:, np.isfinite(places).all(0)]
+    return places if places.size else None
 
 
 def trdata_files(session: Session, movie: int) -> tuple[Path, ...]:

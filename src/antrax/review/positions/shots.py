@@ -9,7 +9,7 @@ import numpy as np
 
 from antrax.errors import AntraxError
 from antrax.io.names import parse_tracklet_name
-from antrax.io.stacks import open_stack
+from antrax.io.sources import source_of
 from antrax.review.positions.solved import Cell, Solved
 from antrax.review.tracklets.catalog import Catalog
 
@@ -106,7 +106,7 @@ def _shot(solved: Solved, catalog: Catalog, name: str, relation: str, at: int | 
     last = first + parsed.last - parsed.first
     try:
         _, path = catalog.find(name)
-        with open_stack(path) as stack:
+        with source_of(solved.session).open(path) as stack:
             count = stack.count(name)
     except AntraxError:
         return None

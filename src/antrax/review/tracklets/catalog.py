@@ -17,7 +17,7 @@ from antrax.errors import ExperimentError, StackError
 from antrax.io.names import TrackletName, parse_tracklet_name
 from antrax.io.regular_files import read_regular
 from antrax.io.session import Session
-from antrax.io.stacks import open_stack
+from antrax.io.sources import AntraxStacks, TrackletSource, source_of
 
 # No name is longer; Python refuses to read numbers of thousands of digits.
 _LONGEST_NAME = 200
@@ -70,6 +70,7 @@ class Catalog:
         self._memory = memory
         self._lock = threading.RLock()
         self._folder_state: int | None = None
+        self._source: TrackletSource = source_of(session)
         self._stacks: dict[int, tuple[Path, ...]] = {}
         self._version = ""
         self._listings: dict[int, _MovieCatalog] = {}
@@ -114,8 +115,11 @@ class Catalog:
         """
         name = parse_tracklet_name(tracklet) if len(tracklet) <= _LONGEST_NAME else None
         with self._lock:
-            if name and name.movie in self._look_up():
-                listing = self._listing(name.movie)
+            there = self._look_up()
+            # names of anTraX tell the movie, those of other trackers may have any form
+            movies = there if not isinstance(self._source, AntraxStacks) else [name.movie] if name else []
+            for movie in (movie for movie in movies if movie in there):
+                listing = self._listing(movie)
                 place = listing.places.get(tracklet)
                 if place is not None:
                     return listing.index.names[place], listing.index.paths[place]
@@ -123,6 +127,10 @@ class Catalog:
 
     def _look_up(self) -> dict[int, tuple[Path, ...]]:
         """Stacks by movie, looked for anew when files came or went."""
+        self._source = source_of(self._session)
+        if not isinstance(self._source, AntraxStacks):
+            self._update(self._source.files(self._session))
+            return self._stacks
         folder = self._session.layout.images
         try:
             state = folder.stat().st_mtime_ns
@@ -133,12 +141,15 @@ class Catalog:
         except OSError as error:
             raise ExperimentError(f"{folder} cannot be read: {error.strerror}") from None
         if state != self._folder_state:
-            self._stacks = self._session.stacks
+            self._update(self._source.files(self._session))
             self._folder_state = state if time.time_ns() - state > _CLOCK_STEP_NS else None
-            for movie in self._listings.keys() - self._stacks.keys():
-                del self._listings[movie]
-            self._version = _version_of(self._stacks)
         return self._stacks
+
+    def _update(self, stacks: Mapping[int, tuple[Path, ...]]) -> None:
+        self._stacks = dict(stacks)
+        for movie in self._listings.keys() - self._stacks.keys():
+            del self._listings[movie]
+        self._version = _version_of(self._stacks)
 
     @property
     def version(self) -> str:
@@ -175,12 +186,15 @@ class Catalog:
         return _MovieCatalog(stacks, index, {name.name: place for place, name in enumerate(index.names)})
 
     def _names(self, path: Path, state: _State) -> list[TrackletName]:
-        remembered = self._recall(path, state)
+        # what is remembered are names that tell all the rest
+        memory = isinstance(self._source, AntraxStacks)
+        remembered = self._recall(path, state) if memory else None
         if remembered is not None:
             return remembered
-        with open_stack(path) as stack:
-            names = stack.tracklets()
-        self._remember(path, state, names)
+        with self._source.open(path) as stack:
+            names = list(stack.tracklets())
+        if memory:
+            self._remember(path, state, names)
         return names
 
     def _memory_file(self, path: Path) -> Path | None:

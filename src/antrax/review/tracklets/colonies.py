@@ -16,27 +16,23 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from antrax.errors import ExperimentError
-from antrax.io.names import parse_tracklet_name
+from antrax.errors import ExperimentError, TrdataError
+from antrax.io.names import TrackletName, parse_tracklet_name
 from antrax.io.parameters import Parameters
 from antrax.io.regular_files import open_regular
 from antrax.io.session import Session
-from antrax.io.untrusted_hdf5 import ContentError, dataset, has, open_hdf5
-
-if TYPE_CHECKING:
-    import h5py
+from antrax.io.sources import source_of
+from antrax.io.trdata import read_centroids, trdata_files
 
 # Pictures of all colonies that lie beside the masks: never the mask of a colony, whatever its label.
 _NO_MASKS = frozenset({"colony_index_mask.png", "colony_color_map.png", "colony_label_map.png"})
 _NOT_KNOWN = "so colonies are not known"
 _LARGEST_MASK = 2**28
-_X, _Y = 1, 2  # rows of `trdata`
 # By which of x and y areas are numbered first: they are sorted by 1000 times it, plus the other one.
 _ORDERS = {"Vertical": 1, "Horizontal": 0}
 
@@ -71,29 +67,46 @@ class Colonies:
         except ExperimentError as error:
             self.problem = str(error)
 
-    def of(self, tracklet: str) -> str | None:
+    def of(self, tracklet: str | TrackletName) -> str | None:
         """Colony of a tracklet; None where that is not known."""
-        name = parse_tracklet_name(tracklet)
-        return self.of_movie(name.movie, [tracklet])[tracklet] if name else None
+        name = parse_tracklet_name(tracklet) if isinstance(tracklet, str) else tracklet
+        return self.of_movie(name.movie, [name])[name.name] if name else None
 
-    def of_movie(self, movie: int, tracklets: Sequence[str]) -> Mapping[str, str | None]:
-        """Colony of each of some tracklets of a movie; None where its positions do not tell one and only one."""
-        if self._index is None:
-            return dict.fromkeys(tracklets)
+    def of_movie(self, movie: int, tracklets: Sequence[str | TrackletName]) -> Mapping[str, str | None]:
+        """Colony of each of some tracklets of a movie, by name.
+
+        It is what their source tells, else what their positions tell; None where these tell none, or several.
+        """
+        names = [tracklet if isinstance(tracklet, str) else tracklet.name for tracklet in tracklets]
         with self._lock:
-            unknown = [tracklet for tracklet in tracklets if tracklet not in self._known]
+            unknown = [
+                (name, tracklet) for name, tracklet in zip(names, tracklets, strict=True) if name not in self._known
+            ]
             if unknown:
-                self._known |= dict.fromkeys(unknown)
-                for path in self._tables(movie):
-                    self._known |= _colonies_in(path, unknown, self._index, self.names)
-            return {tracklet: self._known[tracklet] for tracklet in tracklets}
+                self._known |= self._told(unknown)
+                self._known |= self._placed(movie, [name for name, _ in unknown if self._known.get(name) is None])
+            return {name: self._known[name] for name in names}
 
-    def _tables(self, movie: int) -> tuple[Path, ...]:
-        """Files with positions of a movie's blobs, several where it was tracked in parts."""
+    def _told(self, tracklets: Iterable[tuple[str, str | TrackletName]]) -> dict[str, str | None]:
+        """What the source of tracklets says of their colonies."""
+        source = source_of(self._session)
+        parsed = {name: parse_tracklet_name(one) if isinstance(one, str) else one for name, one in tracklets}
+        return {name: source.colony(self._session, one) if one else None for name, one in parsed.items()}
+
+    def _placed(self, movie: int, tracklets: Sequence[str]) -> dict[str, str | None]:
+        """What masks say at the positions of tracklets."""
+        found: dict[str, str | None] = dict.fromkeys(tracklets)
+        if self._index is None or not tracklets:
+            return found
         try:
-            return self._session.layout.files("trdata").get(movie, ())
-        except ExperimentError:
-            return ()
+            paths = trdata_files(self._session, movie)
+        except TrdataError:
+            return found
+        for path in paths:
+            for name, places in read_centroids(path, tracklets).items():
+                number = _at(places, self._index) if places is not None else 0
+                found[name] = self.names[number - 1] if number else None
+        return found
 
 
 def _names(session: Session, parameters: Parameters) -> tuple[str, ...]:
@@ -211,40 +224,6 @@ def _read_mask(path: Path) -> NDArray[np.bool_]:
     except Exception as error:
         raise ExperimentError(f"{path} cannot be read, {_NOT_KNOWN}: {error}") from None
     return (pixels if pixels.ndim == 2 else pixels.max(-1)) > 0
-
-
-def _colonies_in(
-    path: Path, tracklets: Iterable[str], index: NDArray[np.int64], names: tuple[str, ...]
-) -> dict[str, str | None]:
-    """Colony of those of the tracklets that a table of positions has; nothing where it is damaged."""
-    found: dict[str, str | None] = {}
-    try:
-        with open_hdf5(path) as file:
-            for name in tracklets:
-                if has(file, name):
-                    places = _positions(file, name)
-                    number = _at(places, index) if places is not None else 0
-                    found[name] = names[number - 1] if number else None
-    except Exception:  # of a damaged file, h5py raises almost anything
-        return found
-    return found
-
-
-def _positions(file: h5py.File, tracklet: str) -> NDArray[np.float64] | None:
-    """Column and row of a blob in each frame, 1-based pixels; shape (2, frames)."""
-    try:
-        table = dataset(file, tracklet, dtype=(np.integer, np.floating), compressed=True)
-    except ContentError:  # only this one is not known
-        return None
-    if "MATLAB_empty" in table.attrs or table.ndim != 2:
-        return None
-    # a frame is a column of 16 or 17 values; MATLAB's files show it either way round
-    both = table[_X : _Y + 1] if table.shape[0] in (16, 17) else table[:, _X : _Y + 1].T
-    places = np.asarray(both, np.float64)
-    if len(places) != 2:
-        return None
-    places = places[:, np.isfinite(places).all(0)]
-    return places if places.size else None
 
 
 def _at(places: NDArray[np.float64], index: NDArray[np.int64]) -> int:

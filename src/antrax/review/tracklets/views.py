@@ -194,7 +194,7 @@ def _filtered(
         results = assignments.movie(movie)
         names = [name for name in names if _has_label(results.get(name.name), filter.label, ants)]
     if filter.colony:
-        belongs = colonies.of_movie(movie, [name.name for name in names])
+        belongs = colonies.of_movie(movie, names)
         names = [name for name in names if belongs[name.name] == filter.colony]
     return names
 
