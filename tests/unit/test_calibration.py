@@ -1,4 +1,4 @@
-"""How sure is sure, told by held-out tracklets."""
+"""Calibration and choice of the threshold on held-out tracklets."""
 
 import dataclasses
 
@@ -13,6 +13,7 @@ from antrax.classification.calibration import (
     calibrate,
     choose_threshold,
     fit_curve,
+    fit_rule,
     rule_for,
     why_not_calibrated,
 )
@@ -129,3 +130,15 @@ def test_why_a_classifier_is_not_calibrated_is_told_truly():
     nameless = why_not_calibrated(dataclasses.replace(enough, independent=False))
     assert "told no tracklet" in nameless
     assert "too few" not in nameless
+
+
+def test_without_a_prior_the_fits_give_what_the_tracklets_alone_say():
+    rng = np.random.default_rng(0)
+    # right as often as a logistic curve of intercept -1 and slope 2.5 says, far from the prior of 1.25 and 1.4
+    confidences = rng.uniform(0.05, 0.95, 20_000)
+    chance = 1 / (1 + np.exp(-(-1 + 2.5 * np.log(confidences / (1 - confidences)))))
+    correct = (rng.random(len(chance)) < chance).astype(np.float64)
+    assert fit_curve(confidences, correct, prior_weight=0) == pytest.approx((-1, 2.5), abs=0.15)
+    few = slice(0, 10)
+    assert fit_curve(confidences[few], correct[few]) == pytest.approx((1.25, 1.4), abs=0.8)
+    assert fit_rule([], prior_weight=0) == (0.65, 0.0)

@@ -27,13 +27,13 @@ UNDECIDED = 0.75
 CAUTIOUS = Rule(temperature=0.65, exponent=0.0, threshold=0.8, guarded=True)
 
 # Where the fit starts from and what few tracklets cannot move it far from: values found on the JS16 set, of four
-# networks.
+# networks (benchmarks/fitted_constants.py prints them again).
 _PRIOR_TEMPERATURE, _TEMPERATURE_SPREAD = CAUTIOUS.temperature, 0.25
 _PRIOR_EXPONENT, _EXPONENT_SPREAD = 0.0, 0.05
 # Likewise for the chance of being right as a function of confidence: intercept and slope (see `fit_curve`).
-_PRIOR_CURVE, _CURVE_SPREAD = (1.25, 1.4), (0.5, 0.25)
+PRIOR_CURVE, _CURVE_SPREAD = (1.25, 1.4), (0.5, 0.25)
 # Confidences of tracklets that look like an ID, in equal steps of rank, and how many tracklets they count for.
-_REFERENCE = np.array([0.4, 0.64, 0.8, 0.89, 0.93, 0.956, 0.974, 0.983, 0.988, 0.992, 0.994, 0.996, 0.998, 0.9993])
+REFERENCE = np.array([0.4, 0.64, 0.8, 0.89, 0.93, 0.956, 0.974, 0.983, 0.988, 0.992, 0.994, 0.996, 0.998, 0.9993])
 _REFERENCE_WEIGHT = 60
 _LEAST_THRESHOLD = 0.5
 # Limits of what is fitted.
@@ -164,7 +164,7 @@ def calibrate(tracklets: Sequence[HeldOutTracklet], categories: Sequence[Categor
     categories : sequence of Category
         Kind of each label.
     """
-    temperature, exponent = _fit(tracklets)
+    temperature, exponent = fit_rule(tracklets)
     rule = Rule(temperature, exponent, 0.0)
     confidences, correct = [], []
     for tracklet in tracklets:
@@ -177,11 +177,22 @@ def calibrate(tracklets: Sequence[HeldOutTracklet], categories: Sequence[Categor
     return Calibration(temperature, exponent, tuple(confidences), tuple(correct), len(tracklets))
 
 
-def _fit(tracklets: Sequence[HeldOutTracklet]) -> tuple[float, float]:
+def fit_rule(tracklets: Sequence[HeldOutTracklet], *, prior_weight: float = 1.0) -> tuple[float, float]:
     """Temperature and exponent of largest posterior, on the tracklets and on pieces of them.
 
     Pieces show what length does to one and the same animal; all pieces of a tracklet together weigh as much as one
     tracklet.
+
+    Parameters
+    ----------
+    tracklets : sequence of HeldOutTracklet
+    prior_weight : float
+        0 for what the tracklets alone say.
+
+    Returns
+    -------
+    float, float
+        Of the prior where there are no tracklets.
     """
     from scipy.optimize import minimize
     from scipy.special import log_softmax
@@ -211,7 +222,7 @@ def _fit(tracklets: Sequence[HeldOutTracklet]) -> tuple[float, float]:
         right = log_softmax(scaled, axis=1)[places]
         prior = ((log_temperature - np.log(_PRIOR_TEMPERATURE)) / _TEMPERATURE_SPREAD) ** 2
         prior += ((exponent - _PRIOR_EXPONENT) / _EXPONENT_SPREAD) ** 2
-        return float(0.5 * prior - (weight * right).sum())
+        return float(0.5 * prior_weight * prior - (weight * right).sum())
 
     prior_values = np.log(_PRIOR_TEMPERATURE), _PRIOR_EXPONENT
     bounds = (tuple(np.log(_TEMPERATURES)), _EXPONENTS)
@@ -225,7 +236,7 @@ def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.float
     The chance of an error as a function of confidence is a logistic curve (Platt, 1999), fitted on the held-out
     tracklets with a prior; the share is its mean over the tracklets at or above the threshold. A raw count of errors
     would need hundreds of tracklets to show one in a hundred. How many tracklets have which confidence is taken from
-    the held-out ones together with `_REFERENCE`, for a few dozen say little about that either.
+    the held-out ones together with `REFERENCE`, for a few dozen say little about that either.
 
     Parameters
     ----------
@@ -243,7 +254,7 @@ def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.float
     """
     intercept, slope = fit_curve(confidences, correct)
     places = np.linspace(0, 1, 201)
-    reference = _logistic(np.interp(places, np.linspace(0, 1, len(_REFERENCE)), _logit(_REFERENCE)), 0.0, 1.0)
+    reference = _logistic(np.interp(places, np.linspace(0, 1, len(REFERENCE)), _logit(REFERENCE)), 0.0, 1.0)
     values = np.concatenate([confidences, reference])
     weights = np.concatenate([np.ones(len(confidences)), np.full(len(reference), _REFERENCE_WEIGHT / len(reference))])
     order = np.argsort(-values)
@@ -256,10 +267,19 @@ def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.float
     return float(_logistic((np.log((1 - max_error) / max_error) - intercept) / slope, 0.0, 1.0))
 
 
-def fit_curve(confidences: NDArray[np.float64], correct: NDArray[np.float64]) -> tuple[float, float]:
+def fit_curve(
+    confidences: NDArray[np.float64], correct: NDArray[np.float64], *, prior_weight: float = 1.0
+) -> tuple[float, float]:
     """Intercept and slope of the chance of being right, as a logistic function of the logit of the confidence.
 
     The slope is bounded from below: whatever a few tracklets suggest, surer is never wronger.
+
+    Parameters
+    ----------
+    confidences, correct : NDArray[np.float64]
+        As those of `choose_threshold`.
+    prior_weight : float
+        0 for what the tracklets alone say.
     """
     from scipy.optimize import minimize
 
@@ -267,10 +287,10 @@ def fit_curve(confidences: NDArray[np.float64], correct: NDArray[np.float64]) ->
 
     def loss(curve: NDArray[np.float64]) -> float:
         chance = np.clip(_logistic(x, *curve), 1e-12, 1 - 1e-12)
-        prior = (((curve - np.array(_PRIOR_CURVE)) / _CURVE_SPREAD) ** 2).sum()
-        return float(0.5 * prior - (correct * np.log(chance) + (1 - correct) * np.log(1 - chance)).sum())
+        prior = (((curve - np.array(PRIOR_CURVE)) / _CURVE_SPREAD) ** 2).sum()
+        return float(0.5 * prior_weight * prior - (correct * np.log(chance) + (1 - correct) * np.log(1 - chance)).sum())
 
-    intercept, slope = minimize(loss, _PRIOR_CURVE, bounds=((None, None), _SLOPES), method="L-BFGS-B").x
+    intercept, slope = minimize(loss, PRIOR_CURVE, bounds=((None, None), _SLOPES), method="L-BFGS-B").x
     return float(intercept), float(slope)
 
 
