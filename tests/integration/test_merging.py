@@ -134,6 +134,13 @@ def test_a_copy_under_other_names_adds_nothing_to_its_original(
     assert contents(dest / "examples") == contents(original)
 
 
+def test_a_copy_whose_names_lost_the_dot_before_the_frame_adds_nothing(make_examples, tmp_path: Path) -> None:
+    tracklet = "trj_id1_ti1_7_tf1_9"
+    dest = make_examples(tmp_path / "dest", {f"BB/exp.{tracklet}.{frame}.png": frame for frame in range(3)})
+    copy = make_examples(tmp_path / "copy", {f"BB/exp.{tracklet}{frame}.png": frame for frame in range(4)})
+    assert merge_trainsets([copy], dest).added == {"BB": 1}
+
+
 def test_originals_add_nothing_to_a_copy_without_names(make_examples, source: Path, dest: Path) -> None:
     make_examples(source, {example("AB", 1): 1, example("AB", 2): 2})
     make_examples(dest, {"AB/img_1.png": 1})

@@ -253,8 +253,11 @@ class _Taken:
 
 
 def _tracklet(file: ExampleFile) -> str:
-    """The tracklet of a file; one for all files of a label whose names tell none."""
-    return file.tracklet if file.named else ""
+    """What images of one tracklet have in common in their names; empty where a name tells none.
+
+    It is the name without its last frame: a program that took out the dot before the frame made that another number.
+    """
+    return file.tracklet.rpartition("_")[0] if file.named else ""
 
 
 def _copy(
