@@ -129,7 +129,7 @@ def test_examples_are_moved_trashed_and_brought_back_in_the_gallery(session: Ses
     tab.press("Enter")
     tab.saved()
     tab.press("Shift+P")
-    tab.button(re.compile("^GG\b")).click()
+    tab.button(re.compile(r"^GG\b")).click()
     gallery = tab.find("dialog")
     expect(gallery).to_contain_text(f"{count} examples of 1 tracklet")
     files = sorted(path.name for path in (folder / "GG").iterdir())

@@ -37,6 +37,7 @@ def test_few_experiments_are_called_by_their_names(
     tab = visit(start_app(session.experiment.parent))
     tab.shown()
     tab.press("Shift+E")
+    expect(tab.find(".menu .menu-item").filter(has_text="zebra")).to_be_visible()
     tab.press("z", "e")
     expect(tab.find(".menu [role=menu][aria-label=Experiments] .menu-item:focus")).to_contain_text("zebra / session")
     tab.press("Enter")

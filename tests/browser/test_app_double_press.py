@@ -141,7 +141,7 @@ def test_delete_twice_in_the_gallery_deletes_one_image(session: Session, tab: Ta
     tab.press("Enter")
     tab.saved()
     tab.press("Shift+P")
-    tab.button(re.compile("^GG\b")).click()
+    tab.button(re.compile(r"^GG\b")).click()
     tab.look_at_examples()
     tab.press("Delete", "Delete", "Delete")
     expect(tab.find("dialog")).to_contain_text(f"{counts[name] - 1} examples of 1 tracklet")

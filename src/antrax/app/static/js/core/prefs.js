@@ -4,6 +4,7 @@ const FALLBACK = {
   showAll: true,
   background: null, // 'white' or 'black'; null: as the images of the session are
   scale: 'fit',
+  framesScale: null, // screen pixels an image pixel in Select frames; null: by the size of the images
   nextAfterExport: true,
   nextAfterMark: true,
 };

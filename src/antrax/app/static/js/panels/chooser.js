@@ -56,6 +56,11 @@ function makePanel() {
     typed: h('div.typed', { 'aria-live': 'polite' }),
     list: h('div.labels'),
     all: button('', 'Enter', exportMain, { class: 'primary wide-button', id: 'export-all' }),
+    both: button(
+      'Chosen Unknown, rest …',
+      'Export the chosen frames as Unknown and the others under the label (Ctrl+Enter)',
+      exportBoth,
+    ),
     unknown: button('As Unknown', 'Export the chosen frames as Unknown (Shift+U)', exportUnknown),
     select: button('Select frames …', 'Space', () => openFrames(), { id: 'select-frames' }),
     next: h('input', { type: 'checkbox', checked: preference('nextAfterExport'), onchange: toggleNext }),
@@ -71,6 +76,7 @@ function makePanel() {
       {},
       made.all,
       h('div.action-row', {}, made.select, made.unknown, made.undo),
+      made.both,
       h('label.check', { title: 'Shift+N' }, made.next, 'Next after export'),
       made.message,
     ),
@@ -167,7 +173,16 @@ function renderActions() {
     tracklet.frame_labels?.[label]?.length === tracklet.images;
   fill(
     parts.all,
-    h('span', {}, isThere ? whereItIs(tracklet, label) : [frames.isOpen ? 'Export chosen' : 'Export all', as]),
+    h(
+      'span',
+      {},
+      isThere
+        ? whereItIs(tracklet, label)
+        : [
+            frames.isOpen ? 'Export chosen' : tracklet && restOf(tracklet, label) ? 'Export the rest' : 'Export all',
+            as,
+          ],
+    ),
   );
   parts.all.classList.toggle('primary', !isThere);
   parts.all.disabled = !label || !tracklet?.images || (frames.isOpen && !chosen);
@@ -175,6 +190,12 @@ function renderActions() {
   parts.undo.disabled = !canUndo();
   parts.select.hidden = frames.isOpen;
   parts.select.disabled = !tracklet?.images;
+  parts.both.hidden = !frames.isOpen;
+  parts.both.disabled = !chosen || !unknownLabel() || !label || label === unknownLabel();
+  fill(
+    parts.both,
+    h('span', {}, 'Chosen Unknown, rest', label && label !== unknownLabel() ? [' ', h('b', {}, label)] : ' …'),
+  );
   parts.unknown.hidden = !frames.isOpen;
   parts.unknown.disabled = !chosen || !unknownLabel();
   renderTyped();
@@ -311,8 +332,21 @@ function exportMain() {
   else actOnTracklet((info) => exportAll(info, label));
 }
 
+/**
+ * What an export of all leaves to do where some images were put aside as Unknown: the others. Null: all of them.
+ * @param {import('messages').Tracklet} info
+ * @param {string|null} label
+ * @returns {number[]|null}
+ */
+function restOf(info, label) {
+  const unknown = unknownLabel();
+  const aside = new Set((label !== unknown && info.frame_labels[unknown]) || []);
+  if (!aside.size || aside.size >= info.images) return null;
+  return [...Array(info.images).keys()].filter((i) => !aside.has(i));
+}
+
 function exportAll(info, label) {
-  send(info, null, label);
+  send(info, restOf(info, label), label);
   if (preference('nextAfterExport') && !step(1)) toast('That was the last tracklet of the list.');
 }
 
@@ -325,6 +359,27 @@ function exportChosen(label) {
   actOnTracklet((info) => {
     send(info, chosen, label);
     frames.clear();
+  });
+}
+
+/** The chosen ones are doubted: they become Unknown, and the others get the label. */
+function exportBoth() {
+  const { selectedLabel: label } = app;
+  const unknown = unknownLabel();
+  const chosen = new Set(frames.selection);
+  if (!label || label === unknown || !chosen.size) {
+    toast('Choose the doubtful images, and the label of the others.');
+    return;
+  }
+  actOnTracklet(async (info) => {
+    const others = [...Array(info.images).keys()].filter((i) => !chosen.has(i));
+    frames.clear();
+    await send(
+      info,
+      [...chosen].sort((a, b) => a - b),
+      unknown,
+    );
+    if (others.length) await send(info, others, label);
   });
 }
 
@@ -448,6 +503,13 @@ function registerKeys() {
     group: 'Select frames',
     when: () => frames.isOpen,
     run: exportUnknown,
+  });
+  registerKey({
+    key: 'Ctrl+Enter',
+    title: 'Chosen frames as Unknown, the others under the label',
+    group: 'Select frames',
+    when: () => frames.isOpen,
+    run: exportBoth,
   });
   registerKey({
     key: 'Backspace',

@@ -3,6 +3,7 @@
 import { app } from '../core/app.js';
 import { sheetUrl } from '../core/browse.js';
 import { emit, on } from '../core/bus.js';
+import { preference, prefer } from '../core/prefs.js';
 import { askLine } from '../core/dialog.js';
 import { byId, count, fill, h, plural } from '../core/dom.js';
 import { registerKey } from '../core/keys.js';
@@ -12,7 +13,8 @@ import { PER_ROW, PER_SHEET, loadSheet, peekSheet } from '../core/sheets.js';
 import { percentText, valueAt } from './strip.js';
 import { toast, toastError } from '../core/toast.js';
 
-const SCALE = 2; // screen pixels an image pixel, at least: large enough to see tags
+const CELL = 88; // pixels of the screen, about, an image has at first: large enough to see tags, and many are in sight
+const DOUBTED = 50; // percent
 
 let montage = null;
 let info = null;
@@ -39,6 +41,18 @@ export const frames = {
   goTo(i) {
     montage?.setCursor(i);
   },
+  /**
+   * Chooses a range of images too, and goes to its end.
+   * @param {number} from
+   * @param {number} to
+   */
+  choose(from, to) {
+    if (!montage) return;
+    const [first, last] = from < to ? [from, to] : [to, from];
+    const range = Array.from({ length: last - first + 1 }, (_, n) => first + n);
+    montage.setCursor(to);
+    montage.setSelection([...montage.selection, ...range]);
+  },
   /** Chooses nothing. */
   clear() {
     montage?.setSelection([]);
@@ -63,13 +77,13 @@ export function openFrames(i = 0) {
   bar ??= makeBar();
   byId('main').append(bar.element);
   emit('frames'); // before the layout is measured: the other parts make room
-  const large = Math.max(1, Math.ceil((SCALE * 56) / info.size));
+  const comfortable = Math.max(1, Math.round(CELL / info.size));
   montage.show({
     count: info.images,
     size: info.size,
     url: address,
     marks: marksOf(info),
-    scale: info.images > 24 ? large : 'fit',
+    scale: preference('framesScale') ?? (info.images > 24 ? comfortable : 'fit'),
   });
   montage.setBackground(byId('montage').dataset.background ?? 'white');
   byId('frames-all').focus({ preventScroll: true });
@@ -178,8 +192,15 @@ function makeBar() {
       'div.segmented',
       { role: 'group', 'aria-label': 'Choose' },
       button('All', 'Choose all (Ctrl+A)', selectAll),
+      button('Below 50 %', 'Choose those in which the label has less than 50 % (<)', selectDoubted),
       button('Invert', 'Choose the others (Ctrl+I)', invert),
       none,
+    ),
+    h(
+      'div.segmented.zoom',
+      { role: 'group', 'aria-label': 'Zoom' },
+      button('−', 'Smaller (−)', () => zoom(-1), { 'aria-label': 'Smaller' }),
+      button('+', 'Larger (+)', () => zoom(1), { 'aria-label': 'Larger' }),
     ),
     button('Done', 'Back to the tracklet (Esc)', closeFrames, {
       class: 'strong',
@@ -197,6 +218,29 @@ function renderSelection() {
 
 function selectAll() {
   montage.setSelection(Array(info.images).keys());
+}
+
+/** Those in which the assigned label is less probable than not. */
+function selectDoubted() {
+  if (!info.strip) {
+    toast('This tracklet is not classified, so there are no probabilities.', { kind: 'warn' });
+    return;
+  }
+  const [values] = info.strip.values;
+  const doubted = [...Array(info.images).keys()].filter((i) => {
+    const value = valueAt(values, i, info.images);
+    return value !== null && value < DOUBTED; // null: the classifier did not look at it
+  });
+  montage.setSelection(doubted);
+  if (doubted.length) montage.setCursor(doubted[0]);
+  else toast(`${info.strip.labels[0]} has at least 50 % in every image.`);
+}
+
+function zoom(by) {
+  const scale = Math.max(1, Math.min(16, Math.round(montage.scale) + by));
+  prefer('framesScale', scale);
+  montage.show({ scale });
+  montage.setCursor(montage.cursor); // in sight
 }
 
 function invert() {
@@ -281,6 +325,9 @@ export function initFrames() {
     when,
     run: invert,
   });
+  registerKey({ key: '<', title: 'Choose those below 50 %', group, when, run: selectDoubted });
+  registerKey({ key: '+', title: 'Larger', group, when, repeat: true, run: () => zoom(1) });
+  registerKey({ key: ['-', '−'], shown: '−', title: 'Smaller', group, when, repeat: true, run: () => zoom(-1) });
   registerKey({
     key: 'Shift+G',
     title: 'Go to an image by number',

@@ -27,7 +27,7 @@ export class Montage {
     this.options = { selectable, onSelect, onActivate, onCursor, onHover, onProblem };
     this.selection = new Set();
     this.cursor = 0;
-    /** @type {{count: number, size: number, url: any, marks: Map<number, any>, scale: 'fit'|number, before?: any}} */
+    /** @type {{count: number, size: number, url: any, marks: Map<number, any>, scale: 'fit'|'all'|number, before?: any}} */
     this.content = { count: 0, size: 1, url: null, marks: new Map(), scale: 'fit' };
     /** @type {'white'|'black'} */
     this.background = 'white';
@@ -77,7 +77,7 @@ export class Montage {
   /**
    * Shows images. What is not given stays as it was; the selection stays if `url` is not given.
    * @param {{count?: number, size?: number, url?: (start: number) => string, marks?: Map<number, {color: string, title: string}>,
-   *   scale?: 'fit'|number, before?: ((i: number) => {url: string, n: number}|null)|null}} content
+   *   scale?: 'fit'|'all'|number, before?: ((i: number) => {url: string, n: number}|null)|null}} content
    *   size: pixels of an image's side. url: the address of the sheet of images start..start+255. marks: a coloured line under
    *   an image, in a colour of the style sheet ('--ant'), with words for the pointer. scale: screen pixels (CSS) an image pixel, or as
    *   large as lets all be seen. before: where an image lies (its place on that sheet) among those that were shown until now, for the time
@@ -97,6 +97,11 @@ export class Montage {
     }
     this.#layout();
     if (isOther) this.draw(true); // at once: with the sheets here already, the images are on the screen in this very frame
+  }
+
+  /** Whether all images are in sight. */
+  get isAllInSight() {
+    return this.grid ? this.grid.total <= this.grid.height : true;
   }
 
   /** How many screen pixels (CSS) an image pixel takes now. */
@@ -257,7 +262,7 @@ export class Montage {
     const lastRow = Math.min(grid.rows - 1, Math.floor((scroll + grid.height - grid.top) / grid.pitch));
     const line = Math.max(2, Math.round(2 * grid.ratio));
     context.clearRect(0, 0, grid.width, grid.height);
-    context.imageSmoothingEnabled = false;
+    context.imageSmoothingEnabled = grid.factor < 1;
     const missing = new Set();
     let isWhole = true;
     const last = Math.min(content.count, (lastRow + 1) * grid.columns);

@@ -4,6 +4,7 @@ import { fill, h } from '../core/dom.js';
 
 const EXPLAIN =
   'What the classifier says of single images. The confidence at the top is that of the whole tracklet, calibrated.';
+const DRAG = 4; // pixels of the screen, from which on it is no click
 const LINES = ['--strip-assigned', '--strip-runner-up'];
 
 /**
@@ -25,19 +26,45 @@ export function percentText(value) {
 export class Strip {
   /**
    * @param {HTMLElement} container
-   * @param {{onHover?: (i: number|null) => void, onPick?: (i: number) => void}} [options]  told which image the pointer is at
+   * @param {{onHover?: (i: number|null) => void, onPick?: (i: number, isMore: boolean) => void,
+   *   onRange?: (from: number, to: number) => void}} [options]  told which image the pointer is at; isMore: clicked with Shift; onRange: over
+   *   which images the pointer was dragged
    */
-  constructor(container, { onHover, onPick } = {}) {
+  constructor(container, { onHover, onPick, onRange } = {}) {
     this.container = container;
     this.strip = null;
     this.images = 0;
     this.hovered = null;
+    /** What the pointer is dragged over: where it began, and whether it has gone far enough to mean it. */
+    this.dragged = null;
     this.legend = h('div.strip-legend');
     this.canvas = h('canvas', {
       role: 'img',
-      onpointermove: (event) => onHover?.(this.#indexAt(event)),
+      onpointerdown: (event) => {
+        if (event.button !== 0) return;
+        this.dragged = { x: event.clientX, from: this.#indexAt(event), isFar: false };
+        this.canvas.setPointerCapture(event.pointerId);
+      },
+      onpointermove: (event) => {
+        onHover?.(this.#indexAt(event));
+        if (!this.dragged) return;
+        this.dragged.isFar ||= Math.abs(event.clientX - this.dragged.x) >= DRAG;
+        if (!this.dragged.isFar) return;
+        this.dragged.to = this.#indexAt(event);
+        this.#draw();
+      },
+      onpointerup: (event) => {
+        const { from, isFar } = this.dragged ?? {};
+        this.dragged = null;
+        if (isFar) onRange?.(from, this.#indexAt(event));
+        else if (from !== undefined) onPick?.(this.#indexAt(event), event.shiftKey);
+        this.#draw();
+      },
+      onpointercancel: () => {
+        this.dragged = null;
+        this.#draw();
+      },
       onpointerleave: () => onHover?.(null),
-      onclick: (event) => onPick?.(this.#indexAt(event)),
     });
     container.replaceChildren(this.legend, h('div.strip-plot', {}, this.canvas));
     new ResizeObserver(() => this.#draw()).observe(this.canvas.parentElement);
@@ -138,6 +165,13 @@ export class Strip {
         context.globalAlpha = 1;
       }
     });
+    if (this.dragged?.isFar) {
+      const [first, last] = [this.dragged.from, this.dragged.to].sort((a, b) => a - b);
+      context.fillStyle = colours.getPropertyValue('--accent');
+      context.globalAlpha = 0.25;
+      context.fillRect((first / images) * width, 0, ((last - first + 1) / images) * width, height);
+      context.globalAlpha = 1;
+    }
     if (this.hovered !== null) {
       context.fillStyle = colours.getPropertyValue('--cursor');
       const x = ((this.hovered + 0.5) / images) * width;

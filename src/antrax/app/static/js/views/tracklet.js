@@ -42,7 +42,15 @@ export function initTracklet() {
   });
   strip = new Strip(byId('strip'), {
     onHover: (i) => (frames.isOpen ? null : montage.setHighlight(i)),
-    onPick: (i) => (frames.isOpen ? frames.goTo(i) : montage.reveal(i)),
+    onPick: (i, isMore) => {
+      if (!frames.isOpen) montage.reveal(i);
+      else if (isMore) frames.choose(frames.cursor, i);
+      else frames.goTo(i);
+    },
+    onRange: (from, to) => {
+      if (!frames.isOpen) openFrames(from);
+      frames.choose(from, to);
+    },
   });
   bar = makeBar();
   setSheetsWanted((info) => Math.min(visible(info), montage.capacity(info.size)));
@@ -309,7 +317,7 @@ function makeBar() {
     white: button('White', 'White background (Shift+B)', () => setBackground('white')),
     black: button('Black', 'Black background (Shift+B)', () => setBackground('black')),
     smaller: button('−', 'Smaller (−)', () => zoom(-1), { 'aria-label': 'Smaller' }),
-    fit: button('Fit', 'As large as lets all, or most, be seen (=)', () => setScale('fit')),
+    fit: button('Fit', 'All in sight at once, or as large as is comfortable (=)', fitAll),
     larger: button('+', 'Larger (+)', () => zoom(1), { 'aria-label': 'Larger' }),
   };
   fill(
@@ -338,8 +346,8 @@ function renderBar() {
   bar.white.setAttribute('aria-pressed', String(shade === 'white'));
   bar.black.setAttribute('aria-pressed', String(shade === 'black'));
   const scale = preference('scale');
-  bar.fit.setAttribute('aria-pressed', String(scale === 'fit'));
-  bar.fit.textContent = scale === 'fit' ? 'Fit' : `${scale}×`;
+  bar.fit.setAttribute('aria-pressed', String(typeof scale === 'string'));
+  bar.fit.textContent = scale === 'fit' ? 'Fit' : scale === 'all' ? 'All' : `${scale}×`;
   for (const button of [bar.smaller, bar.fit, bar.larger]) button.disabled = !preference('showAll');
 }
 
@@ -405,6 +413,11 @@ function setScale(scale) {
   renderBar();
 }
 
+/** All in sight; pressed again, or where they are already, as large as is comfortable. */
+function fitAll() {
+  setScale(preference('scale') === 'all' || (preference('scale') === 'fit' && montage.isAllInSight) ? 'fit' : 'all');
+}
+
 function zoom(by) {
   if (!preference('showAll')) return;
   setScale(Math.max(1, Math.min(16, Math.round(montage.scale) + by)));
@@ -443,7 +456,7 @@ function registerKeys() {
     repeat: true,
     run: () => zoom(-1),
   });
-  registerKey({ key: '=', title: 'Fit all', group: 'Images', when: isMain, run: () => setScale('fit') });
+  registerKey({ key: '=', title: 'All in sight, or comfortable', group: 'Images', when: isMain, run: fitAll });
   const scroll = (by) => byId('montage').scrollBy({ top: by * byId('montage').clientHeight * 0.8 });
   registerKey({
     key: 'Shift+ArrowDown',
