@@ -23,6 +23,7 @@ from antrax.io.layout import ClassifierLayout, ClusterLayout
 from antrax.io.runs import remove_superseded
 from antrax.io.session import Session, choose_movies, open_session
 from antrax.io.sources import source_of
+from antrax.io.stamps import stamps_of
 from antrax.progress import Reporter
 
 _CPUS = 4
@@ -196,7 +197,9 @@ def _plan_classification(
         if request.missing:
             reporter.say(f"{session.experiment.name}: all movies have a result already")
         return None
-    plan.seconds = {movie: seconds_of(sum(_size(path) for path in stacks[movie]), cpus) for movie in movies}
+    stamps = stamps_of(path for movie in movies for path in stacks[movie])
+    sizes = {movie: sum(stamp.size for path in stacks[movie] if (stamp := stamps[path])) for movie in movies}
+    plan.seconds = {movie: seconds_of(size, cpus) for movie, size in sizes.items()}
     if digest:
         plan.arguments += ["--digest", digest]
     plan.title = f"antrax classify: {len(movies)} movies of {session.experiment}, session {session.name}."
@@ -305,13 +308,6 @@ def _dependencies(after: str | None, any_end: Sequence[ClusterJob], good_end: Se
     well = [job.number for job in good_end if job.number]
     kinds = {"afterany": dict.fromkeys(anyhow), "afterok": dict.fromkeys(well)}
     return ",".join(":".join([kind, *numbers]) for kind, numbers in kinds.items() if numbers)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def how_to_submit(job: WrittenJob) -> str:
