@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def session(trained: Trained, tmp_path: Path) -> Session:
     folder.mkdir()
     shutil.copytree(trained.experiment, folder / "demo")
     return open_session(folder / "demo")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(slurm: Slurm) -> Iterator[None]:
+    """A test that failed leaves no job, which would hold up the others."""
+    yield
+    slurm.cancel_all()
 
 
 def antrax(*arguments: object) -> str:
@@ -84,6 +92,8 @@ def test_a_task_that_is_killed_is_told_with_what_the_cluster_says(slurm: Slurm, 
     # people may change a script: here the task waits, so that it can be cancelled
     script, number = submit_changed(session, "\nunset ANTRAX_HPC\n", "\nsleep 600\n")
     slurm.wait_for("RUNNING", number)
+    log = script.parent / f"task_{number}_1.log"
+    slurm.wait_until(log.exists, number)
     assert states(session) == {1: "running", 2: "running", 3: "waiting", 4: "waiting"}
     slurm.cancel(number)
     monkeypatch.setattr("antrax.cluster.jobs._QUIET_SECONDS", 0.0)
@@ -91,7 +101,7 @@ def test_a_task_that_is_killed_is_told_with_what_the_cluster_says(slurm: Slurm, 
     assert first["state"] == "failed"
     assert "task 1 was ended before it came to the movie: " in first["reason"]
     assert "CANCELLED" in first["reason"]
-    assert first["log"] == str(script.parent / f"task_{number}_1.log")
+    assert first["log"] == str(log)
 
 
 def test_solving_waits_for_the_classification_however_that_ends(slurm: Slurm, session: Session) -> None:
