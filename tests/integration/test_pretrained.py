@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import threading
 
@@ -93,7 +94,21 @@ def test_they_are_fetched_once_and_that_is_told(server, tmp_path, weights):
     assert server.asked == [f"/mobilenet_v2/{NAME}"]
     assert len(listener.said) == 1
     assert list(again) == list(fetched)
-    assert [path.name for path in weights_file(96).parent.iterdir()] == [NAME]
+    assert sorted(path.name for path in weights_file(96).parent.iterdir()) == [NAME, f"{NAME}.sha256"]
+
+
+def test_a_file_that_is_not_the_one_that_was_fetched_is_refused(server, tmp_path, weights):
+    distributed_file(tmp_path / "www" / "mobilenet_v2" / NAME, weights)
+    load_pretrained(96, Reporter(), _base=server.base)
+    file = weights_file(96)
+    digest = file.with_name(f"{NAME}.sha256")
+    assert digest.read_text() == hashlib.sha256(file.read_bytes()).hexdigest() + "\n"
+    distributed_file(file, {name: value + 1 for name, value in weights.items()})
+    with pytest.raises(ClassifierError, match=r"is not what was fetched .*delete it and .*sha256"):
+        load_pretrained(96, Reporter(), _base=server.base)
+    digest.unlink()  # the user put it there
+    theirs = load_pretrained(96, Reporter(), _base=server.base)
+    assert theirs["Conv1/kernel"] == pytest.approx(weights["Conv1/kernel"] + 1)
 
 
 def test_what_is_in_the_cache_needs_no_network(weights, monkeypatch):
@@ -154,7 +169,7 @@ def test_what_cannot_be_fetched_is_an_error_that_says_where_to_put_it(server, mo
     message = str(raised.value)
     assert str(weights_file(96)) in message
     assert f"{server.base}/{NAME}" in message
-    assert "--no-pretrained" in message
+    assert "`pretrained=False`" in message
     assert not list(weights_file(96).parent.glob("*")) if weights_file(96).parent.exists() else True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from antrax.errors import ClassifierError, DownloadError
-from antrax.io.atomic import make_folder, replacing, user_cache
+from antrax.io.atomic import make_folder, replacing, user_cache, write_atomically
+from antrax.io.regular_files import read_regular
 from antrax.messages import parameter
 from antrax.networks.graph import Weights
 from antrax.networks.mobilenet import read_mobilenet_weights
@@ -35,7 +37,7 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
     """MobileNetV2's pre-trained weights, all but those of the labels; fetched if they are not in the cache.
 
     No digest of them is published by Keras that we could compare with; that a file holds the right layers with
-    weights of the right shapes is checked.
+    weights of the right shapes is checked. The digest of what was fetched is kept beside it, and compared each time.
 
     Parameters
     ----------
@@ -70,10 +72,32 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
                 f"another machine and put it at {path}, or train without them: "
                 f"{parameter('pretrained', False)}"
             ) from None
+    _check_digest(path)
     try:
         return read_mobilenet_weights(path)
     except ClassifierError as error:
         raise ClassifierError(f"{error}; replace it, or delete it, and it is fetched again") from None
+
+
+def _digest_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _check_digest(path: Path) -> None:
+    """Raise ClassifierError where a file is not the one that was fetched; one that a user put there passes."""
+    digest = _digest_file(path)
+    try:
+        noted = read_regular(digest, 1024).decode(errors="replace").split()
+        content = read_regular(path, _LARGEST)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ClassifierError(f"{path} cannot be read: {error.strerror or error}") from None
+    if noted != [hashlib.sha256(content).hexdigest()]:
+        raise ClassifierError(
+            f"{path} is not what was fetched (its digest is another): delete it and {digest.name}, and it is fetched "
+            "again; if you put another one there, delete the latter alone"
+        )
 
 
 class _SameProtocol(urllib.request.HTTPRedirectHandler):
@@ -96,6 +120,7 @@ def _fetch(url: str, path: Path, reporter: Reporter) -> None:
             read_mobilenet_weights(temporary)
         except ClassifierError:
             raise ValueError("the answer holds no weights of MobileNetV2; is there a page to log in?") from None
+    write_atomically(_digest_file(path), hashlib.sha256(content).hexdigest() + "\n")
 
 
 def _read(response: IO[bytes], length: int, reporter: Reporter) -> bytes:
