@@ -109,6 +109,7 @@ def test_a_card_without_room_for_one_image_is_an_error_with_advice(predictor, mo
         predictor(np.zeros((3, 24, 24, 3), np.uint8))
 
 
+@pytest.mark.slow
 def test_a_training_makes_smaller_pieces_of_its_batches_and_says_so_once(
     make_examples, tmp_path, short_training, monkeypatch
 ):
@@ -183,6 +184,7 @@ def die(number):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_work_of_a_worker_that_was_killed_is_done_again(tmp_path):
     found = list(workers.map_in_workers(2, die_once, range(6), [tmp_path / "mark"] * 6))
@@ -190,6 +192,7 @@ def test_work_of_a_worker_that_was_killed_is_done_again(tmp_path):
     assert (tmp_path / "mark").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_work_that_no_worker_survives_is_an_error_and_says_what_to_do():
     with pytest.raises(

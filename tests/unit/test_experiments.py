@@ -201,4 +201,5 @@ def test_the_name_of_an_experiment_cannot_move_the_cursor_of_a_terminal(tmp_path
     text = io.StringIO()
     failed = ExperimentReport(tmp_path / "a\x1b[2J\nb[red]", failures=["broken"])
     show_report(Console(file=text, force_terminal=True, color_system=None), ClassifyResult([failed], 1.0, "cpu"))
-    assert "a?[2J?b[red]: 0 movies" in text.getvalue()
+    assert "a\\x1b[2J\\nb[red]: 0 movies" in text.getvalue()
+    assert text.getvalue().endswith(" on cpu\n")

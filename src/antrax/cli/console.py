@@ -169,7 +169,8 @@ def show_report(console: Console, report: ClassifyResult) -> None:
             console.print(f"  {what:<9}{line}", soft_wrap=True)
     images = sum(experiment.images.total() for experiment in report.experiments)
     rate = f"{images / max(report.seconds, 1e-9):,.0f} images/s"
-    console.print(f"{images:,} images in {report.seconds:.1f} s, {rate} on {report.device} ({report.engine})")
+    engine = f" ({report.engine})" if report.engine else ""
+    console.print(f"{images:,} images in {report.seconds:.1f} s, {rate} on {report.device}{engine}")
     for experiment in report.experiments:
         if experiment.session and experiment.movies:
             folder = escape(str(experiment.session.labels_dir))
