@@ -141,6 +141,66 @@ def test_some_movies_can_be_solved_alone(session):
         antrax.solve(session.experiment, antrax.SolveOptions(movies=[9]))
 
 
+def add_edge(session, parent, child):
+    """An edge more in the file of movie 1, between rows of its tracklets."""
+    with h5py.File(graph_file(session, 1), "r+") as file:
+        for name, row in (("parent", parent), ("child", child)):
+            rows = [*file["edges"][name][()].tolist(), row]
+            del file["edges"][name]
+            file["edges"][name] = rows
+
+
+def write_into(*parts, text):
+    def change(session):
+        session.path.joinpath(*parts).write_text(text)
+
+    return change
+
+
+def without_labels(session):
+    for path in session.labels_dir.glob("autoids_*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "status"),
+    [
+        (lambda session: add_edge(session, 2, 0), "is left out: it closes a cycle", 0),
+        (lambda session: add_edge(session, 0, 1), "is left out: the tracklets overlap in time", 0),
+        (lambda session: add_edge(session, 0, 9), "an edge is to a tracklet that is not there (row 9 of 5)", 1),
+        (lambda session: graph_file(session, 1).unlink(), "movie 1 has no graph", 1),
+        (without_labels, "has no labels of movies 1, 2; classify them first", 0),
+        (write_into("labels", "manualids.csv", text=f"tracklet,label\n{C},AB\n{D},AB\n"),
+         f"puts AB into two places at frame 61: {C} and {D}", 0),
+        (write_into("labels", "autoids_2.csv", text=f"tracklet,label,score,best_frame\n{F},ZZ,5,1\n"),
+         "have labels that the session does not have (ZZ)", 0),
+        (write_into("parameters", "prop.cfg", text="single trj_id7_ti1_1_tf1_2 1\n"),
+         "prop.cfg, line 1: there is no tracklet trj_id7_ti1_1_tf1_2; passed over", 0),
+        (write_into("parameters", "ids.cfg", text="remove ZZ start end\n"),
+         "ids.cfg, line 1: ZZ is no ant label of the session; passed over", 0),
+    ],
+    ids=["cycle", "overlap", "edge", "no graph", "no labels", "two places", "other IDs", "prop.cfg", "ids.cfg"],
+)  # fmt: skip
+def test_bad_input_is_told_in_a_line_and_nothing_is_lost(session, capsys, change, told, status):
+    """The command on what is wrong with a session: the message, the exit status, and what is there afterwards."""
+    from antrax.cli.main import main
+
+    arguments = ["solve", str(session.experiment), "--max-error", "0.05", "--nw", "1"]
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+    before = sorted(path.name for path in (session.path / "antdata").iterdir())
+    capsys.readouterr()
+    change(session)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == status
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if told in " ".join(line.split())]
+    assert str(session.path) in line or "movie 1" in line
+    assert sorted(path.name for path in (session.path / "antdata").iterdir()) == before
+    assert len(antrax.read_positions(session))
+
+
 def test_labels_that_contradict_the_rest_are_listed(session):
     (session.labels_dir / "manualids.csv").write_text(f"tracklet,label\n{E},AB\n{C},AB\n{D},CD\n{B},CD\n")
     (session.labels_dir / "autoids_2.csv").write_text(f"tracklet,label,score,best_frame\n{E},AB,1,1\n{F},AB,1,1\n")
