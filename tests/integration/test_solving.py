@@ -157,6 +157,11 @@ def write_into(*parts, text):
     return change
 
 
+def without_graph(session):
+    graph_file(session, 1).unlink()
+    (session.path / "images" / "images_1.mat").touch()
+
+
 def without_labels(session):
     for path in session.labels_dir.glob("autoids_*"):
         path.unlink()
@@ -168,7 +173,7 @@ def without_labels(session):
         (lambda session: add_edge(session, 2, 0), "is left out: it closes a cycle", 0),
         (lambda session: add_edge(session, 0, 1), "is left out: the tracklets overlap in time", 0),
         (lambda session: add_edge(session, 0, 9), "an edge is to a tracklet that is not there (row 9 of 5)", 1),
-        (lambda session: graph_file(session, 1).unlink(), "movie 1 has no graph", 1),
+        (without_graph, "movie 1 has no graph", 1),
         (without_labels, "has no labels of movies 1, 2; classify them first", 0),
         (write_into("labels", "manualids.csv", text=f"tracklet,label\n{C},AB\n{D},AB\n"),
          f"puts AB into two places at frame 61: {C} and {D}", 0),

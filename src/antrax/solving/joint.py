@@ -321,7 +321,7 @@ def to_solution(
     """
     probability = posterior.probability
     by_classifier = np.where(evidence.manual, -1, evidence.label)
-    placed = decide(probability, graph.length, max_error, by_classifier)
+    placed = decide(probability, graph.length, max_error, by_classifier, single)
     kind = np.where(placed, np.where(single[:, None], Kind.SINGLE, Kind.SEVERAL), Kind.UNDECIDED).astype(np.int8)
     rows = np.flatnonzero(single & (evidence.label >= 0))
     own = rows[placed[rows, evidence.label[rows]]]

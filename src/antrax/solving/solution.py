@@ -18,9 +18,11 @@ _CANDIDATE = 0.1
 _SET_COVERS = 0.95
 _SET_SIZE = 4
 # A placement may not be less sure than so many times the accepted error, however sure the others are. One that is the
-# tracklet's own label must be surer: nothing else may confirm it, and labels err in company.
+# tracklet's own label must be surer: nothing else may confirm it, and labels err in company. So must one in a group:
+# where all of a colony but one are in it, and nothing tells which one is not, each is there with a probability near 1.
 LEAST_SURE = 12.0
 LEAST_SURE_LABEL = 4.0
+LEAST_SURE_GROUP = 4.0
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def decide(
     length: NDArray[np.int64],
     max_error: float,
     label: NDArray[np.int64] | None = None,
+    single: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Which placements to make: the surest, as many as keep the expected share of wrong cells within a bound.
 
@@ -176,15 +179,20 @@ def decide(
         Frames of each tracklet.
     max_error : float
         Accepted share of placed ID × frame cells that are wrong. No placement may be less sure than `LEAST_SURE` times
-        that (`LEAST_SURE_LABEL` times where it is the tracklet's own label), and none less than even.
+        that (`LEAST_SURE_LABEL` times where it is the tracklet's own label, `LEAST_SURE_GROUP` times in a tracklet of
+        several animals), and none less than even.
     label : (n,) array of int64, optional
         Animal that each tracklet is labelled with; -1 for none.
+    single : (n,) array of bool, optional
+        Tracklets of a single animal; by default all.
 
     Returns
     -------
     (n, k) array of bool
     """
     least = np.full(probability.shape, max(0.5, 1 - LEAST_SURE * max_error))
+    if single is not None:
+        least[~single] = max(0.5, 1 - LEAST_SURE_GROUP * max_error)
     if label is not None:
         own = np.flatnonzero(label >= 0)
         least[own, label[own]] = max(0.5, 1 - LEAST_SURE_LABEL * max_error)

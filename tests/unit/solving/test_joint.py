@@ -287,6 +287,13 @@ def test_a_label_that_nothing_confirms_must_be_surer_than_what_follows_from_othe
     assert decide(probability, length, 0.01, np.array([-1, 0])).sum() == 1
 
 
+def test_in_a_group_of_all_but_one_of_whom_any_may_be_missing_nobody_is_placed():
+    probability, length = np.array([[0.9999, 0.0], [0.93, 0.94]], np.float32), np.array([10_000, 1])
+    single = np.array([True, False])
+    assert decide(probability, length, 0.01, single=single)[1].sum() == 0
+    assert decide(probability, length, 0.01, single=np.array([True, True]))[1].sum() == 2
+
+
 def test_windows_cover_every_tracklet_once_and_overlap():
     graph = draw(200, animals=3)
     options = JointOptions(window=100, overlap=20)
