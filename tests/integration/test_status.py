@@ -69,6 +69,18 @@ def test_without_results_everything_waits_and_with_results_all_is_done(session):
     assert states(session) == ["done", "waiting"]
 
 
+def test_a_result_whose_files_do_not_belong_together_is_stale(session):
+    classify_by_truth(session)
+    some = session.layout.file("autoids", 1).read_text(encoding="utf-8").splitlines(keepends=True)
+    session.layout.file("autoids", 1).write_text("".join(some[:-1]), encoding="utf-8")
+    first = movies(session)[1]
+    assert (first.state, first.reason) == (
+        MovieState.STALE,
+        "the files of its result do not belong together, or are damaged",
+    )
+    assert movies(session)[2].state is MovieState.DONE
+
+
 def test_a_result_that_is_older_than_its_images_is_stale(session):
     classify_by_truth(session)
     os.utime(session.layout.file("images", 2))

@@ -23,6 +23,7 @@ from antrax.io.frame_probabilities import made_with
 from antrax.io.graphs import movies_with_graph
 from antrax.io.locks import living_claims
 from antrax.io.positions_table import positions_file
+from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import autoids_file
 from antrax.io.runs import MovieEvent, Run, read_runs, size_and_time
 from antrax.io.session import Session, open_session
@@ -290,6 +291,7 @@ def _solving(session: Session) -> _Work:
     return _Work(inputs, results, folder, stamps, lambda movie, run: "", "its labels have changed since")
 
 
+_MIXED = "the files of its result do not belong together, or are damaged"
 _CLASSIFIER_CHANGED = "the classifier has changed since"
 
 
@@ -305,6 +307,9 @@ class _Classifiers:
         if run is not None:
             path, digest = str(run.made_with.get("classifier")), run.made_with.get("digest")
         else:
+            # nothing tells that the files are those that a run left
+            if result_state(self._session, movie) is ResultState.MIXED:
+                return _MIXED
             values = made_with(self._session, movie)
             path, digest = str(values.get("classifier")), values.get("classifier_digest")
         now = self._digest(path) if digest else None
