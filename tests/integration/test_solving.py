@@ -119,6 +119,18 @@ def test_what_was_solved_before_stays_where_solving_fails(session):
     assert {path: path.read_bytes() for path in (session.path / "antdata").iterdir()} == before
 
 
+def test_what_a_killed_run_left_half_written_is_removed_by_the_next(session):
+    antrax.solve(session.experiment, antrax.SolveOptions(max_error=0.05, workers=1))
+    code = "from antrax.io.processes import this_process; print(this_process())"
+    dead = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    folders = [session.layout.antdata(), session.layout.positions, session.layout.netcdf(1).parent]
+    left = [folder / f".xy_1_1.mat.{dead}-0011aabb.part" for folder in folders]
+    for path in left:
+        path.touch()
+    antrax.solve(session.experiment, antrax.SolveOptions(max_error=0.05, workers=1))
+    assert not [path for path in left if path.exists()]
+
+
 def test_two_runs_on_one_session_do_not_mix(session):
     with claim(make_folder(session.layout.solving_record.parent), "solve", None, task="antrax solve of Anna's"):
         with pytest.raises(SolvingError, match=r"antrax solve of Anna's .* is at work in"):

@@ -18,7 +18,7 @@ import numpy as np
 from antrax.batch import BatchResult, check_options, failure_line
 from antrax.defaults import MAX_ERROR
 from antrax.errors import AntraxError, OptionError, SolvingError
-from antrax.io.atomic import make_folder, write_atomically
+from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
 from antrax.io.experiments import find_all_experiments
 from antrax.io.graphs import graph_inputs, movies_with_graph, read_graph
 from antrax.io.locks import claim
@@ -458,6 +458,9 @@ def _write(
     placements = experiment.placements()
     gap = _LONGEST_GAP if experiment.method == "joint" else 0.0
     movies = graph.movies.tolist()
+    folders = {session.layout.antdata(colony) for colony in ("", *placements.colonies)}
+    for folder in (*folders, session.layout.positions, session.layout.netcdf(1).parent):
+        remove_dead_parts(folder)
     written: list[int] = []
     failed: dict[int, str] = {}
     with (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from antrax.errors import AntraxError, OutputError, TrainsetError
 from antrax.images import BadImageError, decode_example, example_content, read_example
-from antrax.io.atomic import make_folder, write_atomically
+from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
 from antrax.io.examples import (
     LONGEST_NAME,
     ClassDir,
@@ -264,6 +264,9 @@ def _copy(
     files: list[ExampleFile], there: list[ExampleFile], examples_dir: Path, dry_run: bool, reporter: Reporter
 ) -> MergeResult:
     taken = _Taken(there, examples_dir, {file.label for file in (*there, *files)})
+    if not dry_run:
+        for label in {file.label for file in files}:
+            remove_dead_parts(taken.folder(label))
     added: dict[str, int] = defaultdict(int)
     corrupt: list[str] = []
     present = renamed = 0

@@ -36,7 +36,7 @@ from antrax.classification.failures import describe_failure, is_gpu_failure
 from antrax.classification.rotation import merge_views, views
 from antrax.errors import ClassifierError, DeviceError, OptionError, TrainsetError
 from antrax.images import Preparation
-from antrax.io.atomic import check_writable
+from antrax.io.atomic import check_writable, remove_dead_parts
 from antrax.io.examples import ClassDir, ExampleChanges, open_classdir
 from antrax.io.layout import checkpoint_file, classifier_claim
 from antrax.io.locks import claim, claims
@@ -149,6 +149,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
     """Train the classifier of a file, while nobody else does."""
     started = time.monotonic()
     clear_dead_checkpoints(file)
+    remove_dead_parts(file.parent)
     inputs, tables = InputStamps(), InputStamps()
     inputs.note(file)
     if classdir.session:
