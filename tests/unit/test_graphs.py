@@ -208,9 +208,12 @@ def test_a_damaged_graph_costs_only_its_own_movie(session, graph, damage, messag
     assert not reading.problems
 
 
-def test_movies_without_a_graph_are_named(session, graph):
+@pytest.mark.parametrize("kind", ["images", "trdata", "autoids"])
+def test_movies_without_a_graph_are_named(session, graph, kind):
     write_graph(session, graph, [1])
-    (session.path / "images" / "images_2.mat").touch()
+    tracked = session.layout.file(kind, 2)
+    tracked.parent.mkdir(exist_ok=True)
+    tracked.touch()
     reading = read_graph(session)
     assert list(reading.failed) == [2]
     assert "movie 2 has no graph" in reading.failed[2]

@@ -19,7 +19,7 @@ from antrax.errors import ExperimentError, GraphError
 from antrax.io.antrax_graphs import antrax_graph_files, read_antrax_file, read_cross_movie_links
 from antrax.io.graph_file import read_graph_file
 from antrax.io.graph_parts import GraphPart, join_parts, of_movies
-from antrax.io.layout import CROSS_MOVIE_LINKS
+from antrax.io.layout import CROSS_MOVIE_LINKS, MovieFile
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.workers import map_in_workers
@@ -44,6 +44,9 @@ class GraphReading:
     problems: tuple[str, ...] = ()
 
 
+_TRACKED: tuple[MovieFile, ...] = ("images", "trdata", "autoids")
+
+
 def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers: int = 1) -> GraphReading:
     """Read the graph of a session.
 
@@ -51,7 +54,8 @@ def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers
     ----------
     session : Session
     movies : iterable of int, optional
-        Movies to read; by default all that have a graph or images. Links to other movies are left out.
+        Movies to read; by default all that have a graph, images, measurements of blobs, or labels. Links to other
+        movies are left out.
     workers : int
         Processes to read with.
 
@@ -72,7 +76,9 @@ def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers
             f"{session.layout.graphs} holds no graph of tracklets (graph_<m>.h5, or anTraX's graph_<m>_<m>.mat); "
             "run the tracking step first"
         )
-    all_movies = sorted({*own, *(movie for covered in theirs.values() for movie in covered), *session.stacks})
+    # what was tracked, or classified, should have one
+    tracked = (movie for kind in _TRACKED for movie in session.layout.files(kind))
+    all_movies = sorted({*own, *(movie for covered in theirs.values() for movie in covered), *tracked})
     wanted = all_movies if movies is None else sorted(set(movies))
     failed: dict[int, str] = {}
     files: dict[Path, list[int]] = {}
