@@ -162,7 +162,7 @@ def test_an_error_does_not_pass_on_what_moves_a_cursor(tmp_path):
     )
     (tmp_path / "examples").mkdir()
     complaint = one_line_error("train", tmp_path, "--arch", "custom", "--modelfile", tmp_path / "model.json")
-    assert "kind ?]0;x?, which" in complaint
+    assert r"kind \x1b]0;x\x07, which" in complaint
 
 
 def test_a_model_file_that_is_none_is_one_line_and_exit_status_1(small_demo, tmp_path):

@@ -327,7 +327,8 @@ class Gallery {
     }
     const names = this.chosen().map((item) => item.name);
     this.isChanging = true;
-    await this.tellServer('move', { label: this.label, names, to, client: clientId }, 1);
+    // Until what is left has been drawn, images are on the screen that are gone.
+    if (await this.tellServer('move', { label: this.label, names, to, client: clientId }, 1)) await this.load();
     this.isChanging = false;
   }
 
@@ -335,13 +336,16 @@ class Gallery {
     if (this.changes > 0) this.tellServer('undo', { client: clientId }, -1);
   }
 
+  /** @returns {Promise<boolean>}  whether it was done */
   async tellServer(path, body, changes) {
+    let isDone = false;
     const undo = api.session('undo');
     try {
       const answer = await api.tell(path, body);
       this.changes += changes;
       noteChange(undo, changes);
       this.say(sentence(answer.message));
+      isDone = true;
       // The new version makes every view of the training set ask anew, this one too.
       noteVersions(answer.versions);
     } catch (error) {
@@ -349,6 +353,7 @@ class Gallery {
       if (error.status === undefined) toastError(error);
     }
     this.tell();
+    return isDone;
   }
 }
 
