@@ -159,6 +159,21 @@ def test_datasets_none_of_which_is_a_tracklet_are_an_error_and_nothing_is_remove
     assert {name for name in before if "_2." in name} <= {name for name in after if after[name] == before[name]}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_frames_that_passed_which_cannot_be_read_are_told_once_a_movie_and_are_no_failure(session, workers):
+    for movie, make in ((1, os.mkfifo), (2, Path.mkdir)):
+        path = session.layout.companion(stack_of(session, movie), "frame_passed")
+        path.unlink()
+        make(path)
+    listener = Listener()
+    report = classify(session.experiment, ClassifyOptions(workers=workers, device="cpu"), reporter=listener)
+    assert report.experiments[0].movies == [1, 2]
+    told = sorted(warning for warning in listener.warned if "frame_passed" in warning)
+    assert len(told) == 2
+    assert "frame_passed_1.mat cannot be read: it is no plain file but a named pipe" in told[0]
+    assert "frame_passed_2.mat cannot be read: it is a folder" in told[1]
+
+
 def test_datasets_that_are_no_tracklets_of_the_movie_are_counted_and_the_others_are_classified(session):
     with h5py.File(stack_of(session, 2), "r+") as file:
         file["trj_id1_ti1_7_tf1_9"] = file["blob_17"] = np.zeros((2, 3, 32, 32), np.uint8)

@@ -343,12 +343,26 @@ def test_tracklets_that_the_file_misses_are_missing_in_the_answer(tmp_path: Path
     assert set(read_frame_passed(path, [NAME, OTHER, "trj_id9_ti1_1_tf1_2", "trj_id8_ti1_1_tf1_2"])) == {NAME}
 
 
-@pytest.mark.parametrize("content", [None, b"", b"half-written"])
-def test_without_a_readable_file_nothing_is_known_of_frames(tmp_path: Path, content: bytes | None) -> None:
+def test_without_a_file_nothing_is_known_of_frames(tmp_path: Path) -> None:
+    assert read_frame_passed(tmp_path / "frame_passed_1.mat", [NAME]) == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.write_bytes(b""), "empty"),
+        (lambda path: path.write_bytes(b"half-written"), "no HDF5 file"),
+        (Path.mkdir, "a folder"),
+        (os.mkfifo, "a named pipe"),
+        (lambda path: path.symlink_to("elsewhere.mat"), "No such file"),
+    ],
+    ids=["empty", "half-written", "folder", "pipe", "broken link"],
+)
+def test_a_file_of_frames_that_cannot_be_read_is_an_error(tmp_path: Path, make, reason: str) -> None:
     path = tmp_path / "frame_passed_1.mat"
-    if content is not None:
-        path.write_bytes(content)
-    assert read_frame_passed(path, [NAME]) == {}
+    make(path)
+    with pytest.raises(StackError, match=f"frame_passed_1.mat cannot be read: .*{reason}"):
+        read_frame_passed(path, [NAME])
 
 
 # --- tracklets one by one --------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from antrax.classification.decision import DecisionRule, check_decision
 from antrax.classification.failures import describe_failure
 from antrax.classification.rotation import merge_views, views
 from antrax.classification.spread import ImagesPerTracklet, for_all_images, is_sure, rounds
-from antrax.errors import ClassifierError, is_drive_failure
+from antrax.errors import ClassifierError, StackError, is_drive_failure
 from antrax.images import Preparation, prepare
 from antrax.io.results import Classified, Decision
 from antrax.io.sources import MoviePart, TrackletImages
@@ -258,7 +258,7 @@ class Worker:
         self._predictors: dict[str, Predictor] = {}
 
     def classify(self, job: Job) -> list[Classified | Unread | Notice]:
-        """Classify a job's tracklets, in their order; the last may be a notice.
+        """Classify a job's tracklets, in their order; notices may follow.
 
         Raises `StackError` where the stack cannot be opened.
         """
@@ -267,6 +267,7 @@ class Worker:
             self._predictors[job.model] = make_predictor(model, self._threads)
         batcher = Batcher(self._predictors[job.model], model.batch, model.preparation.size)
         found: dict[str, Classified | Unread] = {}
+        notices: list[Notice] = []
         with _faults_of_network(), job.part.open() as stack:
             waiting: list[_PendingTracklet] = []
             for name in job.tracklets:
@@ -279,7 +280,7 @@ class Worker:
                     waiting.append(_PendingTracklet(name, count, rounds(count, job.images_per_tracklet)))
                 else:
                     found[name] = undecided(name, len(model.labels))
-            passed = job.part.passed([tracklet.name for tracklet in waiting]) if waiting else {}
+            passed = _passed(job, [tracklet.name for tracklet in waiting], notices) if waiting else {}
             while waiting:
                 found |= _classify_round(stack, waiting, model, batcher, job)
                 for tracklet in [tracklet for tracklet in waiting if tracklet.name not in found]:
@@ -289,8 +290,9 @@ class Worker:
                     except Exception as error:
                         found[tracklet.name] = _unread(tracklet.name, error, job)
                 waiting = [tracklet for tracklet in waiting if tracklet.name not in found]
-        notice = getattr(self._predictors[job.model], "notice", None)
-        return [*(found[name] for name in job.tracklets), *([Notice(notice)] if notice else [])]
+        if text := getattr(self._predictors[job.model], "notice", None):
+            notices.append(Notice(text))
+        return [*(found[name] for name in job.tracklets), *notices]
 
 
 @dataclass
@@ -397,6 +399,15 @@ def _read(stack: TrackletImages, name: str, count: int, wanted: NDArray[np.intp]
             if first < last:
                 yield piece[wanted[first:last] - start]
             start += len(piece)
+
+
+def _passed(job: Job, tracklets: list[str], notices: list[Notice]) -> Mapping[str, NDArray[np.bool_]]:
+    """Which images show a blob of plausible size and shape; where that cannot be read, a notice says so."""
+    try:
+        return job.part.passed(tracklets)
+    except StackError as error:
+        notices.append(Notice(f"{error}; the best frames of tracklets are chosen without it"))
+        return {}
 
 
 def _classified(tracklet: _PendingTracklet, model: Model, job: Job, passed: NDArray[np.bool_] | None) -> Classified:

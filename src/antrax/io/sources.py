@@ -85,6 +85,11 @@ class TrackletSource(Protocol):
             File with images.
         tracklets : iterable of str
             Names of tracklets in that file.
+
+        Raises
+        ------
+        StackError
+            Something tells of them, but cannot be read. They are classified all the same, and it is told once.
         """
         return {}
 

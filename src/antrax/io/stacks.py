@@ -246,13 +246,18 @@ def read_frame_passed(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray
     Parameters
     ----------
     path : Path
-        `frame_passed_<m>.mat`; a missing or unreadable file gives an empty table, for the decision does not need it.
+        `frame_passed_<m>.mat`; a missing file gives an empty table, for the decision does not need it.
     tracklets : iterable of str
         The tracklets wanted; those that the file misses, or that are damaged there, are missing in the answer.
 
     Returns
     -------
     dict of str to NDArray[np.bool_]
+
+    Raises
+    ------
+    StackError
+        The file is there, but cannot be read.
     """
     found = {}
     try:
@@ -265,8 +270,11 @@ def read_frame_passed(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray
                         )
                         if "MATLAB_empty" not in dataset.attrs:
                             found[name] = np.asarray(dataset).astype(bool).ravel()
-    except (OSError, ContentError):
-        return {}
+    except (OSError, ContentError) as error:
+        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+            return {}
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise StackError(f"{path} cannot be read: {reason}") from None
     return found
 
 
