@@ -1,6 +1,6 @@
 """How well identities are found again where labels are hidden or wrong, by anTraX's rules and by the joint method.
 
-    python benchmarks/solving.py EXPERIMENT [--draws 5] [--workers 2] [--method joint antrax]
+    python benchmarks/solving.py EXPERIMENT [--draws 5] [--first 0] [--workers 2] [--method joint antrax]
 
 The experiment's own labels are hidden or made wrong in part; what is placed in the tracklets of these labels is
 compared with them. Prints shares in percent:
@@ -83,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("experiment", type=Path)
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first draw; constants were chosen on 0 to 4")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--method", nargs="+", default=["antrax", "joint"])
     parser.add_argument("--max-error", type=float, default=0.01)
@@ -94,7 +95,8 @@ def main() -> None:
     with ProcessPoolExecutor(arguments.workers) as pool:
         for method in arguments.method:
             for kind, share in CASES:
-                cases = [(graph, evidence, kind, share, seed, settings, method) for seed in range(arguments.draws)]
+                seeds = range(arguments.first, arguments.first + arguments.draws)
+                cases = [(graph, evidence, kind, share, seed, settings, method) for seed in seeds]
                 draws = list(pool.map(measure, *zip(*cases, strict=True)))
                 means = {name: np.mean([draw[name] for draw in draws]) for name in draws[0]}
                 spread = {name: np.max([draw[name] for draw in draws]) for name in draws[0] if "wrong" in name}
