@@ -57,7 +57,7 @@ from antrax.networks.mobilenet import is_head
 from antrax.networks.pretrained import SIZES, weights_file
 from antrax.progress import Update
 from antrax.training.loop import BATCH
-from antrax.training.run import REFIT
+from antrax.training.phases import REFIT
 from antrax.training.start import choose_architecture, start_new
 from classification_speed import bare_rate
 from networks import antrax_network, example

@@ -21,8 +21,7 @@ from antrax.networks.layers import make_layer
 from antrax.networks.mobilenet import build_mobilenet
 from antrax.networks.pretrained import weights_file
 from antrax.progress import Reporter
-from antrax.training.augmentation import parse_augmentation
-from antrax.training.loop import Material, Schedule, optimize
+from antrax.training.loop import Callbacks, Checkpoint, Material, Schedule, optimize
 from antrax.training.run import TrainOptions, train
 from antrax.training.start import choose_architecture, read_modelfile
 from tests.fixtures.antrax_files import write_antrax_file
@@ -279,12 +278,9 @@ def optimized(graph: Graph, tmp_path: Path, steps: int = 12, rate: float = 1e-3,
         start,
         material(graph.size),
         Schedule(steps, steps, rate, 0.0, 0, **schedule),
-        parse_augmentation(""),
-        "cpu",
-        checkpoint=tmp_path / f"{len(list(tmp_path.iterdir()))}.checkpoint",
-        key="test",
-        on_step=lambda step, loss: losses.append(loss),
-        on_epoch=lambda *_: {},
+        device="cpu",
+        checkpoint=Checkpoint(tmp_path / f"{len(list(tmp_path.iterdir()))}.checkpoint", "test"),
+        callbacks=Callbacks(on_step=lambda step, loss: losses.append(loss), on_epoch=lambda *_: {}),
     )
     return start, weights, losses
 

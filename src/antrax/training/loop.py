@@ -1,4 +1,4 @@
-"""The training loop: batches in, weights out. What to train on is decided in `training`."""
+"""The training loop: batches in, weights out. What to train on is decided in `plan` and `phases`."""
 
 from __future__ import annotations
 
@@ -66,6 +66,8 @@ class Material:
     background : {"white", "black"}
     weights : mapping of Category to float
         How much an error on images of a kind counts; 1 where nothing is said.
+    augmentation : Augmentation
+        How far images are varied.
     """
 
     images: NDArray[np.uint8]
@@ -74,6 +76,7 @@ class Material:
     categories: tuple[Category, ...]
     background: Background
     weights: Mapping[Category, float] = field(default_factory=dict)
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,57 @@ class Schedule:
     only: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the state of a training is kept, so that it can go on after an interruption.
+
+    Parameters
+    ----------
+    path : Path
+        Written every few seconds and at the end; who trains deletes it.
+    key : str
+        Identifies what is trained: a state with another key is passed over.
+    """
+
+    path: Path
+    key: str
+
+    def load(self) -> dict[str, Any] | None:
+        """The state that a training with this key left, or None. Never executes anything that the file holds."""
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception:  # missing, cut short, or not ours: torch raises many kinds for these, with one answer
+            return None
+        return state if isinstance(state, dict) and state.get("key") == self.key else None
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a state in place of the one before."""
+        with replacing(self.path) as temporary:
+            torch.save({"key": self.key, **state}, temporary)
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What is called while a network is trained.
+
+    Parameters
+    ----------
+    on_step : callable
+        Called with the number of steps done and the loss (moving average).
+    on_epoch : callable
+        Called with the number of epochs done, the loss and the averaged weights; returns what is to be kept of them.
+    on_resume : callable, optional
+        Called before the first step with the number of those done, where training goes on from a checkpoint.
+    on_notice : callable, optional
+        Told, once, where the device has too little memory for whole batches.
+    """
+
+    on_step: Callable[[int, float], None]
+    on_epoch: Callable[[int, float, Weights], dict[str, float]]
+    on_resume: Callable[[int], None] = lambda step: None
+    on_notice: Callable[[str], None] = lambda text: None
+
+
 def steps_per_epoch(examples: int) -> int:
     """Steps of `BATCH` images in an epoch."""
     return max(LEAST_STEPS, math.ceil(examples / BATCH))
@@ -126,129 +180,140 @@ def optimize(
     start: Weights | None,
     material: Material,
     schedule: Schedule,
-    augmentation: Augmentation,
-    device: str,
     *,
-    checkpoint: Path,
-    key: str,
-    on_step: Callable[[int, float], None],
-    on_epoch: Callable[[int, float, Weights], dict[str, float]],
-    on_resume: Callable[[int], None] = lambda step: None,
-    on_notice: Callable[[str], None] = lambda text: None,
+    device: str,
+    checkpoint: Checkpoint,
+    callbacks: Callbacks,
 ) -> tuple[Weights, list[dict[str, float]]]:
     """Train a network; return the moving average of its weights, and what `on_epoch` returned.
 
-    Goes on from `checkpoint` where the same call (`key`) left it before it was interrupted.
+    Goes on from the checkpoint where the same call (its key) left it before it was interrupted.
 
     Parameters
     ----------
     graph : Graph
     start : Weights or None
         Where to start; None for random weights.
-    material, schedule, augmentation
+    material : Material
+        What to train on.
+    schedule : Schedule
+        How long and how fast.
     device : str
         As torch names it.
-    checkpoint : Path
-        Written every few seconds and at the end. The caller deletes it.
-    key : str
-        Identifies the call.
-    on_step : callable
-        Called with the number of steps done and the loss (moving average).
-    on_epoch : callable
-        Called with the number of epochs done, the loss and the averaged weights.
-    on_resume : callable, optional
-        Called before the first step with the number of those done, where training goes on from a checkpoint.
-    on_notice : callable, optional
-        Told, once, where the device has too little memory for whole batches.
+    checkpoint : Checkpoint
+        Where the state is kept.
+    callbacks : Callbacks
+        Told of progress.
 
     Raises
     ------
     DeviceError
         The device has too little memory for two images.
     """
-    torch.manual_seed(schedule.seed)
-    network = Network(graph)
-    if start is not None:
-        set_weights(network, start)
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = AveragedModel(network, multi_avg_fn=_move_averages, use_buffers=True).eval()
-    averaged = cast(Network, average.module)
-    average.n_averaged.fill_(1)  # the average starts from the first weights, not from those of the first step
-    network.train(not schedule.only)
-    if schedule.only:
-        for name, tensor in network.variables():
-            if name.rpartition("/")[0] not in schedule.only:
-                tensor.requires_grad_(False)
-    optimizer, cycle = _optimizer(network, start, schedule)
-    generator = torch.Generator().manual_seed(schedule.seed)
-    parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer, "cycle": cycle}
-    first, loss_average, history = 0, math.nan, []
-    if state := load_checkpoint(checkpoint, key):
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        generator.set_state(state["generator"])
-        _set_chance(device, state["chance"])
-        first, loss_average, history = state["step"], state["loss"], state["history"]
-        on_resume(first)
-
-    def save(step: int) -> None:
-        states = {name: part.state_dict() for name, part in parts.items()}
-        states |= {"step": step, "loss": loss_average, "history": history, "generator": generator.get_state()}
-        states["chance"] = _chance(device)
-        with replacing(checkpoint) as temporary:
-            torch.save({"key": key, **states}, temporary)
-
-    batches = _Batches(material, schedule, augmentation, device, generator)
+    training = _NetworkInTraining(graph, start, material, schedule, device)
+    if state := checkpoint.load():
+        training.restore(state)
+        callbacks.on_resume(training.steps)
     saved = time.monotonic()
-    # batch normalisation needs two images at least
-    pieces = min(-(-BATCH * graph.floats() // _MAPS_AT_ONCE), BATCH // 2)
-    for step in range(first, schedule.steps):
-        images, targets = batches.draw()
-        while (value := _gradients(network, optimizer, batches, images, targets, pieces)) is None:
-            if pieces >= BATCH // 2:
-                raise DeviceError(NO_MEMORY.format(device=device))
-            pieces = min(2 * pieces, BATCH // 2)
-            free_memory(device)
-            on_notice(LITTLE_MEMORY.format(device=device))
-        optimizer.step()
-        cycle.step()
-        average.update_parameters(network)
-        loss_average = value if math.isnan(loss_average) else loss_average + 0.02 * (value - loss_average)
-        done = step + 1
-        on_step(done, loss_average)
-        if done % schedule.steps_an_epoch == 0 or done == schedule.steps:
-            epoch = math.ceil(done / schedule.steps_an_epoch)
-            history.append(on_epoch(epoch, loss_average, get_weights(averaged)))
-        if done == schedule.steps or time.monotonic() - saved > _SAVE_EVERY_S:
-            save(done)
+    while training.steps < schedule.steps:
+        training.step(callbacks.on_notice)
+        callbacks.on_step(training.steps, training.loss)
+        ended = training.steps == schedule.steps
+        if ended or training.steps % schedule.steps_an_epoch == 0:
+            epoch = math.ceil(training.steps / schedule.steps_an_epoch)
+            training.history.append(callbacks.on_epoch(epoch, training.loss, training.averaged_weights()))
+        if ended or time.monotonic() - saved > _SAVE_EVERY_S:
+            checkpoint.save(training.state())
             saved = time.monotonic()
-    return get_weights(averaged), history
+    return training.averaged_weights(), training.history
 
 
-def _gradients(
-    network: Network,
-    optimizer: torch.optim.Optimizer,
-    batches: _Batches,
-    images: Tensor,
-    targets: Tensor,
-    pieces: int,
-) -> float | None:
-    """Put the gradients of a batch, computed in so many pieces, into the network; gives the loss.
+class _NetworkInTraining:
+    """A network and all else that changes from step to step, which is what a checkpoint holds."""
 
-    None where the device has too little memory for the pieces.
-    """
-    optimizer.zero_grad()
-    value = 0.0
-    try:
-        for some, theirs in zip(images.tensor_split(pieces), targets.tensor_split(pieces), strict=True):
-            if not len(some):
-                continue
-            loss = batches.loss(network(some), theirs) * (len(some) / len(images))
-            loss.backward()  # type: ignore[no-untyped-call]
-            value += float(loss.detach())
-    except torch.OutOfMemoryError:
-        return None
-    return value
+    def __init__(
+        self, graph: Graph, start: Weights | None, material: Material, schedule: Schedule, device: str
+    ) -> None:
+        torch.manual_seed(schedule.seed)
+        network = Network(graph)
+        if start is not None:
+            set_weights(network, start)
+        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        average = AveragedModel(network, multi_avg_fn=_move_averages, use_buffers=True).eval()
+        average.n_averaged.fill_(1)  # the average starts from the first weights, not from those of the first step
+        network.train(not schedule.only)
+        if schedule.only:
+            for name, tensor in network.variables():
+                if name.rpartition("/")[0] not in schedule.only:
+                    tensor.requires_grad_(False)
+        self._network, self._average, self._device = network, average, device
+        self._optimizer, self._cycle = _optimizer(network, start, schedule)
+        self._generator = torch.Generator().manual_seed(schedule.seed)
+        self._batches = _Batches(material, schedule, device, self._generator)
+        # batch normalisation needs two images at least
+        self._pieces = min(-(-BATCH * graph.floats() // _MAPS_AT_ONCE), BATCH // 2)
+        self.steps, self.loss = 0, math.nan
+        self.history: list[dict[str, float]] = []
+
+    def _parts(self) -> dict[str, Any]:
+        """What has a state that PyTorch gives and takes."""
+        return {
+            "network": self._network,
+            "average": self._average,
+            "optimizer": self._optimizer,
+            "cycle": self._cycle,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs to go on exactly here."""
+        states = {name: part.state_dict() for name, part in self._parts().items()}
+        states |= {"step": self.steps, "loss": self.loss, "history": self.history}
+        return states | {"generator": self._generator.get_state(), "chance": _chance(self._device)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self._generator.set_state(state["generator"])
+        _set_chance(self._device, state["chance"])
+        self.steps, self.loss, self.history = state["step"], state["loss"], state["history"]
+
+    def averaged_weights(self) -> Weights:
+        """The moving average of the weights."""
+        return get_weights(cast(Network, self._average.module))
+
+    def step(self, on_notice: Callable[[str], None]) -> None:
+        """Learn one batch, in smaller pieces from now on where the device has too little memory for it."""
+        images, targets = self._batches.draw()
+        while (value := self._gradients(images, targets)) is None:
+            if self._pieces >= BATCH // 2:
+                raise DeviceError(NO_MEMORY.format(device=self._device))
+            self._pieces = min(2 * self._pieces, BATCH // 2)
+            free_memory(self._device)
+            on_notice(LITTLE_MEMORY.format(device=self._device))
+        self._optimizer.step()
+        self._cycle.step()
+        self._average.update_parameters(self._network)
+        self.loss = value if math.isnan(self.loss) else self.loss + 0.02 * (value - self.loss)
+        self.steps += 1
+
+    def _gradients(self, images: Tensor, targets: Tensor) -> float | None:
+        """Put the gradients of a batch, computed in pieces, into the network; gives the loss.
+
+        None where the device has too little memory for the pieces.
+        """
+        self._optimizer.zero_grad()
+        value = 0.0
+        try:
+            for some, theirs in zip(images.tensor_split(self._pieces), targets.tensor_split(self._pieces), strict=True):
+                if not len(some):
+                    continue
+                loss = self._batches.loss(self._network(some), theirs) * (len(some) / len(images))
+                loss.backward()  # type: ignore[no-untyped-call]
+                value += float(loss.detach())
+        except torch.OutOfMemoryError:
+            return None
+        return value
 
 
 def _optimizer(
@@ -285,27 +350,11 @@ def _set_chance(device: str, state: Tensor) -> None:
         torch.set_rng_state(state)
 
 
-def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
-    """What a call with this key left behind, or None. Never executes anything that the file holds."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # missing, cut short, or not ours: torch raises many kinds for these, and the answer is the same
-        return None
-    return state if isinstance(state, dict) and state.get("key") == key else None
-
-
 class _Batches:
     """Draws batches, and weighs the answers to them."""
 
-    def __init__(
-        self,
-        material: Material,
-        schedule: Schedule,
-        augmentation: Augmentation,
-        device: str,
-        generator: torch.Generator,
-    ) -> None:
-        self._material, self._augmentation = material, augmentation
+    def __init__(self, material: Material, schedule: Schedule, device: str, generator: torch.Generator) -> None:
+        self._material = material
         self._device, self._generator = device, generator
         self._images = torch.from_numpy(np.ascontiguousarray(material.images.transpose(0, 3, 1, 2)))
         # a few at a time, for the intermediate results are as large as the images
@@ -338,7 +387,7 @@ class _Batches:
                 images, targets, self._ants, self._unknown, self._several, self._negatives, background, self._generator
             )
         images = add_brood(images, _BROOD, background, self._generator)
-        images = augment(images, self._margins[chosen], self._augmentation, background, self._generator)
+        images = augment(images, self._margins[chosen], self._material.augmentation, background, self._generator)
         return (images * 255).to(self._device), targets.to(self._device)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:

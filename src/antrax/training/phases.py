@@ -1,0 +1,235 @@
+"""The phases of a training run: each continues the weights of the one before, and has a checkpoint of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.io.layout import checkpoint_file
+from antrax.labels import Category
+from antrax.networks.graph import Weights
+from antrax.progress import Reporter
+from antrax.training.evaluation import evaluate
+from antrax.training.held_out import GLANCE, predict
+from antrax.training.plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from antrax.training.loop import Material, Schedule
+
+READING = "reading examples"
+# Steps on all examples after those on the training share, as a share of them.
+REFIT = 0.3
+_NEGATIVES = 0.1
+# Steps in which the labels of a pre-trained network are learned while the rest stays, as a share of the epochs'.
+_HEAD = 0.2
+_RATE_HEAD = 2e-3
+_READING_SHARE = 0.03  # of the whole time, roughly
+_TITLES = {
+    "head": "training the labels of a pre-trained network",
+    "measured": "training",
+    "finished": "refit on all examples",
+}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training.
+
+    Parameters
+    ----------
+    name : {"head", "measured", "finished"}
+        The labels of a pre-trained network alone; all layers; the refit on all examples.
+    schedule : Schedule
+        How long and how fast.
+    """
+
+    name: str
+    schedule: Schedule
+
+    @property
+    def title(self) -> str:
+        """How progress reports call it."""
+        return _TITLES[self.name]
+
+    @property
+    def on_all_examples(self) -> bool:
+        """Whether held-out tracklets are learned too, so that nothing can be measured on them any more."""
+        return self.name == "finished"
+
+
+@dataclass(frozen=True)
+class TrainedWeights:
+    """What the phases of a run give.
+
+    Parameters
+    ----------
+    final : Weights
+        After the last phase, for the classifier that is used.
+    evaluation : Weights
+        Before the refit: they have not seen what is held out.
+    history : list of dict
+        Loss and accuracy of each epoch before the refit; epoch 0 is that of pre-trained features of which only the
+        labels were learned.
+    """
+
+    final: Weights
+    evaluation: Weights
+    history: list[dict[str, float]]
+
+
+def run_phases(plan: TrainingPlan, reporter: Reporter) -> TrainedWeights:
+    """Train through all phases; go on where an earlier run of the same plan was stopped.
+
+    Returns
+    -------
+    TrainedWeights
+        Weights before and after the refit, and figures by epoch.
+    """
+    phases = _phases(plan)
+    reporter.stages(stage_shares({phase.name: phase.schedule.steps for phase in phases}))
+    told: set[str] = set()
+
+    def warn_once(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            reporter.warn(text)
+
+    weights, after, history = plan.start.weights, {}, []
+    for phase in phases:
+        weights, rows = _run_phase(plan, phase, weights, _PhaseReport(plan, phase, reporter, warn_once))
+        after[phase.name] = weights
+        if not phase.on_all_examples:
+            history += rows
+    return TrainedWeights(after[phases[-1].name], after["measured"], history)
+
+
+def stage_shares(steps: dict[str, float]) -> dict[str, float]:
+    """How long each stage takes in proportion to the others, reading included, from the steps of phases."""
+    shares = {_TITLES[name]: count for name, count in steps.items()}
+    return {READING: _READING_SHARE * sum(steps.values())} | shares
+
+
+def remove_checkpoints(file: Path) -> None:
+    """Remove the checkpoints of all phases of a classifier's training."""
+    for checkpoint in _checkpoints(file):
+        checkpoint.unlink(missing_ok=True)
+
+
+def clear_dead_checkpoints(file: Path) -> None:
+    """Remove checkpoints of trainings of this classifier that were killed after they had written their result."""
+    for checkpoint in _checkpoints(file):
+        with contextlib.suppress(OSError):
+            if checkpoint.stat().st_mtime_ns <= file.stat().st_mtime_ns:
+                checkpoint.unlink()
+
+
+def _checkpoints(file: Path) -> list[Path]:
+    return [checkpoint_file(file, name) for name in _TITLES]
+
+
+def _phases(plan: TrainingPlan) -> list[Phase]:
+    """Phases of a run, in order."""
+    from antrax.training.loop import Schedule, steps_per_epoch
+
+    start, epochs, seed = plan.start, plan.options.epochs, plan.options.seed
+    an_epoch = steps_per_epoch(int(_training_share(plan).sum()))
+    phases = []
+    if start.head:
+        steps = max(1, round(_HEAD * epochs * an_epoch))
+        phases.append(Phase("head", Schedule(steps, steps, _RATE_HEAD, _NEGATIVES, seed + 2, start.head)))
+    phases.append(Phase("measured", Schedule(epochs * an_epoch, an_epoch, start.rate, _NEGATIVES, seed)))
+    if plan.split.held_out.any():
+        all_in_one = steps_per_epoch(len(plan.trainset.images))
+        steps = max(1, round(REFIT * epochs * all_in_one))
+        phases.append(Phase("finished", Schedule(steps, all_in_one, start.refit_rate, _NEGATIVES, seed + 1)))
+    return phases
+
+
+def _training_share(plan: TrainingPlan) -> NDArray[np.bool_]:
+    """Which images are of tracklets that are not held out, shape (images,)."""
+    return np.asarray(~plan.split.held_out[plan.trainset.tracklet_index])
+
+
+def _material(plan: TrainingPlan, phase: Phase) -> Material:
+    """What a phase trains on."""
+    from antrax.training.augmentation import parse_augmentation
+    from antrax.training.loop import Material
+
+    trainset, options = plan.trainset, plan.options
+    chosen = _training_share(plan)
+    # a selection copies, and the set may fill half the memory
+    whole = phase.on_all_examples or bool(chosen.all())
+    return Material(
+        trainset.images if whole else trainset.images[chosen],
+        plan.targets if whole else plan.targets[chosen],
+        trainset.tracklet_index if whole else trainset.tracklet_index[chosen],
+        tuple(plan.categories[label] for label in plan.labels),
+        trainset.background,
+        {Category.UNKNOWN: options.unknown_weight, Category.MULTI: options.multi_weight},
+        parse_augmentation(options.aug_options, hsymmetry=plan.hsymmetry),
+    )
+
+
+def _run_phase(
+    plan: TrainingPlan, phase: Phase, start: Weights | None, report: _PhaseReport
+) -> tuple[Weights, list[dict[str, float]]]:
+    """Train one phase, from the weights of the one before; returns its weights, and figures by epoch."""
+    from antrax.training.loop import BATCH, Callbacks, Checkpoint, optimize
+
+    material = _material(plan, phase)
+    with report.reporter.bar(phase.title, phase.schedule.steps * BATCH, "images") as update:
+        return optimize(
+            plan.start.graph,
+            start,
+            material,
+            phase.schedule,
+            device=plan.setup.device,
+            checkpoint=Checkpoint(checkpoint_file(plan.setup.file, phase.name), f"{plan.key} {phase.name}"),
+            callbacks=Callbacks(
+                on_step=lambda step, loss: update(step * BATCH, f"loss {loss:.3f}"),
+                on_epoch=report.epoch,
+                on_resume=report.resumed,
+                on_notice=report.warn_once,
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class _PhaseReport:
+    """What is told of a phase while it is trained."""
+
+    plan: TrainingPlan
+    phase: Phase
+    reporter: Reporter
+    warn_once: Callable[[str], None]
+
+    def resumed(self, step: int) -> None:
+        """Say that training goes on from a checkpoint."""
+        done = step / self.phase.schedule.steps
+        self.reporter.say(f"{self.phase.title}: going on where it was stopped, at {done:.0%}")
+
+    def epoch(self, epoch: int, loss: float, weights: Weights) -> dict[str, float]:
+        """Figures after an epoch, which are said too."""
+        only_labels = self.phase.name == "head"
+        # what pre-trained features are worth by themselves is shown before they are changed
+        row = {"epoch": 0.0 if only_labels else float(epoch), "loss": loss}
+        if self.phase.on_all_examples:
+            return row
+        text = ""
+        if predictions := predict(self.plan, weights, GLANCE):
+            figures = evaluate(predictions, self.plan.labels)
+            row |= {"image_accuracy": figures.image_accuracy, "tracklet_accuracy": figures.tracklet_accuracy}
+            text = (
+                f"; held out: {figures.image_accuracy:.1%} of images, "
+                f"{figures.tracklet_accuracy:.1%} of tracklets right"
+            )
+        epochs = -(-self.phase.schedule.steps // self.phase.schedule.steps_an_epoch)
+        title = "labels alone" if only_labels else f"epoch {epoch} of {epochs}"
+        self.reporter.say(f"{title}: loss {loss:.3f}{text}")
+        return row

@@ -1,0 +1,322 @@
+"""What a training run is to do: from options and files to labels, split and start network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antrax.classification.classifier_file import Classifier, read_classifier
+from antrax.errors import ClassifierError, OptionError, TrainsetError
+from antrax.images import Preparation
+from antrax.io.atomic import check_writable
+from antrax.io.examples import ClassDir
+from antrax.labels import UNKNOWN, Category
+from antrax.messages import parameter
+from antrax.networks.devices import choose_device
+from antrax.networks.keras.config import to_keras_config
+from antrax.progress import Reporter
+from antrax.training.dataset import Trainset, label_categories
+from antrax.training.options import TrainOptions, relabelling
+from antrax.training.relabelling import relabelled
+from antrax.training.split import Split, fingerprints_after, make_split
+from antrax.training.start import START_ANEW, Choice, Start, check_unchanged, choose_architecture, start_new, start_on
+
+# What a run writes at most, checkpoints included: bytes that must be free when it starts, in all and for each weight.
+# To write more just to try it would take too long.
+_ROOM, _ROOM_A_WEIGHT, _LARGEST_TRIAL = 8 * 2**20, 64, 512 * 2**20
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What a run is given, checked as far as it can be before images are read.
+
+    Parameters
+    ----------
+    classdir : ClassDir
+        Where the examples are.
+    file : Path
+        The classifier's file, which may not exist yet.
+    options : TrainOptions
+    device : str
+        As torch names it.
+    existing : Classifier or None
+        Where training goes on from, as it is in the file.
+    choice : Choice or None
+        The architecture of a new classifier; None where training goes on from an existing one.
+    """
+
+    classdir: ClassDir
+    file: Path
+    options: TrainOptions
+    device: str
+    existing: Classifier | None
+    choice: Choice | None
+
+    @property
+    def preparation(self) -> Preparation | int | None:
+        """How images are prepared: that of the existing classifier, or the size that the architecture asks for."""
+        if self.existing:
+            return self.existing.preparation
+        return self.choice.size if self.choice else None
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What one run trains on what, and from where.
+
+    Parameters
+    ----------
+    setup : TrainingSetup
+        What the run is given.
+    trainset : Trainset
+    labels : tuple of str
+        In output order.
+    categories : mapping of str to Category
+        Of each label.
+    existing : Classifier or None
+        Where training goes on from, after labels were dropped and renamed.
+    trained_on : str or None
+        Digest of that classifier before they were.
+    forgotten : frozenset of str
+        Labels that earlier runs dropped or renamed, and that the existing classifier has not learned again.
+    start : Start
+        The network, and its first weights.
+    split : Split
+        Which tracklets are held out.
+    """
+
+    setup: TrainingSetup
+    trainset: Trainset
+    labels: tuple[str, ...]
+    categories: Mapping[str, Category]
+    existing: Classifier | None
+    trained_on: str | None
+    forgotten: frozenset[str]
+    start: Start
+    split: Split
+
+    @property
+    def options(self) -> TrainOptions:
+        """How to train."""
+        return self.setup.options
+
+    @property
+    def hsymmetry(self) -> bool:
+        """Whether images are mirrored left to right too."""
+        return self.existing.hsymmetry if self.existing else bool(self.options.hsymmetry)
+
+    @property
+    def preparation(self) -> Preparation:
+        """How the classifier prepares images."""
+        if self.existing:
+            return self.existing.preparation
+        return Preparation(self.start.graph.size, self.trainset.background, crop_size=self.options.crop_size)
+
+    @cached_property
+    def targets(self) -> NDArray[np.int64]:
+        """Output of the right label of each image, shape (images,)."""
+        output = np.array([self.labels.index(label) for label in self.trainset.labels])
+        return np.asarray(output[self.trainset.label_index])
+
+    @cached_property
+    def key(self) -> str:
+        """Identifies the run: the same command on the same examples, the same network and the same old classifier."""
+        left_out = ("device", "scratch", "name", "modelfile")
+        relevant = {k: v for k, v in dataclasses.asdict(self.options).items() if k not in left_out}
+        existing = self.existing.digest() if self.existing else None
+        basis = [version("antrax"), self.trainset.digest, existing, to_keras_config(self.start.graph)]
+        state = blake2b(json.dumps([relevant, self.labels, basis], default=str).encode(), digest_size=16)
+        for name, value in (self.start.weights or {}).items():
+            state.update(name.encode() + np.ascontiguousarray(value).tobytes())
+        return state.hexdigest()
+
+    @property
+    def seen(self) -> NDArray[np.uint64]:
+        """Fingerprints of what the evaluation weights have seen after this run."""
+        before = self.existing.seen if self.existing else None
+        return fingerprints_after(self.trainset.origins, self.split.held_out, before)
+
+    @property
+    def forgotten_after(self) -> list[str]:
+        """Labels that this or earlier runs dropped or renamed, and that the new classifier has not learned again."""
+        options = self.options
+        return sorted((self.forgotten | {*options.drop, *options.rename}).difference(self.labels))
+
+    def settings(self) -> dict[str, Any]:
+        """The options that this run has, those that were left open filled in."""
+        from antrax.training.augmentation import describe, parse_augmentation
+
+        options, graph = self.options, self.start.graph
+        return {
+            "epochs": options.epochs,
+            "scratch": options.scratch,
+            "arch": graph.name,
+            "target_size": graph.size,
+            "hsymmetry": self.hsymmetry,
+            "augmentation": describe(parse_augmentation(options.aug_options, hsymmetry=self.hsymmetry)),
+            "device": self.setup.device,
+            "seed": options.seed,
+            "modelfile": None if options.modelfile is None else os.fspath(options.modelfile),
+            "pretrained": bool(self.start.head),
+            "drop": list(options.drop),
+            "rename": dict(options.rename),
+            "unknown_weight": options.unknown_weight,
+            "multi_weight": options.multi_weight,
+            "crop_size": self.preparation.crop_size,
+            "background": self.preparation.background,
+        }
+
+
+def make_setup(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Reporter) -> TrainingSetup:
+    """Check what a run is given, before an hour's images are read.
+
+    Parameters
+    ----------
+    classdir : ClassDir
+        Where the examples are.
+    file : Path
+        The classifier's file.
+    options : TrainOptions
+        Those that `check_options` has let pass.
+    reporter : Reporter
+        Told of warnings.
+
+    Raises
+    ------
+    AntraxError
+        The existing classifier, `labels.csv`, the device or the disk do not allow it.
+    """
+    existing = None if options.scratch or not file.exists() else _existing(file)
+    if existing:
+        check_unchanged(existing, options, file)
+        if not existing.labels_cut:
+            relabelled(existing, options.drop, options.rename)
+    elif options.drop or options.rename:
+        raise OptionError(f"{relabelling(options)} changes an existing classifier: there is no {file}")
+    if classdir.session:
+        _ = classdir.session.labels  # raises where labels.csv is broken
+    device = choose_device(options.device, reporter.warn)
+    check_writable(file, _ROOM)
+    choice = None if existing else choose_architecture(options, reporter)
+    return TrainingSetup(classdir, file, options, device, existing, choice)
+
+
+def make_plan(setup: TrainingSetup, trainset: Trainset, reporter: Reporter) -> TrainingPlan:
+    """Decide labels, start network and split.
+
+    Parameters
+    ----------
+    setup : TrainingSetup
+        What the run is given.
+    trainset : Trainset
+        The examples, as they were read.
+    reporter : Reporter
+        Told of warnings.
+
+    Raises
+    ------
+    AntraxError
+        Examples and existing classifier do not belong together, or the disk is too full.
+    """
+    classdir, file, options, existing = setup.classdir, setup.file, setup.options, setup.existing
+    if existing and existing.background != trainset.background:
+        raise TrainsetError(
+            f"{classdir.examples_dir} has examples on {trainset.background} ground, but {file} was trained on "
+            f"{existing.background} ground; {START_ANEW}"
+        )
+    trained_on = None
+    if existing:
+        existing = existing.with_labels_of(
+            (*trainset.labels, *(classdir.session.labels.all if classdir.session else ()))
+        )
+        trained_on = existing.digest()
+        existing = relabelled(existing, options.drop, options.rename)
+    labels = _output_labels(setup, trainset, existing, reporter)
+    forgotten = frozenset(_forgotten_labels(existing)) if existing else frozenset()
+    if returned := sorted(forgotten.intersection(trainset.labels).difference(options.rename.values())):
+        again = "it again as a new label" if len(returned) == 1 else "them again as new labels"
+        reporter.warn(
+            f"{file} was made to forget {', '.join(returned)} ({parameter('drop')} or {parameter('rename')}) and now "
+            f"learns {again}, for there are examples in {classdir.examples_dir}; if that is not meant, stop, and move "
+            "them away"
+        )
+    if setup.choice:
+        start = start_new(setup.choice, trainset.images.shape[1], labels, trainset.background, options.seed)
+    else:
+        assert existing is not None
+        start = start_on(existing, labels, file)
+    weights = sum(math.prod(shape) for shape in start.graph.weight_shapes().values())
+    check_writable(file, min(max(_ROOM, _ROOM_A_WEIGHT * weights), _LARGEST_TRIAL))
+    return TrainingPlan(
+        setup=setup,
+        trainset=trainset,
+        labels=labels,
+        categories=label_categories(labels, classdir.session),
+        existing=existing,
+        trained_on=trained_on,
+        forgotten=forgotten,
+        start=start,
+        split=_split(trainset, existing),
+    )
+
+
+def _existing(file: Path) -> Classifier:
+    try:
+        return read_classifier(file)
+    except ClassifierError as error:
+        raise ClassifierError(f"{error} ({START_ANEW}, or choose another one with {parameter('name')})") from None
+
+
+def _forgotten_labels(classifier: Classifier) -> tuple[str, ...]:
+    """Labels that earlier runs dropped or renamed, and that a classifier has not learned again since."""
+    noted = classifier.record.get("forgotten")
+    return tuple(label for label in noted if isinstance(label, str)) if isinstance(noted, list) else ()
+
+
+def _output_labels(
+    setup: TrainingSetup, trainset: Trainset, existing: Classifier | None, reporter: Reporter
+) -> tuple[str, ...]:
+    """Labels in output order: those of the existing classifier first, so that its weights keep their places."""
+    classdir = setup.classdir
+    # the session may still list labels that are dropped or renamed
+    gone_by = {*setup.options.drop, *setup.options.rename}
+    listed = [label for label in classdir.session.labels.all if label not in gone_by] if classdir.session else []
+    if classdir.session and (unlisted := sorted(set(trainset.labels) - set(listed))):
+        reporter.warn(
+            f"examples of {', '.join(unlisted)}, which {classdir.session.layout.labels_file} does not "
+            "list: they are learned, but tracklets of this experiment never get these labels"
+        )
+    if without := sorted(set(listed) - set(trainset.labels) - {UNKNOWN}):
+        reporter.warn(f"no usable examples of {', '.join(without)}: no tracklet will get these labels until there are")
+    wanted = sorted(set(trainset.labels) | set(listed))
+    if not existing:
+        return tuple(wanted)
+    if gone := [label for label in existing.labels if label not in wanted]:
+        cut = " (anTraX cut labels after ten bytes, and these cannot be told whole)" if existing.labels_cut else ""
+        raise TrainsetError(
+            f"{classdir.examples_dir} has no examples of {', '.join(gone)}, which the existing classifier knows{cut}; "
+            f"put them back, or {START_ANEW}"
+        )
+    return existing.labels + tuple(label for label in wanted if label not in existing.labels)
+
+
+def _split(trainset: Trainset, existing: Classifier | None) -> Split:
+    """What is held out: nothing where training goes on from weights that may have seen all, as those of anTraX."""
+    seen = existing.seen if existing else None
+    split = make_split(trainset.origins, trainset.tracklet_index, trainset.label_index, seen)
+    if existing and existing.evaluation_weights is None:
+        nothing = np.zeros(len(trainset.origins), bool)
+        return dataclasses.replace(split, held_out=nothing, measurable=nothing)
+    return split
