@@ -94,9 +94,22 @@ def test_a_renamed_label_keeps_its_place_whether_or_not_its_folder_was_renamed(
     assert after.record["examples"]["images_by_label"]["XY"] == 12
 
 
+@pytest.mark.parametrize("folder", ["CD", "cd"])
+def test_labels_to_drop_or_rename_are_found_in_another_spelling(classdir: Path, folder: str) -> None:
+    trained_on(classdir)
+    (classdir / "examples" / "CD").rename(classdir / "examples" / folder)
+    listener = Listener()
+    result = train(classdir, TrainOptions(epochs=1, drop=["cd "], rename={"ab": "Mu\u0308ll"}), reporter=listener)
+    assert result.classifier.labels == ("M\u00fcll", "Multi", "Unknown")
+    assert any("'ab' as 'AB'" in text for text in listener.said)
+    assert any(f"examples of {folder} are passed over, as asked" in text for text in listener.warned)
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
+        ({"rename": {"AB": "X", "ab": "Y"}}, "AB is renamed twice"),
+        ({"drop": ["ab"], "rename": {"AB": "X"}}, "AB.*it is to be renamed too"),
         ({"drop": ["ZZ"]}, "ZZ.*the classifier knows AB, CD, Multi, Unknown"),
         ({"rename": {"AB": "CD"}}, "`rename=.'AB': 'CD'.`: the classifier knows CD already"),
         ({"drop": ["AB", "CD", "Multi"]}, "tells at least two labels apart"),

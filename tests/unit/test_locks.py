@@ -14,7 +14,7 @@ import pytest
 
 from antrax.errors import LockedError
 from antrax.io.atomic import remove_dead_parts, replacing
-from antrax.io.locks import claim, living_claims, only_writer
+from antrax.io.locks import announce, claim, living_claims, only_writer
 from antrax.io.processes import ProcessTag, parse_tag, start_time, this_process
 
 CLAIM = """
@@ -197,3 +197,19 @@ def test_a_name_as_long_as_names_can_be_is_written(tmp_path: Path) -> None:
     with replacing(path) as temporary:
         temporary.write_text("x")
     assert path.read_text() == "x"
+
+
+def test_what_killed_processes_announced_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from antrax.io.locks import announce\n"
+        "with announce(Path(sys.argv[1]), 'classify'): os.kill(os.getpid(), 9)"
+    )
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert len(left) == 2, left  # the second one removed what the first left
+    # one that was killed before it had its lock
+    next(tmp_path.glob("*.lock")).unlink()
+    with announce(tmp_path, "classify"):
+        assert not set(left) & {path.name for path in tmp_path.iterdir()}
+    assert list(tmp_path.iterdir()) == []

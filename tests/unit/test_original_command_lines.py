@@ -197,3 +197,9 @@ def test_a_model_file_given_as_architecture_is_read(trained: Trained, tmp_path: 
         main(["train", str(trained.copy(tmp_path).experiment), "--scratch", "--arch", str(tmp_path / "model.json")])
     assert stopped.value.code == 1
     assert f"{tmp_path / 'model.json'} cannot be used as a model" in capsys.readouterr().err
+
+
+def test_two_new_names_for_one_label_are_wrong_usage():
+    answer = run("train", "E", "--rename", "A=B", "--rename", "A=C")
+    assert answer.exit_code == 2
+    assert "a label gets one new name" in answer.stderr

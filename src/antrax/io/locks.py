@@ -169,7 +169,7 @@ def claim(folder: Path, kind: str, parts: Collection[int] | None, *, task: str |
 
 @contextlib.contextmanager
 def announce(folder: Path, kind: str, *, task: str | None = None) -> Iterator[None]:
-    """A block that others can see while it lasts, and that keeps nobody off.
+    """A block that others can see while it lasts, and that keeps nobody off. What dead processes left is removed.
 
     Parameters
     ----------
@@ -178,6 +178,7 @@ def announce(folder: Path, kind: str, *, task: str | None = None) -> Iterator[No
     kind, task
         As for `claim`.
     """
+    claims(folder, kind)
     with _published(folder, kind, None, task or default_task()):
         yield
 
@@ -196,7 +197,9 @@ def claims(folder: Path, kind: str) -> list[Holder]:
     -------
     list of Holder
     """
-    return [holder for path in sorted(folder.glob(f".{kind}.*.lock")) if (holder := _living(path))]
+    found = [holder for path in sorted(folder.glob(f".{kind}.*.lock")) if (holder := _living(path))]
+    _remove_dead_notes(folder, kind)
+    return found
 
 
 @contextlib.contextmanager
@@ -224,13 +227,17 @@ def _overlapping(folder: Path, kind: str, own: Path, parts: frozenset[int] | Non
             continue
         if holder.parts is None or parts is None or parts & set(holder.parts):
             found = holder
-    # what a process left that was killed before it had its lock
+    _remove_dead_notes(folder, kind)
+    return found
+
+
+def _remove_dead_notes(folder: Path, kind: str) -> None:
+    """Remove what processes left that were killed before they had their lock."""
     for note in folder.glob(f".{kind}.*.holder"):
         left = _read_note(note)
         if left and left.process.is_surely_dead() and not note.with_suffix(".lock").exists():
             with contextlib.suppress(OSError):
                 note.unlink(missing_ok=True)
-    return found
 
 
 def living_claims(folder: Path, kind: str) -> list[Holder]:

@@ -219,8 +219,9 @@ def _relabelled(
     found = []
     dropped: dict[str, int] = defaultdict(int)
     renamed: dict[str, int] = defaultdict(int)
+    meant = _folders_meant({file.label for file in files}, relabel)
     for file in files:
-        label = relabel.get(file.label, file.label)
+        label = relabel.get(meant.get(file.label, file.label), file.label)
         if label is None:
             dropped[file.label] += 1
         else:
@@ -232,12 +233,20 @@ def _relabelled(
             "their folder is moved out of examples/"
         )
     problems += [
-        f"{count} examples in the folder of {name} are learned as {relabel[name]}, as asked; the next training learns "
-        f"{name} as a new label unless the folder is renamed too"
+        f"{count} examples in the folder of {name} are learned as {relabel[meant.get(name, name)]}, as asked; the next "
+        f"training learns {name} as a new label unless the folder is renamed too"
         for name, count in renamed.items()
         if count
     ]
     return found
+
+
+def _folders_meant(folders: Collection[str], labels: Collection[str]) -> dict[str, str]:
+    """Which label folders of another spelling stand for: only where the label has no folder, and it is the only one."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for folder, label in match_labels(folders, labels).items():
+        found[label].append(folder)
+    return {alike[0]: label for label, alike in found.items() if label in labels and len(alike) == 1}
 
 
 def _thin(files: Sequence[ExampleFile]) -> list[ExampleFile]:

@@ -85,7 +85,7 @@ def check_options(options: TrainOptions) -> None:
     if not re.fullmatch(r"[^/\\.][^/\\]*", options.name) or options.name.endswith(".h5"):
         raise OptionError(f"{parameter('name', options.name)}: give a plain name, without folder and ending")
     _check_architecture(options)
-    _check_labels(options)
+    check_relabelling(options)
     for name in ("unknown_weight", "multi_weight"):
         weight = getattr(options, name)
         if not 0 < weight <= _LARGEST_WEIGHT:
@@ -104,7 +104,18 @@ def relabelling(options: TrainOptions) -> str:
     return parameter("drop", list(options.drop)) if options.drop else parameter("rename", dict(options.rename))
 
 
-def _check_labels(options: TrainOptions) -> None:
+def check_relabelling(options: TrainOptions) -> None:
+    """Refuse changes of labels that contradict one another, or leave no classifier to change.
+
+    Parameters
+    ----------
+    options : TrainOptions
+
+    Raises
+    ------
+    OptionError
+        They do.
+    """
     if (options.drop or options.rename) and options.scratch:
         raise OptionError(
             f"{relabelling(options)} changes an existing classifier; leave {parameter('scratch', True)} away"

@@ -29,7 +29,7 @@ from antrax.networks.keras.config import to_keras_config
 from antrax.progress import Reporter
 from antrax.training.dataset import Trainset, label_categories
 from antrax.training.options import TrainOptions, relabelling
-from antrax.training.relabelling import relabelled
+from antrax.training.relabelling import relabelled, with_labels_as_spelt
 from antrax.training.split import Split, fingerprints_after, make_split
 from antrax.training.start import START_ANEW, Choice, Start, check_unchanged, choose_architecture, start_new, start_on
 
@@ -200,6 +200,7 @@ def make_setup(classdir: ClassDir, file: Path, options: TrainOptions, reporter: 
     """
     existing = None if options.scratch or not file.exists() else _existing(file)
     if existing:
+        options = with_labels_as_spelt(options, existing.labels, reporter)
         check_unchanged(existing, options, file)
         if not existing.labels_cut:
             relabelled(existing, options.drop, options.rename)

@@ -9,8 +9,44 @@ import numpy as np
 
 from antrax.classification.classifier_file import Classifier
 from antrax.errors import OptionError
+from antrax.labels import clean_label, match_labels, spelling_notice
 from antrax.messages import parameter
 from antrax.networks.graph import Graph, Weights, with_outputs
+from antrax.progress import Reporter
+from antrax.training.options import TrainOptions, check_relabelling
+
+
+def with_labels_as_spelt(options: TrainOptions, labels: Sequence[str], reporter: Reporter) -> TrainOptions:
+    """The options with labels that are to be dropped or renamed as a classifier spells them, where that is told.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    labels : sequence of str
+        Those of the classifier.
+    reporter : Reporter
+        Told which labels are taken for others.
+
+    Returns
+    -------
+    TrainOptions
+
+    Raises
+    ------
+    OptionError
+        A label is named twice, in two ways.
+    """
+    matched = match_labels([*options.drop, *options.rename], labels)
+    rename: dict[str, str] = {}
+    for old, new in options.rename.items():
+        if matched[old] in rename:
+            raise OptionError(f"{parameter('rename', {old: new})}: {matched[old]} is renamed twice")
+        rename[matched[old]] = clean_label(new)
+    changed = replace(options, drop=tuple(dict.fromkeys(matched[label] for label in options.drop)), rename=rename)
+    check_relabelling(changed)
+    if notice := spelling_notice({old: label for old, label in matched.items() if clean_label(old) != label}):
+        reporter.say(notice)
+    return changed
 
 
 def relabelled(classifier: Classifier, drop: Sequence[str], rename: Mapping[str, str]) -> Classifier:

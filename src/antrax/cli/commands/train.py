@@ -141,6 +141,9 @@ def train(
         if modelfile is not None:
             raise click.UsageError(f"--arch {arch} and --modelfile {modelfile} name two networks; give one of them")
         modelfile, arch = arch, "custom"
+    for old, new in rename:
+        if dict(rename)[old] != new:
+            raise click.UsageError(f"--rename {old}={new} and {old}={dict(rename)[old]}: a label gets one new name")
     reporter = ConsoleReporter()
     options = TrainOptions(
         epochs=epochs,
