@@ -50,9 +50,19 @@ def wait(jobs: Jobs, session: Session, until: Callable[[dict], bool] = lambda st
     raise AssertionError(f"nothing came of it: {state}")
 
 
+_earlier: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def of_earlier_tests() -> None:
+    """Processes that earlier tests left to this one, such as trackers of workers."""
+    _earlier.clear()
+    _earlier.update(psutil.Process().children(recursive=True))
+
+
 def family() -> list[psutil.Process]:
-    """What this process started and what that started."""
-    return psutil.Process().children(recursive=True)
+    """What this test started and what that started."""
+    return [process for process in psutil.Process().children(recursive=True) if process not in _earlier]
 
 
 def gone(processes: list[psutil.Process]) -> bool:
