@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from antrax.errors import OptionError
 from antrax.io.names import parse_tracklet_name
 from antrax.io.positions import KIND_NAMES
 from antrax.labels import clean_label
@@ -161,7 +160,11 @@ def _from_cells(row: Mapping[str, str]) -> PositionMark:
     )
 
 
-FORM: Form[PositionMark] = Form(COLUMNS, _to_cells, _from_cells, _problem, lambda mark: mark.cell)
+def _named(mark: PositionMark) -> str:
+    return f"{mark.cell.id} at frame {mark.cell.frame}"
+
+
+FORM: Form[PositionMark] = Form(COLUMNS, _to_cells, _from_cells, _problem, lambda mark: mark.cell, _named)
 
 
 class PositionMarks(MarkTable[PositionMark]):
@@ -188,10 +191,7 @@ class PositionMarks(MarkTable[PositionMark]):
         OutputError
             It cannot be written, or another process has been writing for ten seconds.
         """
-        mark = replace(mark, who=check_who(mark.who))
-        if fault := _problem(mark):
-            raise OptionError(f"{mark.cell.id} at frame {mark.cell.frame} cannot be marked: {fault}")
-        super().add(mark)
+        super().add(replace(mark, who=check_who(mark.who)))
 
     def current(self, cell: Cell, run: str) -> PositionMark | None:
         """The last word on a cell in this run; None where there is none or it was taken back."""

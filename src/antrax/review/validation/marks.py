@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from antrax.errors import OptionError
 from antrax.review.validation.table import MarkTable, check_who
-from antrax.review.validation.verdicts import FORM, Mark, problem
+from antrax.review.validation.verdicts import FORM, Mark
 
 
 class Marks(MarkTable[Mark]):
@@ -49,7 +48,4 @@ class Marks(MarkTable[Mark]):
         OutputError
             It cannot be written, or another process has been writing for ten seconds.
         """
-        mark = replace(mark, who=check_who(mark.who))
-        if fault := problem(mark):
-            raise OptionError(f"{mark.tracklet} cannot be marked: {fault}")
-        super().add(mark)
+        super().add(replace(mark, who=check_who(mark.who)))

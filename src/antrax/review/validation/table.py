@@ -100,6 +100,8 @@ class Form(Generic[M]):
         What is wrong with a mark in itself, None for nothing.
     subject : callable
         What a mark is about.
+    named : callable
+        The same, as messages call it.
     """
 
     columns: tuple[str, ...]
@@ -107,6 +109,7 @@ class Form(Generic[M]):
     from_cells: Callable[[Mapping[str, str]], M]
     problem: Callable[[M], str | None]
     subject: Callable[[M], object]
+    named: Callable[[M], str]
 
     def to_line(self, mark: M, columns: Sequence[str]) -> str:
         """A mark as a line that ends; columns of a person's own stay empty."""
@@ -236,7 +239,7 @@ class MarkTable(Generic[M]):
             It cannot be written, or another process has been writing for ten seconds.
         """
         if fault := self._form.problem(mark):
-            raise OptionError(f"the mark cannot be kept: {fault}")
+            raise OptionError(f"{self._form.named(mark)} cannot be marked: {fault}")
         try:
             with self._writing:
                 # Not with its parents: where the session's folder is gone, a drive is, and what was written in its

@@ -164,4 +164,6 @@ def _from_cells(row: Mapping[str, str]) -> Mark:
     )
 
 
-FORM: Form[Mark] = Form(COLUMNS, _to_cells, _from_cells, problem, lambda mark: mark.tracklet)
+FORM: Form[Mark] = Form(
+    COLUMNS, _to_cells, _from_cells, problem, lambda mark: mark.tracklet, lambda mark: mark.tracklet
+)
