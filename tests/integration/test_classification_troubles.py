@@ -7,8 +7,6 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import weakref
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from antrax.io.stacks import open_stack, write_stacks
 from antrax.labels import UNKNOWN
 from antrax.networks.backends.engines import ENGINES, Engine
 from antrax.progress import Reporter
+from tests.fixtures.processes import python
 from tests.fixtures.training_tools import Listener
 
 HERE = ClassifyOptions(workers=1, device="cpu")
@@ -410,12 +409,12 @@ def test_a_worker_that_is_killed_once_costs_nothing_and_is_told(session, tmp_pat
 
 
 SCRIPT = """
-import sys, time
+import os, sys, time
 import antrax
 from antrax.io.results import Decision
 
 def rule(probabilities, labels, categories, passed):
-    print("deciding", flush=True)
+    os.write(1, b"deciding\\n")  # in one go: two workers say it
     time.sleep(60)
 
 antrax.classify(sys.argv[1], antrax.ClassifyOptions(workers=2, device="cpu"), rule=rule)
@@ -424,14 +423,12 @@ antrax.classify(sys.argv[1], antrax.ClassifyOptions(workers=2, device="cpu"), ru
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_a_run_that_is_killed_leaves_no_process_and_the_next_clears_its_files(session):
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, session.experiment], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "deciding\n"
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) >= 2
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    with python("-c", SCRIPT, session.experiment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "deciding\n"
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) >= 2
+        process.kill()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
     assert list(session.labels_dir.glob(".classify.*"))

@@ -23,6 +23,7 @@ from antrax.networks import registry
 from antrax.plots.run import FIGURES
 from antrax.plots.run import FORMATS as FIGURE_FORMATS
 from tests.fixtures.antrax_files import write_antrax_file
+from tests.fixtures.processes import python
 
 
 def antrax_command(*arguments: object, **options) -> subprocess.CompletedProcess:
@@ -247,14 +248,12 @@ def work(job):
 antrax.classification.pool.work = work
 antrax.cli.main.main(sys.argv[1:])
 """
-    command = [sys.executable, "-c", slowly, "classify", str(session.experiment), "--nw", "2", "--device", "cpu"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    while "classifying" not in process.stderr.readline():
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    command = ["-c", slowly, "classify", session.experiment, "--nw", "2", "--device", "cpu"]
+    with python(*command, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while "classifying" not in process.stderr.readline():
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert not list(session.labels_dir.glob(".*.part"))
@@ -267,13 +266,11 @@ antrax.cli.main.main(sys.argv[1:])
 def test_a_killed_training_is_simply_started_again(trained, tmp_path):
     session = trained.copy(tmp_path)
     old = (session.classifier_dir / "classifier.h5").read_bytes()
-    command = [sys.executable, "-m", "antrax", "train", str(session.experiment), "--ne", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while "training" not in process.stderr.readline():
-        assert process.poll() is None
-    time.sleep(1)
-    process.kill()
-    process.communicate()
+    with python("-m", "antrax", "train", session.experiment, "--ne", "1", stderr=subprocess.PIPE) as process:
+        while "training" not in process.stderr.readline():
+            assert process.poll() is None
+        time.sleep(1)
+        process.kill()
     assert (session.classifier_dir / "classifier.h5").read_bytes() == old
     done = antrax_command("classify", session.experiment, "--nw", 1)
     assert done.returncode == 0, done.stderr

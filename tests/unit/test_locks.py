@@ -16,6 +16,7 @@ from antrax.errors import LockedError
 from antrax.io.atomic import remove_dead_parts, replacing
 from antrax.io.locks import announce, claim, living_claims, only_writer
 from antrax.io.processes import ProcessTag, parse_tag, start_time, this_process
+from tests.fixtures.processes import python
 
 CLAIM = """
 import sys
@@ -30,17 +31,12 @@ with {call}:
 @contextlib.contextmanager
 def other_process(call: str) -> Iterator[subprocess.Popen[str]]:
     """A process that holds a lock until its input ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLAIM.format(call=call)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None and process.stdin is not None
-    try:
+    with python("-c", CLAIM.format(call=call)) as process:
+        assert process.stdout is not None and process.stdin is not None
         assert process.stdout.readline() == "held\n"
         yield process
-    finally:
         process.stdin.close()
         process.wait()
-        process.stdout.close()
 
 
 def names(folder: Path) -> list[str]:
@@ -165,13 +161,13 @@ def test_a_process_is_known_dead_only_where_that_is_sure() -> None:
     assert not me.is_surely_dead()
     assert ProcessTag(me.machine, me.pid, me.started + 1).is_surely_dead()  # its number was used again
     assert not ProcessTag("ffffffff", 999_999, 1).is_surely_dead()  # of another machine
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    tag = ProcessTag(me.machine, ended.pid, start_time(ended.pid) or 0)
-    if os.name == "posix":
-        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-        assert tag.is_surely_dead()  # a zombie
-    ended.wait()
-    assert tag.is_surely_dead()
+    with python("-c", "") as ended:
+        tag = ProcessTag(me.machine, ended.pid, start_time(ended.pid) or 0)
+        if os.name == "posix":
+            os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+            assert tag.is_surely_dead()  # a zombie
+        ended.wait()
+        assert tag.is_surely_dead()
 
 
 def test_what_killed_processes_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:

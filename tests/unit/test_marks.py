@@ -20,6 +20,7 @@ from antrax.labels import Category
 from antrax.review.validation.marks import Marks
 from antrax.review.validation.table import check_who
 from antrax.review.validation.verdicts import COLUMNS, FORM, Mark, Verdict, verdicts_for
+from tests.fixtures.processes import python
 
 NOW, EARLIER = "0123456789abcdef", "12345678e9012345"
 MARK = Mark(
@@ -385,23 +386,18 @@ for number in range(40):
 
 
 def test_processes_that_mark_at_once_lose_nothing_and_mix_no_lines(path):
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, path, name, Path(__file__).parent],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for name in ("Anna", "Ben")
-    ]
-    for writer in writers:
-        assert writer.stdout.readline() == "ready\n"
-    for writer in writers:
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-    for writer in writers:
-        writer.communicate()
-        assert writer.returncode == 0
+    with (
+        python("-c", WRITER, path, "Anna", Path(__file__).parent) as anna,
+        python("-c", WRITER, path, "Ben", Path(__file__).parent) as ben,
+    ):
+        for writer in (anna, ben):
+            assert writer.stdout.readline() == "ready\n"
+        for writer in (anna, ben):
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+        for writer in (anna, ben):
+            writer.communicate()
+            assert writer.returncode == 0
     marks = reread(path)
     assert Counter(mark.who for mark in marks) == {"Anna": 40, "Ben": 40}
     assert len({(mark.who, mark.tracklet) for mark in marks}) == 80

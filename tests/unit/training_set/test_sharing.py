@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from antrax.io.locks import only_writer
 from antrax.io.session import Session
 from antrax.review.training_set.editing import Count, Examples
 from antrax.training.merging import merge_trainsets
+from tests.fixtures.processes import python
 from tests.unit.training_set.helpers import Images, NewSession, by_label, listing, tracklet
 
 pytestmark = pytest.mark.slow
@@ -146,16 +148,12 @@ for _ in range(rounds):
 """
 
 
-def start(session: Session, label: str, seeds: str, rounds: int = 1) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(session.path), label, seeds, str(rounds)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    assert process.stdout.readline() == "ready\n"
-    return process
+@contextlib.contextmanager
+def started(session: Session, label: str, seeds: str, rounds: int = 1) -> Iterator[subprocess.Popen[str]]:
+    with python("-c", WORKER, session.path, label, seeds, rounds) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        yield process
 
 
 def go(*processes: subprocess.Popen[str]) -> list[list[list[int]]]:
@@ -173,7 +171,8 @@ def go(*processes: subprocess.Popen[str]) -> list[list[list[int]]]:
 
 
 def test_processes_that_export_at_once_lose_nothing_and_write_nothing_twice(session: Session) -> None:
-    said = go(start(session, "AB", "1,2,3,4,5"), start(session, "AB", "3,4,5,6,7"))
+    with started(session, "AB", "1,2,3,4,5") as one, started(session, "AB", "3,4,5,6,7") as other:
+        said = go(one, other)
     assert by_label(session) == {"AB": 7 * 40}
     added = [line[1] for line in itertools.chain(*said)]
     assert sorted(added) == [0] * 3 + [40] * 7
@@ -181,7 +180,8 @@ def test_processes_that_export_at_once_lose_nothing_and_write_nothing_twice(sess
 
 
 def test_of_processes_that_disagree_on_a_label_one_has_the_last_word_on_every_tracklet(session: Session) -> None:
-    go(start(session, "AB", "1,2,3"), start(session, "CD", "1,2,3"))
+    with started(session, "AB", "1,2,3") as one, started(session, "CD", "1,2,3") as other:
+        go(one, other)
     counts = by_label(session)
     assert sum(counts.values()) == 3 * 40
     assert set(counts.values()) <= {40, 80, 120}
@@ -193,23 +193,24 @@ def test_whatever_moment_a_process_is_killed_at_confirmed_exports_are_whole_and_
     confirmed: set[int] = set()
     for attempt in range(4):
         seeds = [10 * attempt + k for k in range(1, 10)]
-        process = start(session, "AB", ",".join(map(str, seeds)))
-        assert process.stdin
-        assert process.stdout
-        process.stdin.write("\n")
-        process.stdin.flush()
-        for _ in range(attempt + 1):
-            confirmed.add(int(process.stdout.readline().split()[0]))
-        time.sleep(0.003 * attempt)
-        process.send_signal(signal.SIGKILL)
-        confirmed.update(int(line.split()[0]) for line in process.communicate()[0].splitlines())
+        with started(session, "AB", ",".join(map(str, seeds))) as process:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write("\n")
+            process.stdin.flush()
+            for _ in range(attempt + 1):
+                confirmed.add(int(process.stdout.readline().split()[0]))
+            time.sleep(0.003 * attempt)
+            process.send_signal(signal.SIGKILL)
+            confirmed.update(int(line.split()[0]) for line in process.communicate()[0].splitlines())
     files = list_examples(session.classifier_dir / "examples")
     for file in files:
         assert read_example(file.path).shape == (20, 20, 3)
     for seed in confirmed:
         assert sum(file.tracklet == f"trj_id{seed}_ti1_1_tf1_40" for file in files) == 40
     # the killed ones keep nobody out, and what they began can be finished
-    (said,) = go(start(session, "AB", "1,2,3,4,5,6,7,8,9"))
+    with started(session, "AB", "1,2,3,4,5,6,7,8,9") as process:
+        (said,) = go(process)
     assert all(sum(line[1:]) == 40 for line in said)
 
 
@@ -225,20 +226,12 @@ def test_what_a_killed_process_has_left_is_removed_once_it_is_old(session: Sessi
 
 def test_somebody_who_does_not_end_writing_is_an_error_that_says_so(session: Session, tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    held = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"import filelock\nwith filelock.FileLock({str(lock)!r}): print('held', flush=True); input()",
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert held.stdout
-    held.stdout.readline()
-    with pytest.raises(OutputError, match="somebody else has been writing"), only_writer(lock, 0.1):
-        pytest.fail("entered")
-    held.communicate("\n")
+    holder = f"import filelock\nwith filelock.FileLock({str(lock)!r}): print('held', flush=True); input()"
+    with python("-c", holder) as held:
+        assert held.stdout
+        held.stdout.readline()
+        with pytest.raises(OutputError, match="somebody else has been writing"), only_writer(lock, 0.1):
+            pytest.fail("entered")
+        held.communicate("\n")
     with only_writer(lock, 0.1):
         pass
