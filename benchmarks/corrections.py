@@ -20,7 +20,7 @@ from antrax.io.session import open_session
 from antrax.solving.evidence import read_evidence
 from antrax.solving.groups import split_groups
 from antrax.solving.local import Placed, solve_around
-from antrax.solving.run import Settings, solve_groups
+from antrax.solving.methods import Settings, solve_groups
 
 _SESSION = Path(__file__).parents[2] / "shared" / "data" / "js16-session"
 

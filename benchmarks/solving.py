@@ -27,7 +27,7 @@ from antrax.io.session import open_session
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group
-from antrax.solving.run import Settings, solve_groups
+from antrax.solving.methods import Settings, solve_groups
 
 CASES = (("hidden", 0.3), ("hidden", 0.6), ("hidden", 0.9), ("wrong", 0.05))
 

@@ -32,8 +32,8 @@ from antrax.io.session import open_session
 from antrax.solving.evidence import Evidence, no_evidence, read_evidence
 from antrax.solving.groups import Group
 from antrax.solving.joint import JointOptions
+from antrax.solving.methods import Method, Settings, solve_groups
 from antrax.solving.rules import RuleOptions
-from antrax.solving.run import Method, Settings, solve_groups
 from antrax.training.run import TrainOptions, train
 
 

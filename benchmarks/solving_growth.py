@@ -17,7 +17,7 @@ import numpy as np
 from antrax.io.tracklet_graph import TrackletGraph, build_graph
 from antrax.solving.evidence import Evidence, no_evidence
 from antrax.solving.groups import Group
-from antrax.solving.run import Settings, solve_groups
+from antrax.solving.methods import Settings, solve_groups
 
 AREA = 2e-6
 

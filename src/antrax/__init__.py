@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from antrax.io.tracklets import Tracklet, iter_tracklets
     from antrax.labels import Category, Labels
     from antrax.progress import Reporter
-    from antrax.solving.run import ExperimentSolution, SolveOptions, SolveReport, solve
+    from antrax.solving.report import ExperimentSolution, SolveReport
+    from antrax.solving.run import SolveOptions, solve
     from antrax.solving.solution import Solution
     from antrax.training.merging import MergeResult, merge_trainsets
     from antrax.training.run import TrainOptions, TrainResult, train
@@ -46,12 +47,12 @@ _SOURCES = {
     "MergeResult": "training.merging",
     "MovieStatus": "cluster.status",
     "Reporter": "progress",
-    "ExperimentSolution": "solving.run",
+    "ExperimentSolution": "solving.report",
     "Session": "io.session",
     "SessionStatus": "cluster.status",
     "Solution": "solving.solution",
     "SolveOptions": "solving.run",
-    "SolveReport": "solving.run",
+    "SolveReport": "solving.report",
     "Tracklet": "io.tracklets",
     "TrainOptions": "training.run",
     "TrainResult": "training.run",

@@ -17,7 +17,7 @@ from antrax.messages import named_parameter
 
 if TYPE_CHECKING:
     from antrax.classification.report import ClassifyResult
-    from antrax.solving.run import SolveReport
+    from antrax.solving.report import SolveReport
 
 
 class AntraxError(Exception):

@@ -259,6 +259,6 @@ def test_groups_of_movies_that_make_no_sense_are_refused(session):
 
 def test_the_command_offers_every_method():
     from antrax.cli.commands.solve import METHODS
-    from antrax.solving import run
+    from antrax.solving import methods
 
-    assert METHODS == run.METHODS
+    assert METHODS == methods.METHODS

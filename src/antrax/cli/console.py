@@ -22,7 +22,7 @@ from antrax.classification.report import OUTCOMES, ClassifyResult
 from antrax.escapes import printable
 from antrax.messages import with_command_line_options
 from antrax.progress import Reporter, Update
-from antrax.solving.run import SolveReport
+from antrax.solving.report import SolveReport
 from antrax.solving.solution import common_label
 from antrax.training.evaluation import Evaluation
 from antrax.training.merging import MergeResult

@@ -22,7 +22,7 @@ from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.evidence import Evidence
 from antrax.solving.groups import Group
 from antrax.solving.joint import Effort, Window, rows_of, sample_window, to_solution
-from antrax.solving.run import Method, Settings, solve_groups
+from antrax.solving.methods import Method, Settings, solve_groups
 from antrax.solving.singles import find_singles
 from antrax.solving.solution import Solution
 

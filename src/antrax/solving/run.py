@@ -5,24 +5,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from importlib.metadata import version
-from pathlib import Path
-from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
-from antrax.batch import BatchResult, check_options, failure_line
+from antrax.batch import check_options, failure_line
 from antrax.defaults import MAX_ERROR
 from antrax.errors import AntraxError, OptionError, SolvingError
 from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
 from antrax.io.experiments import find_all_experiments
 from antrax.io.graphs import graph_inputs, movies_with_graph, read_graph
 from antrax.io.locks import claim
-from antrax.io.positions import Kind, Placements, place
+from antrax.io.positions import place
 from antrax.io.positions_table import positions_file
 from antrax.io.results import autoids_file, confidence_file
 from antrax.io.runs import RunRecord, start_record
@@ -30,29 +27,13 @@ from antrax.io.session import Session, open_session
 from antrax.io.stamps import InputStamps
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.trdata import trdata_files
-from antrax.io.workers import map_in_workers
 from antrax.messages import parameter
-from antrax.progress import Reporter, Update
-from antrax.solving.evidence import Evidence, read_evidence
-from antrax.solving.groups import Group, split_groups
-from antrax.solving.joint import (
-    JointOptions,
-    Posterior,
-    Window,
-    rows_of,
-    sample_window,
-    split_windows,
-    to_solution,
-)
-from antrax.solving.rules import RuleOptions, RuleState, solve_by_rules
-from antrax.solving.singles import find_singles
-from antrax.solving.solution import Contradiction, Solution, join_placements
+from antrax.progress import Reporter
+from antrax.solving.evidence import read_evidence
+from antrax.solving.groups import split_groups
+from antrax.solving.methods import METHODS, Method, Settings, solve_groups
+from antrax.solving.report import ExperimentSolution, SolveReport
 
-Method = Literal["joint", "antrax"]
-METHODS: tuple[Method, ...] = get_args(Method)
-T = TypeVar("T")
-
-_MOST = 10**9  # of anything that settings count
 _LONGEST_GAP = 0.5  # seconds over which positions are interpolated (joint)
 
 
@@ -79,128 +60,6 @@ class SolveOptions:
     movies: Sequence[int] | None = None
     session: str | None = None
     workers: int | None = None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the methods need to know of a session.
-
-    Parameters
-    ----------
-    rules : RuleOptions
-        Bounds of a single animal's area, which both methods use, and the numbers of anTraX's rules.
-    joint : JointOptions
-    """
-
-    rules: RuleOptions = field(default_factory=RuleOptions)
-    joint: JointOptions = field(default_factory=JointOptions)
-
-    @classmethod
-    def of_session(cls, session: Session, max_error: float = MAX_ERROR) -> Settings:
-        """The session's own values, from `prmtrs.json` and the movie table."""
-        parameters = session.parameters
-
-        def positive(name: str, default: float) -> float:
-            value = parameters.positive(name)
-            return default if value is None else value
-
-        def whole(name: str, default: int) -> int:
-            value = parameters.whole(name, 0, _MOST)
-            return default if value is None else value
-
-        rates = [movie.fps for movie in session.movies.values() if np.isfinite(movie.fps)]
-        return cls(
-            RuleOptions(
-                min_area=positive("thrsh_meanareamin", RuleOptions.min_area),
-                max_area=positive("thrsh_meanareamax", RuleOptions.max_area),
-                pairs_depth=whole("graph_pairs_maxdepth", RuleOptions.pairs_depth),
-                iterations=whole("graph_max_iterations", RuleOptions.iterations),
-                long_enough=whole("export_too_long_to_be_wrong", RuleOptions.long_enough),
-                soft=parameters.flag("export_use_soft", True),
-            ),
-            JointOptions(
-                max_error=max_error,
-                fps=float(np.median(rates)) if rates else float("nan"),
-                metres_per_pixel=positive("geometry_rscale", float("nan")),
-            ),
-        )
-
-
-@dataclass
-class ExperimentSolution:
-    """Result of solving one experiment.
-
-    Parameters
-    ----------
-    path : Path
-        The experiment.
-    session : Session or None
-        None where it could not be opened.
-    method : str
-        joint or antrax.
-    solutions : list of Solution
-        One for each colony and group of movies.
-    movies : list of int
-        Movies whose positions are written.
-    problems : list of str
-        What was passed over, a sentence each; the rest is solved.
-    failures : list of str
-        What could not be solved or written, a sentence a movie.
-    seconds : float
-        Time that it took.
-    """
-
-    path: Path
-    session: Session | None = None
-    method: str = "joint"
-    solutions: list[Solution] = field(default_factory=list)
-    movies: list[int] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def coverage(self) -> float:
-        """Share of ID × frame cells in which the animal is placed; NaN without any."""
-        cells = sum(solution.frames * len(solution.ids) for solution in self.solutions)
-        placed = sum(solution.coverage * solution.frames * len(solution.ids) for solution in self.solutions)
-        return placed / cells if cells else float("nan")
-
-    @property
-    def expected_error(self) -> float:
-        """Estimated share of the placed cells that are wrong; NaN by anTraX's rules."""
-        wrong = total = 0.0
-        for solution in self.solutions:
-            weight = float((solution.placed * solution.graph.length[:, None]).sum())
-            wrong += solution.expected_error * weight if weight else 0.0
-            total += weight
-        return wrong / total if total else float("nan")
-
-    @property
-    def contradictions(self) -> list[Contradiction]:
-        """Labels that the rest speaks against, the least probable first."""
-        found = [one for solution in self.solutions for one in solution.contradictions]
-        return sorted(found, key=lambda one: np.nan_to_num(one.probability))
-
-    def placements(self) -> Placements:
-        """Placements and open alternatives of all colonies and groups."""
-        return join_placements(self.solutions)
-
-
-@dataclass(frozen=True)
-class SolveReport(BatchResult):
-    """Result of solving one or more experiments.
-
-    Parameters
-    ----------
-    experiments : list of ExperimentSolution
-        In the order in which they were found.
-    seconds : float
-        Time that it took, all in all.
-    """
-
-    experiments: list[ExperimentSolution]
-    seconds: float
 
 
 def solve(
@@ -321,121 +180,6 @@ def _processors() -> int:
     from antrax.networks.devices import processors
 
     return processors()
-
-
-def solve_groups(
-    graph: TrackletGraph,
-    evidence: Evidence,
-    groups: Sequence[Group],
-    settings: Settings,
-    method: Method = "joint",
-    *,
-    workers: int = 1,
-    update: Update | None = None,
-) -> list[Solution]:
-    """Solve each colony and group of movies on its own.
-
-    Parameters
-    ----------
-    graph : TrackletGraph
-    evidence : Evidence
-    groups : sequence of Group
-    settings : Settings
-    method : {"joint", "antrax"}
-    workers : int
-        Processes; the result is the same with any number.
-    update : callable, optional
-        Told of the number of tracklets that are done.
-
-    Returns
-    -------
-    list of Solution
-        One for each group, in order.
-    """
-    parts = [(_part(graph, group), evidence.select(group.rows)) for group in groups]
-    if method == "antrax":
-        states = _run(
-            [partial(solve_by_rules, part, known, settings.rules) for part, known in parts],
-            [len(part) for part, _ in parts],
-            workers,
-            update,
-        )
-        return [
-            _from_rules(part, known, group.colony, state)
-            for (part, known), group, state in zip(parts, groups, states, strict=True)
-        ]
-    singles = [find_singles(part, known, settings.rules.min_area, settings.rules.max_area) for part, known in parts]
-    tasks: list[Callable[[], Posterior]] = []
-    windows: list[tuple[int, Window]] = []
-    for number, ((part, known), (single, present)) in enumerate(zip(parts, singles, strict=True)):
-        for window in split_windows(part, len(known.ids), settings.joint):
-            inside = rows_of(part, window)
-            windows.append((number, window))
-            given = part.select(inside), known.select(inside), single[inside], ~present[inside], window, settings.joint
-            tasks.append(partial(sample_window, *given))
-    total = sum(len(part) for part, _ in parts)
-    found = _run(tasks, [total / len(tasks)] * len(tasks), workers, update)
-    posteriors = [Posterior(np.zeros((len(part), len(known.ids)), np.float32), float("nan")) for part, known in parts]
-    errors: list[list[float]] = [[] for _ in parts]
-    for (number, window), posterior in zip(windows, found, strict=True):
-        part = parts[number][0]
-        rows = np.flatnonzero(rows_of(part, window))
-        core = (part.first[rows] >= window.core_first) & (part.first[rows] <= window.core_last)
-        posteriors[number].probability[rows[core]] = posterior.probability[core]
-        errors[number].append(posterior.label_error)
-    return [
-        to_solution(
-            part,
-            known,
-            group.colony,
-            single,
-            Posterior(posterior.probability, float(np.nanmean(error)) if np.isfinite(error).any() else float("nan")),
-            settings.joint.max_error,
-        )
-        for (part, known), (single, _), group, posterior, error in zip(
-            parts, singles, groups, posteriors, errors, strict=True
-        )
-    ]
-
-
-def _part(graph: TrackletGraph, group: Group) -> TrackletGraph:
-    keep = np.zeros(len(graph), bool)
-    keep[group.rows] = True
-    return graph.select(keep, group.movies)
-
-
-def _run(tasks: Sequence[Callable[[], T]], sizes: Sequence[float], workers: int, update: Update | None) -> list[T]:
-    """Results of tasks, in order; in this process where one is enough."""
-    done = 0.0
-    results = []
-    for result, size in zip(map_in_workers(min(workers, len(tasks)), _call, tasks), sizes, strict=True):
-        results.append(result)
-        done += size
-        if update is not None:
-            update(round(done))
-    return results
-
-
-def _call(task: Callable[[], T]) -> T:
-    return task()
-
-
-def _from_rules(graph: TrackletGraph, evidence: Evidence, colony: str, state: RuleState) -> Solution:
-    kind = np.where(state.soft, Kind.SOFT, Kind.UNDECIDED)
-    hard = np.where(state.source, Kind.CLASSIFIED, np.where(state.single[:, None], Kind.SINGLE, Kind.SEVERAL))
-    kind = np.where(state.assigned, hard, kind).astype(np.int8)
-    contradictions = [
-        Contradiction(
-            str(graph.names[row]),
-            evidence.ids[animal],
-            float("nan"),
-            evidence.ids[int(np.argmax(state.assigned[row]))] if state.assigned[row].any() else "",
-        )
-        for row, animal in dict.fromkeys(state.contradictions)
-        if state.source[row, animal] and not state.assigned[row, animal]
-    ]
-    probability = np.full(kind.shape, np.nan, np.float32)
-    return Solution(graph, evidence.ids, colony, kind, probability, state.single, tuple(contradictions))
 
 
 def _write(

@@ -32,7 +32,7 @@ from antrax.review.positions.solved import Solved
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group, movie_groups, split_groups
 from antrax.solving.local import LocalSolution, Placed, solve_around
-from antrax.solving.run import Settings
+from antrax.solving.methods import Settings
 from antrax.solving.singles import find_singles
 
 # Movies on either side of the one that a correction is in.
