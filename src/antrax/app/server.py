@@ -267,7 +267,7 @@ def _cell(desk: _Desk, bench: Workbench, asked: schemas.positions.CellRequest) -
 
 
 def _film(desk: _Desk, bench: Workbench, asked: schemas.positions.FilmRequest) -> Response:
-    found = bench.positions.film(asked.movie, asked.movie_frame, asked.tracklet, asked.x, asked.y, asked.side)
+    found = bench.positions.pictures.film(asked.movie, asked.movie_frame, asked.tracklet, asked.x, asked.y, asked.side)
     return Response(found, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
@@ -324,9 +324,9 @@ _IN_SESSION: dict[str, _Handler] = {
     "positions/cell": _cell,
     "positions/neighbours": lambda desk, bench, asked: bench.positions.neighbours(asked.movie, asked.tracklet),
     "positions/images": lambda desk, bench, asked: Response(
-        bench.positions.images(asked.tracklet, asked.images), media_type="image/png"
+        bench.positions.pictures.images(asked.tracklet, asked.images), media_type="image/png"
     ),
-    "positions/arena": lambda desk, bench, asked: Response(bench.positions.arena(), media_type="image/jpeg"),
+    "positions/arena": lambda desk, bench, asked: Response(bench.positions.pictures.arena(), media_type="image/jpeg"),
     "positions/film": _film,
     "positions/mark": _position_mark,
     "positions/correct": _correct,
