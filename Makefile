@@ -26,7 +26,7 @@ test: $(STAMP)
 # Unit tests that need neither Keras, a trained network, real data nor a browser, with fewer examples of each property:
 # under a minute on two idle processors.
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not browser and not real_data" --hypothesis-profile fast
+	$(BIN)/python -m pytest tests/unit -n 2 --dist loadgroup -m "not slow and not browser and not real_data" --hypothesis-profile fast
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

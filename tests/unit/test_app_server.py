@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,7 @@ from tests.fixtures.numpy_source import tracks
 def session(small_demo: DemoExperiment, tmp_path: Path) -> Session:
     """A demo of its own, without examples."""
     experiment = tmp_path / "data" / "some.ants"
-    shutil.copytree(small_demo.directory, experiment)
-    shutil.rmtree(experiment / "session" / "classifier")
+    shutil.copytree(small_demo.directory, experiment, ignore=shutil.ignore_patterns("classifier"))
     return open_session(experiment)
 
 
@@ -67,8 +67,10 @@ class Page:
 
 
 @pytest.fixture
-def page(session: Session, tmp_path: Path) -> Page:
-    return Page(session, tmp_path / "memory")
+def page(session: Session, tmp_path: Path) -> Iterator[Page]:
+    page = Page(session, tmp_path / "memory")
+    with page.client:  # one event loop for all questions of a test
+        yield page
 
 
 def first_with(session: Session, label: str) -> str:

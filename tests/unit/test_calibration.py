@@ -45,6 +45,7 @@ def test_repeated_images_are_found_to_be_worth_nothing():
     assert calibrate(made_tracklets(500, 1.0), CATEGORIES).exponent == 0
 
 
+@pytest.mark.slow
 def test_calibrated_confidences_are_true_on_other_tracklets():
     rule = calibrate(made_tracklets(3000, 0.7), CATEGORIES).rule(0.05)
     fresh = made_tracklets(6000, 0.7, seed=1)

@@ -283,6 +283,7 @@ def test_the_description_is_one_that_tensorflow_1_15_takes(tmp_path, name):
     check_description_for_tensorflow_1_15(tmp_path / "x.h5")
 
 
+@pytest.mark.slow
 def test_a_description_longer_than_64_kb_is_one_that_tensorflow_1_15_takes(tmp_path):
     classifier = made_of(own_network(70, len(LABELS)))
     write_classifier(classifier, tmp_path / "x.h5")
@@ -340,6 +341,7 @@ def test_a_file_as_earlier_versions_wrote_it_still_loads(tmp_path):
 # --- damage ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_any_changed_byte_is_noticed(file):
     """Either it is told, or it was the mark of the checksum itself and all else is as it was."""
     content, digest = file.read_bytes(), read_classifier(file).digest()

@@ -135,6 +135,7 @@ def test_names_are_unique_and_say_movie_and_frames(colony: Colony) -> None:
         assert (parsed.movie, parsed.first + offset, parsed.last + offset) == (movie, first, last)
 
 
+@pytest.mark.slow
 def test_a_colony_like_the_real_one_has_a_graph_like_the_real_one() -> None:
     """JS16: 16 ants, 18,000 frames, 1,462 tracklets, 42 % of a single ant, 1.3 edges each, 21 % of the cells single."""
     options = ColonyOptions(movies=6, frames=3000)

@@ -280,6 +280,7 @@ print(read, refused)
 """
 
 
+@pytest.mark.slow
 def test_chains_of_links_and_virtual_datasets_over_several_files_lead_nowhere(tmp_path: Path) -> None:
     """Whatever leads from a file into another, or around in circles, is refused; what lies in the file is read."""
     done = subprocess.run([sys.executable, "-c", CHAINS, tmp_path, "60"], capture_output=True, text=True, timeout=300)

@@ -145,6 +145,7 @@ def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, con
     assert from_labels_file(path) == complete(labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", ["a" * 10_000_000, "a," * 5_000_000, "ant_labels," + "a," * 3_000_000, '"' * 9_000_001]
 )

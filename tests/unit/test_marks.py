@@ -351,6 +351,7 @@ def test_a_change_in_the_middle_of_a_file_is_noticed_also_where_it_has_grown(pat
 # ---- many marks, many people
 
 
+@pytest.mark.slow
 def test_ten_thousand_marks_are_read_and_one_more_does_not_read_them_again(path):
     Marks(path).add(MARK)
     header, line = path.read_bytes().splitlines(keepends=True)

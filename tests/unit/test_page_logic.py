@@ -40,6 +40,7 @@ def test_the_logic_of_the_page():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_page_reads_and_sends_only_what_the_contract_has():
     if not (PAGE / "node_modules" / "typescript").is_dir():
         pytest.skip("TypeScript is not installed: npm ci in tests/page")

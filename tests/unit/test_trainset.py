@@ -269,6 +269,7 @@ def test_of_a_long_tracklet_400_images_spread_evenly_are_used(make_examples, blo
     assert set(np.diff(used)) == {2, 3}
 
 
+@pytest.mark.slow
 def test_copies_of_frames_do_not_crowd_out_others_of_a_long_tracklet(make_examples, tmp_path: Path) -> None:
     files = {example("AB", frame): frame for frame in range(1, 1001)} | {example("CD"): 5000}
     alone = load(make_examples(tmp_path / "alone", files, size=8))

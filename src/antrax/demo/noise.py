@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 import numpy as np
 
@@ -23,9 +24,9 @@ def smooth_noise(shape: int | tuple[int, ...], spread: float, memory: float, rng
     rng : np.random.Generator
         Source of random numbers.
     """
-    from scipy.signal import lfilter
-
     noise = rng.normal(0.0, spread, shape)
     noise[1:] *= math.sqrt(1 - memory**2)
-    filtered: Floats = lfilter([1.0], [1.0, -memory], noise, axis=0)
-    return filtered
+    # a filter of one line; `scipy.signal` has it too, and takes seconds to load
+    columns = noise.reshape(len(noise), math.prod(noise.shape[1:])).T.tolist()
+    filtered = [list(accumulate(column, lambda before, new: memory * before + new)) for column in columns]
+    return np.array(filtered).T.reshape(noise.shape)

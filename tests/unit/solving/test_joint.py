@@ -307,6 +307,7 @@ def test_windows_cover_every_tracklet_once_and_overlap():
     assert len(split_windows(graph, 16, options)) == 1
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_windows_or_workers():
     graph = draw(250, animals=2)
     rng = np.random.default_rng(0)

@@ -23,7 +23,7 @@ from antrax.networks.keras.weights import read_weights
 
 pytest.importorskip("keras")
 # Keras asks NumPy for `__array__` without `copy`, and warns of the format that anTraX uses.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 NAMES = ("every_kind", "nested", "fully_convolutional", "softmax_before_flatten")
 LABELS = tuple("ABCDEFGHIJ")
