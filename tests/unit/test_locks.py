@@ -14,14 +14,14 @@ import pytest
 
 from antrax.errors import LockedError
 from antrax.io.atomic import remove_dead_parts, replacing
-from antrax.io.locks import announce, claim, living_claims, only_writer
+from antrax.io.locks import announce, claim, claims, only_writer
 from antrax.io.processes import ProcessTag, parse_tag, start_time, this_process
 from tests.fixtures.processes import python
 
 CLAIM = """
 import sys
 from pathlib import Path
-from antrax.io.locks import claim, living_claims, only_writer
+from antrax.io.locks import claim, claims, only_writer
 with {call}:
     print("held", flush=True)
     sys.stdin.read()
@@ -117,16 +117,16 @@ def test_of_claims_made_at_the_same_moment_no_two_are_held(tmp_path: Path) -> No
 
 
 def test_who_is_at_work_is_told_without_changing_anything(tmp_path: Path) -> None:
-    assert living_claims(tmp_path / "missing", "classify") == []
+    assert claims(tmp_path / "missing", "classify", tidy=False) == []
     with other_process(f"claim(Path({str(tmp_path)!r}), 'classify', [1, 2])") as other:
         there = names(tmp_path)
-        (holder,) = living_claims(tmp_path, "classify")
+        (holder,) = claims(tmp_path, "classify", tidy=False)
         assert (holder.process.pid, holder.parts) == (other.pid, (1, 2))
-        assert living_claims(tmp_path, "solve") == []
+        assert claims(tmp_path, "solve", tidy=False) == []
         assert names(tmp_path) == there
         other.kill()
         other.wait()
-        assert living_claims(tmp_path, "classify") == []
+        assert claims(tmp_path, "classify", tidy=False) == []
         assert names(tmp_path) == there
 
 

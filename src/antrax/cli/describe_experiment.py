@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from antrax.errors import AntraxError, LabelsError
+from antrax.io.contents import SessionContents
 from antrax.io.examples import survey_examples
 from antrax.io.experiments import is_experiment
-from antrax.io.graphs import movies_with_graph
 from antrax.io.layout import CLASSIFIER_SUFFIX
-from antrax.io.positions_table import solved_movies
-from antrax.io.results import classified_movies
 from antrax.io.session import Session, open_session, session_dirs
 from antrax.labels import Category
 
@@ -46,20 +44,21 @@ def describe_experiment(path: str | os.PathLike[str], session: str | None = None
     """
     opened = open_session(path, session)
     problems: list[str] = []
-    stacks = opened.stacks
+    contents = SessionContents(opened)
+    images = [file for files in contents.images.values() for file in files]
     found: dict[str, Any] = {
         "experiment": str(opened.experiment),
         "session": opened.name,
         "sessions": [folder.name for folder in session_dirs(opened.experiment)],
         "movies": _movies(opened, problems),
-        "tracked": list(stacks),
-        "stack_bytes": sum(part.stat().st_size for parts in stacks.values() for part in parts if part.is_file()),
+        "tracked": list(contents.images),
+        "stack_bytes": sum(file.stat().st_size for file in images if file.is_file()),
         "labels": _labels(opened, problems),
         "examples": _examples(opened, problems),
         "classifiers": _classifiers(opened),
-        "classified": classified_movies(opened),
-        "with_graph": movies_with_graph(opened),
-        "solved": solved_movies(opened),
+        "classified": list(contents.labels),
+        "with_graph": contents.graphs,
+        "solved": list(contents.positions),
         "problems": problems,
     }
     return found | {"next": _next_step(opened, found)}

@@ -17,17 +17,14 @@ from pathlib import Path
 from antrax.classification.classifier_file import read_classifier
 from antrax.cluster.jobs import ClusterJob, Task, last_error, read_jobs
 from antrax.errors import AntraxError
-from antrax.io.antdata import antdata_movies, xy_file
+from antrax.io.contents import SessionContents
 from antrax.io.experiments import find_all_experiments
 from antrax.io.frame_probabilities import made_with
-from antrax.io.graphs import movies_with_graph
-from antrax.io.locks import living_claims
-from antrax.io.positions_table import positions_file
+from antrax.io.locks import claims
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import autoids_file
 from antrax.io.runs import MovieEvent, Run, read_runs, size_and_time
 from antrax.io.session import Session, open_session
-from antrax.io.sources import source_of
 from antrax.io.stamps import FileStamp, stamps_of
 from antrax.progress import Reporter
 
@@ -215,13 +212,14 @@ def session_status(session: Session, command: str) -> CommandStatus | None:
     ExperimentError
         A folder of the session cannot be read.
     """
-    work = _classification(session) if command == "classify" else _solving(session)
+    contents = SessionContents(session)
+    work = _classification(session, contents) if command == "classify" else _solving(session, contents)
     if not work.inputs:
         return None
     runs = read_runs(session, command)
-    claims = {str(holder.process) for holder in living_claims(work.claims, command)}
+    living = {str(holder.process) for holder in claims(work.claims, command, tidy=False)}
     jobs = read_jobs(session.layout.cluster, command)
-    view = _MovieStates(work, runs, claims, jobs)
+    view = _MovieStates(work, runs, living, jobs)
     return CommandStatus(command, tuple(view.movie(movie) for movie in sorted(work.inputs)))
 
 
@@ -270,22 +268,17 @@ class _Work:
         return result is not None and any(stamp.mtime_ns > result.mtime_ns for stamp in inputs)
 
 
-def _classification(session: Session) -> _Work:
-    inputs = dict(source_of(session).files(session))
-    there = session.layout.files("autoids")
-    results = {movie: autoids_file(session, movie) for movie in inputs if movie in there}
+def _classification(session: Session, contents: SessionContents) -> _Work:
+    inputs = contents.images
+    results = {movie: path for movie, path in contents.labels.items() if movie in inputs}
     stamps = stamps_of([*(path for paths in inputs.values() for path in paths), *results.values()])
     classifiers = _Classifiers(session)
     return _Work(inputs, results, session.labels_dir, stamps, classifiers.changed, "its images have changed since")
 
 
-def _solving(session: Session) -> _Work:
-    ours, theirs = session.layout.files("positions"), antdata_movies(session)
-    movies = movies_with_graph(session)
-    colonies = session.parameters.colony_labels or ("",)
-    results = {movie: xy_file(session, movie, colonies[0]) for movie in theirs}
-    results |= {movie: positions_file(session, movie) for movie in ours}
-    inputs = {movie: (autoids_file(session, movie),) for movie in movies}
+def _solving(session: Session, contents: SessionContents) -> _Work:
+    results = contents.positions
+    inputs = {movie: (autoids_file(session, movie),) for movie in contents.graphs}
     stamps = stamps_of([*(path for paths in inputs.values() for path in paths), *results.values()])
     folder = session.layout.logs
     return _Work(inputs, results, folder, stamps, lambda movie, run: "", "its labels have changed since")
@@ -346,17 +339,17 @@ class _MovieStates:
     work : _Work
     runs : sequence of Run
         In order of their beginning.
-    claims : set of str
+    living : set of str
         Processes that live.
     jobs : sequence of ClusterJob
         The latest last.
     """
 
-    def __init__(self, work: _Work, runs: Sequence[Run], claims: set[str], jobs: Sequence[ClusterJob]) -> None:
+    def __init__(self, work: _Work, runs: Sequence[Run], living: set[str], jobs: Sequence[ClusterJob]) -> None:
         self._work = work
         self._last: dict[int, _Last] = {}
         for run in runs:
-            lives = not run.ended and run.process in claims
+            lives = not run.ended and run.process in living
             for movie in run.movies:
                 earlier = self._last.get(movie)
                 if lives or not (earlier and earlier.lives):

@@ -183,8 +183,8 @@ def announce(folder: Path, kind: str, *, task: str | None = None) -> Iterator[No
         yield
 
 
-def claims(folder: Path, kind: str) -> list[Holder]:
-    """Who claims or announces work in a folder at this moment; what dead processes left is removed.
+def claims(folder: Path, kind: str, *, tidy: bool = True) -> list[Holder]:
+    """Who claims or announces work in a folder at this moment.
 
     Parameters
     ----------
@@ -192,14 +192,55 @@ def claims(folder: Path, kind: str) -> list[Holder]:
         It may be missing.
     kind : str
         As for `claim`.
+    tidy : bool
+        Remove what dead processes left. Without, nothing is changed, so whoever may read the folder may ask.
 
     Returns
     -------
     list of Holder
+        Those whose process lives. Where a drive knows no locks, or this user may not take one, that cannot be told of
+        processes of other machines: they are left out when tidying, for nothing would ever remove them, and listed
+        otherwise.
     """
-    found = [holder for path in sorted(folder.glob(f".{kind}.*.lock")) if (holder := _living(path))]
-    _remove_dead_notes(folder, kind)
+    return _claims(folder, kind, tidy=tidy)
+
+
+def _claims(folder: Path, kind: str, *, tidy: bool, own: Path | None = None) -> list[Holder]:
+    """Holders of a folder's claims, but for one's own."""
+    paths = [path for path in sorted(folder.glob(f".{kind}.*.lock")) if path != own]
+    found = [holder for path in paths if (holder := _living(path, tidy=tidy))]
+    if tidy:
+        _remove_dead_notes(folder, kind)
     return found
+
+
+def _living(path: Path, *, tidy: bool) -> Holder | None:
+    """Who holds a claim; None where its process is dead, and the claim is removed then if that is wanted."""
+    from filelock import FileLock, Timeout
+
+    note = path.with_suffix(".holder")
+    holder = _read_note(note)
+    if not tidy and (holder is None or holder.process.is_surely_dead()):
+        return None
+    unknown = Holder("another program", "an unknown machine", ProcessTag("00000000", 0, 0), "some time ago")
+    handle = FileLock(path)
+    try:
+        handle.acquire(timeout=0)
+    except Timeout:
+        return holder or _read_note(note) or unknown
+    except _NO_LOCKS:
+        if holder is None or holder.process.is_surely_dead():
+            return None
+        return holder if not tidy or holder.process.machine == this_process().machine else None
+    if tidy:
+        _remove(handle, path, note)
+        return None
+    handle.release()
+    if not note.exists():
+        # it was given back in between, and taking its lock made the file again
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    return None
 
 
 @contextlib.contextmanager
@@ -222,12 +263,9 @@ def _published(folder: Path, kind: str, parts: Collection[int] | None, task: str
 def _overlapping(folder: Path, kind: str, own: Path, parts: frozenset[int] | None) -> Holder | None:
     """Another living claim on some of the parts."""
     found = None
-    for path in sorted(folder.glob(f".{kind}.*.lock")):
-        if path == own or not (holder := _living(path)):
-            continue
+    for holder in _claims(folder, kind, tidy=True, own=own):
         if holder.parts is None or parts is None or parts & set(holder.parts):
             found = holder
-    _remove_dead_notes(folder, kind)
     return found
 
 
@@ -238,64 +276,6 @@ def _remove_dead_notes(folder: Path, kind: str) -> None:
         if left and left.process.is_surely_dead() and not note.with_suffix(".lock").exists():
             with contextlib.suppress(OSError):
                 note.unlink(missing_ok=True)
-
-
-def living_claims(folder: Path, kind: str) -> list[Holder]:
-    """Who is at work on parts of a folder; nothing is changed, so whoever may read the folder may ask.
-
-    Parameters
-    ----------
-    folder : Path
-        It may be missing.
-    kind : str
-        As for `claim`.
-
-    Returns
-    -------
-    list of Holder
-        Those whose process has not ended, as far as can be told: where a drive knows no locks, or this user may not
-        take one, only processes of this machine are known to have ended.
-    """
-    from filelock import FileLock, Timeout
-
-    living = []
-    for path in sorted(folder.glob(f".{kind}.*.lock")):
-        holder = _read_note(path.with_suffix(".holder"))
-        if holder is None or holder.process.is_surely_dead():
-            continue
-        handle = FileLock(path)
-        try:
-            handle.acquire(timeout=0)
-        except (Timeout, *_NO_LOCKS):
-            living.append(holder)
-        else:
-            handle.release()
-            if not path.with_suffix(".holder").exists():
-                # it was given back in between, and taking its lock made the file again
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
-    return living
-
-
-def _living(path: Path) -> Holder | None:
-    """Who holds a claim; where its process is dead, the claim is removed."""
-    from filelock import FileLock, Timeout
-
-    note = path.with_suffix(".holder")
-    holder = _read_note(note)
-    unknown = Holder("another program", "an unknown machine", ProcessTag("00000000", 0, 0), "some time ago")
-    handle = FileLock(path)
-    try:
-        handle.acquire(timeout=0)
-    except Timeout:
-        return holder or _read_note(note) or unknown
-    except _NO_LOCKS:
-        # No locks here. Whether a process of another machine lives is not known, and no reason to refuse work.
-        if holder is None or holder.process.machine != this_process().machine or holder.process.is_surely_dead():
-            return None
-        return holder
-    _remove(handle, path, note)
-    return None
 
 
 def _remove(handle: BaseFileLock, path: Path, note: Path) -> None:

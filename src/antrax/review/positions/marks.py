@@ -11,7 +11,7 @@ tracklet its verdict holds, and an animal that was rightly elsewhere at that mom
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from antrax.io.positions import KIND_NAMES
 from antrax.labels import clean_label
 from antrax.review.positions.solved import Cell, Placement
 from antrax.review.validation.rates import Interval, clopper_pearson
-from antrax.review.validation.table import Form, MarkTable, can_be_kept, cell, check_who, guarded, plain
+from antrax.review.validation.table import Form, MarkTable, SignedMark, can_be_kept, cell, guarded, plain
 
 COLUMNS = (
     "time",
@@ -54,7 +54,7 @@ class PositionVerdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class PositionMark:
+class PositionMark(SignedMark):
     """One word of a person on one cell.
 
     Parameters
@@ -83,8 +83,6 @@ class PositionMark:
         Whether chance alone chose the cell.
     """
 
-    time: str
-    who: str
     cell: Cell
     tracklet: str
     kind: str
@@ -178,20 +176,6 @@ class PositionMarks(MarkTable[PositionMark]):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, FORM)
-
-    def add(self, mark: PositionMark) -> None:
-        """Append a mark; when this returns, it is on disk.
-
-        Raises
-        ------
-        OptionError
-            The mark contradicts itself, or the person's name cannot be kept.
-        ExperimentError
-            The file is damaged; nothing is written then.
-        OutputError
-            It cannot be written, or another process has been writing for ten seconds.
-        """
-        super().add(replace(mark, who=check_who(mark.who)))
 
     def current(self, cell: Cell, run: str) -> PositionMark | None:
         """The last word on a cell in this run; None where there is none or it was taken back."""

@@ -6,10 +6,9 @@ one is worked out in `antrax.review.validation.checks`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from antrax.review.validation.table import MarkTable, check_who
+from antrax.review.validation.table import MarkTable
 from antrax.review.validation.verdicts import FORM, Mark
 
 
@@ -35,17 +34,3 @@ class Marks(MarkTable[Mark]):
             if mark.classification == classification:
                 return mark if mark.verdict else None
         return None
-
-    def add(self, mark: Mark) -> None:
-        """Append a mark; when this returns, it is on disk.
-
-        Raises
-        ------
-        OptionError
-            The mark contradicts itself, or the person's name cannot be kept.
-        ExperimentError
-            The file is damaged; nothing is written then.
-        OutputError
-            It cannot be written, or another process has been writing for ten seconds.
-        """
-        super().add(replace(mark, who=check_who(mark.who)))

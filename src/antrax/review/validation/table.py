@@ -15,7 +15,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -24,7 +24,24 @@ from antrax.io.atomic import fsync_folder, write_atomically
 from antrax.io.locks import only_writer
 from antrax.io.regular_files import open_regular
 
-M = TypeVar("M")
+
+@dataclass(frozen=True)
+class SignedMark:
+    """What every mark has.
+
+    Parameters
+    ----------
+    time : str
+        When, UTC, ISO 8601.
+    who : str
+        The person's name.
+    """
+
+    time: str
+    who: str
+
+
+M = TypeVar("M", bound=SignedMark)
 T = TypeVar("T")
 
 LONGEST_NAME = 40
@@ -238,6 +255,7 @@ class MarkTable(Generic[M]):
         OutputError
             It cannot be written, or another process has been writing for ten seconds.
         """
+        mark = replace(mark, who=check_who(mark.who))
         if fault := self._form.problem(mark):
             raise OptionError(f"{self._form.named(mark)} cannot be marked: {fault}")
         try:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from antrax.io.names import parse_tracklet_name
 from antrax.labels import Category, clean_label
-from antrax.review.validation.table import Form, can_be_kept, cell, guarded, plain
+from antrax.review.validation.table import Form, SignedMark, can_be_kept, cell, guarded, plain
 
 COLUMNS = (
     "time",
@@ -61,7 +61,7 @@ def verdicts_for(category: Category) -> tuple[Verdict, ...]:
 
 
 @dataclass(frozen=True)
-class Mark:
+class Mark(SignedMark):
     """One word of a person on one tracklet.
 
     Parameters
@@ -91,8 +91,6 @@ class Mark:
         Whether images of it were in the training set before this classification.
     """
 
-    time: str
-    who: str
     classification: str
     movie: int
     tracklet: str
