@@ -13,7 +13,8 @@ own, on a small made-up colony; a training has few steps. It is stopped
 After each the same command is given again, undisturbed. Printed are, for each command and kind, how many times: nothing
 was disturbed, for it was done before; a result in place was neither the earlier nor a new one as a whole (half); the
 second run failed (blocked); its result was another than that of an undisturbed one (differs); files were left over in
-the end (left); what was said was a traceback or called our mistake (traceback). All but the first should be 0.
+the end (left); what was said was a traceback or called our mistake (traceback). All but the first should be 0. A line
+is printed for each kind when it is through, each problem at once, and the whole table again at the end.
 
 Where files hold times and dates, these are not compared. Linux only.
 """
@@ -192,7 +193,7 @@ def digest_of(path: Path) -> str:
             found: list[str] = []
 
             def add(name: str, place: Any) -> None:
-                values = repr(np.asarray(place[()]).tolist()) if isinstance(place, h5py.Dataset) else ""
+                values = _timeless(place[()]) if isinstance(place, h5py.Dataset) else ""
                 about = {key: _timeless(value) for key, value in sorted(place.attrs.items())}
                 found.append(f"{name} {values} {about}")
 
@@ -238,6 +239,15 @@ def hidden(folder: Path) -> list[str]:
 
 
 # --- the commands
+
+
+class Problems(list[str]):
+    """What was found wrong, told at once: a run of all kinds takes hours, and may be stopped before its end."""
+
+    def append(self, problem: str) -> None:
+        """Add a problem, and print it."""
+        super().append(problem)
+        print(" ", " ".join(problem.split())[:1200], flush=True)
 
 
 @dataclass
@@ -448,9 +458,7 @@ def told_badly(said: str) -> bool:
     return "Traceback" in said or "mistake in antrax" in said or "Error:" in said.replace("error:", "")
 
 
-def check(
-    case: Case, copy: Path, counts: Counter[str], expected: list[Content], problems: list[str], what: str
-) -> None:
+def check(case: Case, copy: Path, counts: Counter[str], expected: list[Content], problems: Problems, what: str) -> None:
     """Give the command again, and look at what there is then."""
     found: dict[str, object] = {}
     groups = visible(case.results(copy))
@@ -473,7 +481,7 @@ def check(
         problems.append(f"{case.name}, {what}: {key}: {value}")
 
 
-def kill(case: Case, kills: int, chance: random.Random, problems: list[str]) -> Counter[str]:
+def kill(case: Case, kills: int, chance: random.Random, problems: Problems) -> Counter[str]:
     """Kill the command: half of the times before an operation on files, half at a random moment."""
     counts: Counter[str] = Counter()
     for number in range(kills):
@@ -487,10 +495,12 @@ def kill(case: Case, kills: int, chance: random.Random, problems: list[str]) -> 
             counts["runs"] += 1
             counts["undisturbed"] += first.status == 0
             check(case, copy, counts, case.reference, problems, f"killed at {fault}")
+        if number % 10 == 9:
+            print(f"{case.name}: killed {number + 1} of {kills}", flush=True)
     return counts
 
 
-def fail(case: Case, errors: int, chance: random.Random, problems: list[str], kind: str) -> Counter[str]:
+def fail(case: Case, errors: int, chance: random.Random, problems: Problems, kind: str) -> Counter[str]:
     """Let an operation fail, or files not grow."""
     counts: Counter[str] = Counter()
     sizes = [200, 1000, 5000, 20_000, 60_000, 200_000]
@@ -511,7 +521,7 @@ def fail(case: Case, errors: int, chance: random.Random, problems: list[str], ki
     return counts
 
 
-def change(case: Case, changes: int, chance: random.Random, problems: list[str]) -> Counter[str]:
+def change(case: Case, changes: int, chance: random.Random, problems: Problems) -> Counter[str]:
     """Replace an input while the command runs, from another process."""
     counts: Counter[str] = Counter()
     for _ in range(changes):
@@ -536,7 +546,7 @@ def change(case: Case, changes: int, chance: random.Random, problems: list[str])
     return counts
 
 
-def twice(case: Case, times: int, chance: random.Random, problems: list[str]) -> Counter[str]:
+def twice(case: Case, times: int, chance: random.Random, problems: Problems) -> Counter[str]:
     """Give the command twice at once."""
     counts: Counter[str] = Counter()
     for _ in range(times):
@@ -588,11 +598,13 @@ def main() -> None:
                 ("input replaced", options.others, change),
                 ("twice at once", options.others, twice),
             ):
-                found: list[str] = []
-                counts = disturb(case, count, chance, found)
-                row = (name, kind, str(counts["runs"]), *(str(counts[column]) for column in COLUMNS))
-                table.add_row(*row)
-                print(*row, *(" ".join(problem.split())[:1200] for problem in found), sep="\n  ", flush=True)
+                if not count:
+                    continue
+                counts = disturb(case, count, chance, Problems())
+                row = [str(counts[column]) for column in ("runs", *COLUMNS)]
+                table.add_row(name, kind, *row)
+                told = (f"{column} {value}" for column, value in zip(("runs", *COLUMNS), row, strict=True))
+                print(f"{name}, {kind}: {', '.join(told)}", flush=True)
         Console(width=120).print(table)
 
 

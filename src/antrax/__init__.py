@@ -10,11 +10,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
-
+# Nothing is imported before it is needed, typing neither: until the program has begun, Ctrl-C ends with a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from antrax.classification.classifier_file import Classifier, read_classifier
     from antrax.classification.report import ClassifyResult
     from antrax.classification.run import ClassifyOptions, classify
@@ -108,9 +108,13 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("antrax")
     if name not in _SOURCES:
         raise AttributeError(f"module 'antrax' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"antrax.{_SOURCES[name]}"), name)
 
 

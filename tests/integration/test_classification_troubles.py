@@ -17,6 +17,7 @@ import pytest
 
 import antrax
 from antrax.classification.run import ClassifyOptions, classify
+from antrax.cluster.status import MovieState, session_status
 from antrax.errors import ClassificationError, OptionError
 from antrax.io.locks import claim
 from antrax.io.result_state import ResultState, result_state
@@ -214,6 +215,35 @@ def test_missing_does_again_what_does_not_belong_together_and_keeps_the_labels(s
     (kept,) = (session.labels_dir / "set_aside").rglob("autoids_2.csv")
     assert kept.read_text() == edited
     assert any("do not belong together" in text and str(kept.parent) in text for text in listener.warned)
+
+
+@pytest.mark.parametrize("gone", [["frameprobs_2.h5"], ["confidence_2.csv"], ["confidence_2.csv", "frameprobs_2.h5"]])
+def test_missing_does_a_movie_again_of_whose_result_a_file_is_gone(session, gone):
+    classify(session.experiment, HERE)
+    before = (session.labels_dir / "autoids_2.csv").read_bytes()
+    for name in gone:
+        (session.labels_dir / name).unlink()
+    found = session_status(session, "classify")
+    assert [(movie.movie, movie.reason) for movie in found.of(MovieState.STALE)] == [
+        (2, "not all files of its result are there")
+    ]
+    assert found.without_result == [2]
+    listener = Listener()
+    result = classify(session.experiment, MISSING, reporter=listener)
+    assert (result.experiments[0].movies, result.experiments[0].skipped) == ([2], [1])
+    assert any("movie 2" in text and " and ".join(gone) in text and "gone" in text for text in listener.warned)
+    assert (session.labels_dir / "autoids_2.csv").read_bytes() == before
+    assert result_state(session, 2) is ResultState.WHOLE
+    assert not (session.labels_dir / "set_aside").exists()  # nobody has edited the labels
+
+
+def test_missing_leaves_labels_alone_that_antrax_or_a_person_wrote(session):
+    classify(session.experiment, HERE)
+    for name in ("confidence_2.csv", "frameprobs_2.h5"):
+        (session.labels_dir / name).unlink()
+    path = session.labels_dir / "autoids_2.csv"
+    path.write_text(path.read_text().replace("Unknown,0,0", "NoAnt,0,0", 1))
+    assert classify(session.experiment, MISSING).experiments[0].skipped == [1, 2]
 
 
 @pytest.mark.parametrize("left", ["nothing of autoids", "other tracklets"])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
@@ -260,6 +261,49 @@ antrax.cli.main.main(sys.argv[1:])
     for movie in session.stacks:
         text = (session.labels_dir / f"autoids_{movie}.csv").read_text()
         assert text == "earlier" or text.startswith("tracklet,label")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+@pytest.mark.parametrize("module", ["antrax.cli", "click", "antrax.cli.params", "antrax.io.text", "antrax.cli.main"])
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_ctrl_c_while_the_program_is_loaded_is_no_traceback(module, swallowed):
+    code = f"""
+import importlib.abc, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+
+class Interrupt(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                for _ in range(10**6):  # a signal comes between two steps of Python
+                    pass
+            except KeyboardInterrupt:
+                if not {swallowed}:
+                    raise
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["antrax", "--help"]
+from antrax.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nstopped\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+def test_little_is_loaded_before_ctrl_c_is_heeded():
+    source = str(Path(antrax.__file__).parent.parent)
+    code = f"import sys; sys.path.insert(0, {source!r}); before = set(sys.modules); import antrax.__main__"
+    code += "; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"__future__", "antrax", "antrax.__main__"}
+
+
+def test_a_command_that_nobody_interrupts_ends_as_before():
+    done = subprocess.run([sys.executable, "-m", "antrax", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("antrax")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL to send")

@@ -100,6 +100,7 @@ def test_what_stands_for_no_experiment_is_told(tmp_path: Path) -> None:
         find_experiments(tmp_path / "empty")
 
 
+@pytest.mark.filterwarnings("ignore::antrax.io.text.GuessedTextWarning")
 @pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_a_list_may_be_in_any_encoding(tmp_path: Path, mark: str, ending: str) -> None:
@@ -181,6 +182,7 @@ def test_a_named_pipe_is_no_list(tmp_path: Path) -> None:
         find_experiments(tmp_path / "list.txt")
 
 
+@pytest.mark.filterwarnings("ignore::antrax.io.text.GuessedTextWarning")
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-16", "surrogatepass")))
 def test_no_bytes_break_the_reader_of_lists(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any_list.txt"

@@ -42,6 +42,7 @@ def joined(separator: str) -> str:
     return "".join(f"{label}{separator}{category}\n" for label, category in PAIRS)
 
 
+@pytest.mark.filterwarnings("ignore::antrax.io.text.GuessedTextWarning")
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_any_encoding_is_read(tmp_path: Path, encoding: str, ending: str) -> None:
@@ -104,6 +105,21 @@ def test_a_row_that_is_no_pair_is_told_the_right_way_round(tmp_path: Path, conte
     assert told in str(raised.value)
 
 
+@pytest.mark.parametrize("content", ["", "\n", " ;,\t\n", "\u00a0", "\u3000\n\u00a0,"])
+def test_a_file_of_blanks_is_empty(tmp_path: Path, content: str) -> None:
+    with pytest.raises(LabelsError, match="is empty; list the labels there"):
+        read(tmp_path, content)
+
+
+def test_letters_that_are_not_western_are_no_labels(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes("Müller\tant_labels\n".encode("mac_roman"))
+    with pytest.raises(
+        LabelsError, match=r"labels.csv cannot be read: its encoding is not known.*'MŸller'; save it as UTF-8"
+    ):
+        from_labels_file(path)
+
+
 def test_two_columns_of_categories_are_not_guessed_at(tmp_path: Path) -> None:
     with pytest.raises(LabelsError, match="several columns"):
         read(tmp_path, "ant_labels\tant_labels\nother_labels\tnoant_labels\n")
@@ -124,6 +140,7 @@ characters = st.characters() | st.sampled_from('\t,; "\n')
 fragments = st.sampled_from(["ant_labels", "noant_labels", "\t", ",", ";", "\n", "AB", "Unknown", '"', "category"])
 
 
+@pytest.mark.filterwarnings("ignore::antrax.io.text.GuessedTextWarning")
 @given(
     st.binary(max_size=200)
     | st.lists(fragments, max_size=40).map("".join).map(str.encode)

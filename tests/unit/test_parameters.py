@@ -137,6 +137,7 @@ def test_no_value_of_any_setting_breaks_the_reader(values: dict[str, Any]) -> No
             )
 
 
+@pytest.mark.filterwarnings("ignore::antrax.io.text.GuessedTextWarning")
 @given(st.binary(max_size=300) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "prmtrs.json"

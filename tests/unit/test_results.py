@@ -17,7 +17,15 @@ import pytest
 import antrax
 from antrax.errors import ExperimentError, OutputError
 from antrax.io.result_state import ResultState, result_state
-from antrax.io.results import Classified, Decision, autoids_file, confidence_file, frameprobs_file, read_movie
+from antrax.io.results import (
+    Classified,
+    Decision,
+    autoids_file,
+    confidence_file,
+    frameprobs_file,
+    read_movie,
+    result_files,
+)
 from antrax.io.results_writer import MovieWriter, finish_pending, pending_movies, set_aside
 from antrax.io.session import Session, open_session
 from antrax.review.tracklets.assignments import Assignments
@@ -311,8 +319,20 @@ def test_the_state_of_a_result_tells_what_to_do(session: Session) -> None:
     assert result_state(session, 1) is ResultState.FOREIGN
     write(session, OLD)
     assert result_state(session, 1) is ResultState.WHOLE
-    frameprobs_file(session, 1).unlink()  # large, and perhaps of no use to somebody
-    assert result_state(session, 1) is ResultState.WHOLE
+    whole = {path.name: path.read_bytes() for path in result_files(session, 1)}
+    for gone in (confidence_file(session, 1), frameprobs_file(session, 1)):
+        gone.unlink()
+        assert result_state(session, 1) is ResultState.INCOMPLETE
+        gone.write_bytes(whole[gone.name])
+    left = {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in result_files(session, 1)}
+    for gone in (confidence_file(session, 1), frameprobs_file(session, 1)):
+        gone.unlink()
+    # labels alone: of anTraX or a person, unless a run is known to have left them with the rest
+    assert result_state(session, 1) is ResultState.FOREIGN
+    assert result_state(session, 1, left) is ResultState.INCOMPLETE
+    autoids_file(session, 1).write_bytes(whole["autoids_1.csv"].replace(b"001", b"NA"))
+    assert result_state(session, 1, left) is ResultState.FOREIGN
+    write(session, OLD)
     autoids_file(session, 1).unlink()  # as the original does when it tracks a movie again
     assert result_state(session, 1) is ResultState.LEFTOVER
     assert "without labels" in Assignments(session).problems[0]

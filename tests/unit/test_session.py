@@ -253,6 +253,7 @@ def test_a_broken_table_is_told_with_file_and_line(tmp_path: Path, content: str,
 
 
 @pytest.mark.parametrize("content", ["1 1_2 a a.mp4 10 100 1 100\n", "index subdir\n1 a\n", b"\x89PNG\xff\xfe"])
+@pytest.mark.filterwarnings("ignore::antrax.io.text.GuessedTextWarning")
 def test_a_table_without_the_needed_columns_is_told(tmp_path: Path, content: str | bytes) -> None:
     with pytest.raises(ExperimentError) as raised:
         table(tmp_path, content)

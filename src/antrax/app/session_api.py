@@ -21,6 +21,7 @@ from antrax.io.labels_file import edit_labels, labels_digest
 from antrax.io.names import TrackletName
 from antrax.io.session import Session
 from antrax.io.sources import source_of
+from antrax.io.text import guess_notice
 from antrax.labels import Category, Labels
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
@@ -101,7 +102,11 @@ class Workbench:
             "classified": bool(classified),
             "classifier": self.classifier.state(),
             "inverted": self.session.inverted,
-            "warnings": [*self.assignments.problems, *self.checking.problems],
+            "warnings": [
+                *filter(None, [guess_notice(self.session.layout.labels_file)]),
+                *self.assignments.problems,
+                *self.checking.problems,
+            ],
             "versions": self.versions(),
         }
 

@@ -32,7 +32,7 @@ from antrax.io.layout import classifier_claim
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import autoids_file, read_movie, result_files
 from antrax.io.results_writer import finish_pending, keep_copy, pending_movies
-from antrax.io.runs import read_runs, start_record, unchanged_results
+from antrax.io.runs import read_runs, results_left, start_record, unchanged_results
 from antrax.io.session import Session, choose_movies, open_session, session_dirs
 from antrax.io.sources import MoviePart, source_of
 from antrax.io.stamps import InputStamps
@@ -304,12 +304,13 @@ def _without_result(
     chosen = {}
     name = session.experiment.name
     results = {number: result_files(session, number) for number in stacks}
-    certain = unchanged_results(read_runs(session, "classify"), stacks, results)
+    runs = read_runs(session, "classify")
+    certain, left = unchanged_results(runs, stacks, results), results_left(runs)
     for number, paths in stacks.items():
         if number in certain:  # as a run left it: nothing has to be read
             report.skipped.append(number)
             continue
-        state = result_state(session, number)
+        state = result_state(session, number, left.get(number))
         if state is ResultState.WHOLE and _tracked_again(session, number, paths):
             reporter.warn(f"{name}: movie {number} was tracked again since it was classified; it is classified again")
         elif state is ResultState.MIXED:
@@ -317,6 +318,12 @@ def _without_result(
             reporter.warn(
                 f"{name}: the files of the result of movie {number} do not belong together, or are damaged; it is "
                 f"classified again{f', and its labels as they were are kept in {kept}' if kept else ''}"
+            )
+        elif state is ResultState.INCOMPLETE:
+            gone = [path.name for path in results[number] if not path.exists()]
+            reporter.warn(
+                f"{name}: of the result of movie {number}, {' and '.join(gone)} "
+                f"{'is' if len(gone) == 1 else 'are'} gone; it is classified again"
             )
         elif state is ResultState.LEFTOVER:
             reporter.warn(

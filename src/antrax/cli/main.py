@@ -18,8 +18,9 @@ from antrax.cli.commands.solve import solve
 from antrax.cli.commands.status import status
 from antrax.cli.commands.train import train
 from antrax.cli.params import CONTEXT
-from antrax.cli.streams import print_error
+from antrax.cli.streams import print_error, print_warning
 from antrax.errors import AntraxError, explain_mistake
+from antrax.io.text import tell_guesses
 
 
 class _Commands(click.Group):
@@ -74,6 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     SystemExit
         Always: 0 when done, 1 on an error, 2 on wrong usage, 130 on Ctrl-C.
     """
+    tell_guesses(print_warning)
     try:
         code = cli.main(arguments, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -52,6 +52,17 @@ def print_note(message: str) -> None:
     _line("note: ", "yellow", message)
 
 
+def print_warning(message: str) -> None:
+    """Print one line on standard error that starts with `warning:`, after which the command goes on.
+
+    Parameters
+    ----------
+    message : str
+        Line breaks become blanks.
+    """
+    _line("warning: ", "yellow", message)
+
+
 def _line(head: str, colour: str, message: str) -> None:
     click.secho(head, fg=colour, bold=True, nl=False, err=True)
     click.echo(printable(with_command_line_options(" ".join(message.split()))), err=True)

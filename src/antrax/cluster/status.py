@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 from antrax.classification.classifier_file import read_classifier
@@ -284,6 +285,7 @@ def _solving(session: Session, contents: SessionContents) -> _Work:
     return _Work(inputs, results, folder, stamps, lambda movie, run: "", "its labels have changed since")
 
 
+_INCOMPLETE = "not all files of its result are there"
 _MIXED = "the files of its result do not belong together, or are damaged"
 _CLASSIFIER_CHANGED = "the classifier has changed since"
 
@@ -295,14 +297,25 @@ class _Classifiers:
         self._session = session
         self._digests: dict[str, str | None] = {}
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """What lies beside the results: to look at each file by itself would take long on a network drive."""
+        try:
+            return frozenset(path.name for path in self._session.labels_dir.iterdir())
+        except OSError:
+            return frozenset()
+
     def changed(self, movie: int, run: Run | None) -> str:
         """Why a movie's result is stale, or ''; `run` made it, where there is a record of that."""
         if run is not None:
+            if run.events[movie].results.keys() - self._names:
+                return _INCOMPLETE
             path, digest = str(run.made_with.get("classifier")), run.made_with.get("digest")
         else:
             # nothing tells that the files are those that a run left
-            if result_state(self._session, movie) is ResultState.MIXED:
-                return _MIXED
+            state = result_state(self._session, movie)
+            if state in (ResultState.MIXED, ResultState.INCOMPLETE):
+                return _MIXED if state is ResultState.MIXED else _INCOMPLETE
             values = made_with(self._session, movie)
             path, digest = str(values.get("classifier")), values.get("classifier_digest")
         now = self._digest(path) if digest else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ _QUOTES = frozenset(
     {("'", "'"), ("\u2018", "\u2019"), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\u00ab", "\u00bb")}
 )
 _MOST_COLUMNS = 100
+_CONTENT = re.compile(r"[^\s,;\"]")
 
 
 def from_labels_file(path: Path) -> Labels:
@@ -88,7 +90,7 @@ class _Parsed:
 
 def _parse(path: Path, text: str) -> _Parsed:
     lines = [
-        (number, line) for number, line in enumerate(text.translate(UNSEEN).split("\n"), 1) if line.strip(' \t,;"')
+        (number, line) for number, line in enumerate(text.translate(UNSEEN).split("\n"), 1) if _CONTENT.search(line)
     ]
     if not lines:
         raise LabelsError(f"{path} is empty; list the labels there, one `label<TAB>category` a line")
@@ -358,7 +360,7 @@ def _current(path: Path) -> tuple[_Parsed | None, bytes]:
     """What a file holds, and its bytes; None for an empty one. Raises `LabelsError`."""
     try:
         content = read_regular(path)
-        text = decode_text(content)
+        text = decode_text(content, path)
     except OSError as error:
         raise LabelsError(f"{path} cannot be read: {error.strerror or error}") from None
     return (_parse(path, text) if text.strip() else None), content

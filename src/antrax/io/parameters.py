@@ -175,7 +175,7 @@ def from_parameters_file(path: Path) -> Parameters:
         It cannot be read, or holds no table.
     """
     try:
-        values = read_json(path)
+        values = read_json(path, only_numbers=True)
     except FileNotFoundError:
         return Parameters(path, {})
     except OSError as error:

@@ -228,6 +228,17 @@ def unchanged_results(
     return unchanged
 
 
+def results_left(runs: Iterable[Run]) -> dict[int, Mapping[str, tuple[int, int]]]:
+    """Size and time of the files of each movie's result, by name, as the last run that made one left them.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+        Of one command on one session, in order of their beginning.
+    """
+    return {movie: event.results for run in runs for movie, event in run.events.items() if event.event == "done"}
+
+
 def remove_superseded(session: Session, command: str) -> None:
     """Where there are many records, remove those of ended runs of whose movies later ones tell.
 

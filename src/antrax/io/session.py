@@ -252,7 +252,7 @@ def from_movies_file(path: Path) -> dict[int, Movie]:
         A column is missing or a number is none, naming the line.
     """
     try:
-        lines = read_text(path).split("\n")
+        lines = read_text(path, only_numbers=True).split("\n")
     except FileNotFoundError:
         return {}
     except OSError as error:

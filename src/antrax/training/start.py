@@ -121,7 +121,7 @@ def read_modelfile(path: str | os.PathLike[str]) -> Graph:
                 "it is a saved model, not its description; in Python, write "
                 "open('model.json', 'w').write(keras.models.load_model(…).to_json())"
             )
-        return from_model_json(decode_text(content))
+        return from_model_json(decode_text(content, file))
     except FileNotFoundError:
         raise ClassifierError(f"{file} does not exist") from None
     except NotTextError:

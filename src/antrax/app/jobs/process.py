@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from antrax.errors import AntraxError, ClassificationError, explain_mistake
 from antrax.io.locks import only_writer
+from antrax.io.text import tell_guesses
 from antrax.messages import with_command_line_options
 from antrax.progress import Reporter, Update
 
@@ -89,6 +90,7 @@ class _Lines(Reporter):
 def main() -> int:
     """Do what standard input says; the exit status is 0 wherever the outcome could be told."""
     reporter = _Lines(_private_output())
+    tell_guesses(reporter.warn)
     request = json.loads(sys.stdin.buffer.readline() or "null")
     if request is None:
         return 0
