@@ -1,21 +1,28 @@
-/** The panel *Label*: the label chooser, exports and undo. */
+/** The panel *Label*: labels, chosen by a click or by typing, and the buttons that export under them. */
 
-import { api } from '../core/api.js';
 import { app } from '../core/app.js';
-import { browse, goToTracklet, markStale, step } from '../core/browse.js';
 import { on } from '../core/bus.js';
-import { byId, count, fill, h, plural, sentence } from '../core/dom.js';
-import { canUndo, exportImages, pendingExports, undoLast } from '../core/exporting.js';
+import { byId, count, fill, h } from '../core/dom.js';
+import { canUndo } from '../core/exporting.js';
 import { closeFrames, frames, openFrames } from '../views/frames.js';
 import { registerKey, setTypeahead } from '../core/keys.js';
-import { preference, prefer } from '../core/prefs.js';
 import { wasSeen } from '../core/seen.js';
+import { toast } from '../core/toast.js';
+import {
+  exportBoth,
+  exportMain,
+  exportParts,
+  exportUnknown,
+  initExports,
+  isBare,
+  restOf,
+  undo,
+  unknownLabel,
+  whereItIs,
+} from './exports.js';
 import { showPanel, shownPanel } from './side.js';
-import { toast, toastError } from '../core/toast.js';
-import { actOnTracklet } from '../views/tracklet.js';
 
 const IDLE = 2500; // milliseconds after which typing begins anew
-const REPLACED = 409; // status of an export whose images are others by now
 const TITLES = { ant: 'IDs', nonant: 'Not ants', multi: 'Several ants', unknown: 'Not identifiable' };
 
 let parts;
@@ -26,27 +33,25 @@ let isMisfit = false; // whether no label begins with what was typed: nothing is
 let undone = null; // the tracklet whose export was undone last: the label suggested for it is to be worked out anew
 let isTouched = false; // whether the person chose a label since they came to this tracklet
 let offeredAt = 0; // when Enter brought the panel, and with it the label, into sight
-let lastMessage = null; // {text, tracklet, folder, kind}
 
 /** Sets it up. Called once. */
 export function initChooser() {
   parts = makePanel();
   setTypeahead(type);
-  on('session', () => {
-    lastMessage = null;
-    renderMessage();
-  });
   on('overview', renderLabels);
   on('label', renderChoice);
   on('tracklet', arrive);
   on('frames', renderActions);
   on('frames-selection', renderActions);
-  on('exports', () => {
-    renderMessage();
-    renderActions();
-  });
-  on('connection', renderMessage);
+  on('exports', renderActions);
   registerKeys();
+  initExports({
+    onStart: clearTyped,
+    onUndone(tracklet) {
+      undone = tracklet;
+      if (undone === app.tracklet?.tracklet) isTouched = false;
+    },
+  });
 }
 
 function makePanel() {
@@ -63,9 +68,7 @@ function makePanel() {
     ),
     unknown: button('As Unknown', 'Export the chosen frames as Unknown (Shift+U)', exportUnknown),
     select: button('Select frames …', 'Space', () => openFrames(), { id: 'select-frames' }),
-    next: h('input', { type: 'checkbox', checked: preference('nextAfterExport'), onchange: toggleNext }),
     undo: button('Undo', 'Take the last export back (Ctrl+Z)', undo, { id: 'undo' }),
-    message: h('div.last-message', { role: 'status' }),
   };
   fill(
     byId('panel-label'),
@@ -77,8 +80,8 @@ function makePanel() {
       made.all,
       h('div.action-row', {}, made.select, made.unknown, made.undo),
       made.both,
-      h('label.check', { title: 'Shift+N' }, made.next, 'Next after export'),
-      made.message,
+      h('label.check', { title: 'Shift+N' }, exportParts.next, 'Next after export'),
+      exportParts.message,
     ),
   );
   return made;
@@ -112,11 +115,6 @@ function renderLabels() {
     ),
   );
   renderChoice();
-}
-
-/** Unknown is there in every session, with or without a list. */
-function isBare() {
-  return app.labels().every(({ category }) => category === 'unknown');
 }
 
 /** Short names four in a row, longer ones three or two. */
@@ -199,10 +197,6 @@ function renderActions() {
   parts.unknown.hidden = !frames.isOpen;
   parts.unknown.disabled = !chosen || !unknownLabel();
   renderTyped();
-}
-
-function whereItIs({ images }, label) {
-  return [images > 1 ? `All ${count(images)} are under ` : 'It is under ', h('b', {}, label), ' already'];
 }
 
 /** A tracklet came: under which label would one export it? */
@@ -315,78 +309,6 @@ function stepLabel(by) {
   choose(names[at < 0 ? (by > 0 ? 0 : names.length - 1) : (at + by + names.length) % names.length]);
 }
 
-// ---- exports ---------------------------------------------------------------------------------------------------------------
-
-function unknownLabel() {
-  return app.overview?.categories.find(({ category }) => category === 'unknown')?.labels[0] ?? null;
-}
-
-/** Exports what the large button says. */
-function exportMain() {
-  const { tracklet, selectedLabel: label } = app;
-  if (!label && isBare()) toast('No labels yet: add some with Shift+L.');
-  else if (!browse.count) toast('There is no tracklet to export.');
-  else if (!label && tracklet) toast('Choose a label first: type its first letters.');
-  else if (tracklet?.images === 0) toast('This tracklet has no images to export.', { kind: 'warn' });
-  else if (frames.isOpen) exportChosen(label);
-  else actOnTracklet((info) => exportAll(info, label));
-}
-
-/**
- * What an export of all leaves to do where some images were put aside as Unknown: the others. Null: all of them.
- * @param {import('messages').Tracklet} info
- * @param {string|null} label
- * @returns {number[]|null}
- */
-function restOf(info, label) {
-  const unknown = unknownLabel();
-  const aside = new Set((label !== unknown && info.frame_labels[unknown]) || []);
-  if (!aside.size || aside.size >= info.images) return null;
-  return [...Array(info.images).keys()].filter((i) => !aside.has(i));
-}
-
-function exportAll(info, label) {
-  send(info, restOf(info, label), label);
-  if (preference('nextAfterExport') && !step(1)) toast('That was the last tracklet of the list.');
-}
-
-function exportChosen(label) {
-  const chosen = frames.selection;
-  if (!label || !chosen.length) {
-    toast('Choose images first: with Space, a click, or by dragging.');
-    return;
-  }
-  actOnTracklet((info) => {
-    send(info, chosen, label);
-    frames.clear();
-  });
-}
-
-/** The chosen ones are doubted: they become Unknown, and the others get the label. */
-function exportBoth() {
-  const { selectedLabel: label } = app;
-  const unknown = unknownLabel();
-  const chosen = new Set(frames.selection);
-  if (!label || label === unknown || !chosen.size) {
-    toast('Choose the doubtful images, and the label of the others.');
-    return;
-  }
-  actOnTracklet(async (info) => {
-    const others = [...Array(info.images).keys()].filter((i) => !chosen.has(i));
-    frames.clear();
-    await send(
-      info,
-      [...chosen].sort((a, b) => a - b),
-      unknown,
-    );
-    if (others.length) await send(info, others, label);
-  });
-}
-
-function exportUnknown() {
-  exportChosen(unknownLabel());
-}
-
 /** By key: not before the person has seen which label it would be. */
 function exportByKey() {
   if (isMisfit) {
@@ -403,88 +325,6 @@ function exportByKey() {
   }
 }
 
-/**
- * @param {import('messages').Tracklet} info
- * @param {number[]|null} chosen
- * @param {string} label
- */
-async function send(info, chosen, label) {
-  const { tracklet, stamp } = info;
-  clearTyped();
-  try {
-    const answer = await exportImages(tracklet, chosen, label, stamp);
-    say(answer.message, { tracklet, folder: answer.folder, kind: 'ok' });
-  } catch (error) {
-    const what = chosen ? `${plural(chosen.length, 'image')} of ${tracklet}` : tracklet;
-    // Images that took the place of others must be looked at before anybody can say what they show.
-    const action =
-      error.status === REPLACED
-        ? { title: 'Look at it', run: () => lookAgain(tracklet) }
-        : { title: 'Try again', run: () => send(info, chosen, label) };
-    toast(`${what} not exported: ${error.message}`, { kind: 'error', sticky: true, action });
-    if (error.status === undefined) console.error(error);
-  }
-}
-
-async function lookAgain(tracklet) {
-  markStale();
-  await app.goTo(tracklet);
-  await app.refreshTracklet();
-}
-
-async function undo() {
-  clearTyped();
-  try {
-    const answer = await undoLast();
-    undone = answer.tracklet;
-    if (undone === app.tracklet?.tracklet) isTouched = false;
-    say(answer.message, { kind: 'undone' });
-    if (answer.tracklet && answer.tracklet !== app.tracklet?.tracklet) await goToTracklet(answer.tracklet);
-  } catch (error) {
-    if (error.status === 0 || error.status === 403) toast(`Nothing was undone. ${error.message}`, { kind: 'error' });
-    else toastError(error);
-  }
-}
-
-function say(text, { tracklet = null, folder = null, kind }) {
-  lastMessage = { text: sentence(text), tracklet, folder, kind };
-  renderMessage();
-  if (shownPanel() === 'label') return;
-  toast(lastMessage.text, {
-    kind: 'ok',
-    action: tracklet && { title: 'Go back to it', run: () => app.goTo(tracklet) },
-  });
-}
-
-function renderMessage() {
-  const pending = pendingExports();
-  const { text, tracklet, folder, kind } = lastMessage ?? {};
-  fill(
-    parts.message,
-    pending > 0 && h('p.pending', {}, h('span.spinner.small'), writing(pending)),
-    text && h('p', { class: kind }, text),
-    tracklet &&
-      h(
-        'button.link.back',
-        { type: 'button', title: 'Go back to it (Shift+W)', onclick: () => app.goTo(tracklet) },
-        tracklet,
-      ),
-    folder && h('p.folder', { title: folder }, h('bdi', {}, folder)),
-  );
-}
-
-function writing(pending) {
-  if (api.connection === 'lost') return `${plural(pending, 'export')} waiting for the server …`;
-  if (api.connection === 'refused')
-    return `${plural(pending, 'export')} waiting here: open the app’s new address in a NEW tab.`;
-  return pending === 1 ? 'Writing …' : `Writing … ${pending} to go`;
-}
-
-function toggleNext() {
-  prefer('nextAfterExport', !preference('nextAfterExport'));
-  parts.next.checked = preference('nextAfterExport');
-}
-
 function registerKeys() {
   const group = 'Labels';
   registerKey({ key: 'b g', shown: 'b+g+…', title: 'Choose a label by typing it', group, run: () => {} });
@@ -498,20 +338,6 @@ function registerKeys() {
   });
   registerKey({ key: 'Enter', title: 'Export all, or the chosen ones', group, run: exportByKey });
   registerKey({
-    key: 'Shift+U',
-    title: 'Export the chosen frames as Unknown',
-    group: 'Select frames',
-    when: () => frames.isOpen,
-    run: exportUnknown,
-  });
-  registerKey({
-    key: 'Ctrl+Enter',
-    title: 'Chosen frames as Unknown, the others under the label',
-    group: 'Select frames',
-    when: () => frames.isOpen,
-    run: exportBoth,
-  });
-  registerKey({
     key: 'Backspace',
     title: 'Correct what was typed',
     group,
@@ -519,27 +345,6 @@ function registerKeys() {
     run: () => {
       setTyped(buffer.slice(0, -1));
       if (buffer) chooseTyped();
-    },
-  });
-  // In the panel Check it takes back a mark: what one does not see must not be undone.
-  registerKey({ key: 'Ctrl+Z', title: 'Undo the last export', group, when: () => shownPanel() !== 'check', run: undo });
-  registerKey({
-    key: 'Shift+W',
-    title: 'Go back to the tracklet exported last',
-    group,
-    when: () => Boolean(lastMessage?.tracklet),
-    run: () => {
-      app.goTo(lastMessage.tracklet);
-    },
-  });
-  registerKey({
-    key: 'Shift+N',
-    title: 'Next after export, or not',
-    group,
-    when: () => shownPanel() !== 'check',
-    run: () => {
-      toggleNext();
-      toast(preference('nextAfterExport') ? 'Goes on after an export.' : 'Stays after an export.');
     },
   });
   registerKey({
