@@ -53,6 +53,11 @@ def names_in(path: Path) -> list[str]:
         return [name.name for name in stack.tracklets()]
 
 
+def read_images(session: Session, name: str) -> np.ndarray:
+    with open_stack(stack_of(session, 2)) as stack:
+        return stack.read(name)
+
+
 def contents(session: Session) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in session.labels_dir.iterdir() if path.is_file()}
 
@@ -172,6 +177,29 @@ def test_frames_that_passed_which_cannot_be_read_are_told_once_a_movie_and_are_n
     assert len(told) == 2
     assert "frame_passed_1.mat cannot be read: it is no plain file but a named pipe" in told[0]
     assert "frame_passed_2.mat cannot be read: it is a folder" in told[1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_tracklets_of_which_frame_passed_tells_nothing_usable_are_counted_and_classified(session, workers):
+    classify(session.experiment, HERE)
+    labels = antrax.read_results(session)["label"]
+    path = session.layout.companion(stack_of(session, 2), "frame_passed")
+    first, second, third, *_ = names_in(stack_of(session, 2))
+    with h5py.File(path, "r+") as file:
+        for name in (first, second, third):
+            del file[name]
+        file[first] = np.ones((1, 1 + len(read_images(session, first))), np.uint8)  # of another length
+        file.create_group(third)  # the second is missing: that is allowed
+    listener = Listener()
+    result = classify(session.experiment, ClassifyOptions(workers=workers, device="cpu"), reporter=listener)
+    assert result.experiments[0].movies == [1, 2]
+    (told,) = [warning for warning in listener.warned if "frame_passed" in warning]
+    assert "movie 2: what frame_passed tells of 2 tracklets is damaged" in told
+    assert f"({first} and others)" in told or f"({third} and others)" in told
+    after = antrax.read_results(session)
+    assert after["label"].equals(labels)
+    assert after.loc[[first, second, third], "passed_images"].isna().all()
+    assert after["passed_images"].notna().sum() == len(after) - 3
 
 
 def test_datasets_that_are_no_tracklets_of_the_movie_are_counted_and_the_others_are_classified(session):

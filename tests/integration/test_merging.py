@@ -14,9 +14,10 @@ from PIL import Image
 import antrax.training.merging
 from antrax.cli import main as cli
 from antrax.demo import DemoExperiment
-from antrax.errors import ExperimentError, OutputError, TrainsetError
+from antrax.errors import ExperimentError, LockedError, OutputError, TrainsetError
 from antrax.images import read_example
 from antrax.io.examples import list_examples
+from antrax.io.locks import claim
 from antrax.io.names import parse_example_name
 from antrax.training.merging import merge_trainsets
 
@@ -435,7 +436,7 @@ def test_naming_the_folder_examples_itself_is_told_and_makes_no_folder_in_it(
 
 @pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs a file system that lets nobody write: Linux's /sys")
 def test_a_destination_that_cannot_be_written_is_told(make_examples, source: Path) -> None:
-    with pytest.raises(OutputError, match="/sys/kernel/set/examples/AB cannot be created"):
+    with pytest.raises(OutputError, match="/sys/kernel/set cannot be created"):
         merge_trainsets([make_examples(source, {example("AB"): 1})], "/sys/kernel/set")
 
 
@@ -507,6 +508,38 @@ def test_the_command_works_as_a_program_of_its_own(make_examples, source: Path, 
     assert failed.returncode == 1
     assert failed.stderr == f"error: {source} is both a source and the destination\n"
     assert "Traceback" not in failed.stdout + failed.stderr
+
+
+def test_a_merge_into_a_folder_that_another_merge_is_filling_is_refused(
+    make_examples, source: Path, dest: Path
+) -> None:
+    make_examples(source, {example("AB"): 1})
+    make_examples(dest, {example("CD"): 2})
+    before = contents(dest)
+    with claim(dest, "merge", None, task="antrax merge-trainset"):
+        with pytest.raises(LockedError, match=r"antrax merge-trainset \(process .*is at work in .*dest"):
+            merge_trainsets([source], dest)
+        assert merge_trainsets([source], dest, dry_run=True).added == {"AB": 1}  # which writes nothing
+    assert contents(dest) == before
+    assert merge_trainsets([source], dest).added == {"AB": 1}
+    assert not list(dest.glob(".merge*"))
+
+
+def test_what_was_added_otherwise_during_a_merge_is_not_added_again(
+    make_examples, source: Path, dest: Path, monkeypatch
+) -> None:
+    make_examples(source, {example("AB", frame): frame for frame in range(3)})
+    make_examples(dest, {example("CD"): 2})
+    looked_up = antrax.training.merging._Taken.has_image
+
+    def copied_meanwhile(*arguments: object) -> bool:
+        shutil.copytree(source / "examples", dest / "examples", dirs_exist_ok=True)
+        return looked_up(*arguments)
+
+    monkeypatch.setattr(antrax.training.merging._Taken, "has_image", copied_meanwhile)
+    result = merge_trainsets([source], dest)
+    assert (result.added, result.present, result.renamed) == ({}, 3, 0)
+    assert len(list((dest / "examples" / "AB").iterdir())) == 3
 
 
 def test_what_somebody_labels_during_a_merge_is_not_written_over(

@@ -151,7 +151,7 @@ CODE = textwrap.dedent(
                     print(name.id, "images", sum(len(piece) for piece in stack.pieces(name.name)))
                 except AntraxError as error:
                     print(name.id, "refused", error)
-        print(sorted(read_frame_passed(path, names)))
+        print(sorted(name for name, passed in read_frame_passed(path, names).items() if len(passed)))
         with open_hdf5(path) as file:
             try:
                 _read(file, names[0])

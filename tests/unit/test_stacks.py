@@ -340,7 +340,31 @@ def test_tracklets_that_the_file_misses_are_missing_in_the_answer(tmp_path: Path
         file.create_group("trj_id9_ti1_1_tf1_2")
         file["trj_id8_ti1_1_tf1_2"] = np.array([0, 0], np.uint64)
         file["trj_id8_ti1_1_tf1_2"].attrs["MATLAB_empty"] = np.uint8(1)
-    assert set(read_frame_passed(path, [NAME, OTHER, "trj_id9_ti1_1_tf1_2", "trj_id8_ti1_1_tf1_2"])) == {NAME}
+    assert set(read_frame_passed(path, [NAME, OTHER, "trj_id8_ti1_1_tf1_2"])) == {NAME}
+
+
+@pytest.mark.parametrize("damage", ["a group", "texts", "a null dataspace", "a compound", "a flipped chunk"])
+def test_nothing_is_known_of_a_damaged_tracklet_and_all_of_the_others(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "frame_passed_1.mat"
+    store(path, data=np.ones((1, 5), np.uint8))
+    with h5py.File(path, "a") as file:
+        if damage == "a group":
+            file.create_group(OTHER)
+        elif damage == "texts":
+            file.create_dataset(OTHER, data=["a", "b"], dtype=h5py.string_dtype())
+        elif damage == "a null dataspace":
+            file.create_dataset(OTHER, data=h5py.Empty("u1"))
+        elif damage == "a compound":
+            file[OTHER] = np.zeros(3, [("a", "u1"), ("b", "f4")])
+        else:
+            dataset = file.create_dataset(OTHER, data=np.ones((1, 500), np.uint8), chunks=(1, 500), compression="gzip")
+            place = dataset.id.get_chunk_info(0)
+    if damage == "a flipped chunk":
+        content = bytearray(path.read_bytes())
+        content[place.byte_offset : place.byte_offset + place.size] = bytes(place.size)
+        path.write_bytes(content)
+    found = read_frame_passed(path, [NAME, OTHER])
+    assert {name: len(passed) for name, passed in found.items()} == {NAME: 5, OTHER: 0}
 
 
 def test_without_a_file_nothing_is_known_of_frames(tmp_path: Path) -> None:

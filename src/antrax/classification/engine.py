@@ -424,4 +424,5 @@ def _classified(tracklet: _PendingTracklet, model: Model, job: Job, passed: NDAr
         every = np.full((tracklet.count, probabilities.shape[1]), np.nan, np.float32)
         every[looked_at] = probabilities
         probabilities = every
-    return Classified(name, decision, probabilities, -1 if known is None else int(known.sum()))
+    passes = -1 if known is None else int(known.sum())
+    return Classified(name, decision, probabilities, passes, passed_unusable=passed is not None and known is None)

@@ -76,6 +76,7 @@ class MovieRun:
     writer: MovieWriter | None = None
     unread: list[Unread] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    passed_unusable: list[str] = field(default_factory=list)
     tracklets: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     failed: bool = False
@@ -138,6 +139,8 @@ class MovieRun:
                         raise StackError(found.reason)
                     self.unread.append(found)
                     found = undecided(found.tracklet, len(self.labels))
+                if found.passed_unusable:
+                    self.passed_unusable.append(found.tracklet)
                 self.writer.add(found)
                 outcome = OUTCOMES[known.get(found.decision.label) or Category.UNKNOWN]
                 self.tracklets[outcome] += 1
@@ -189,6 +192,13 @@ class MovieRun:
                 f"{self.session.experiment.name}: movie {self.number}: {count} dataset{'s' * (count > 1)} of its image "
                 f"stack {'are' if count > 1 else 'is'} passed over, for the name is no tracklet's of this movie "
                 f"({first!r}{' and others' * (count > 1)})"
+            )
+        if self.passed_unusable:
+            count, first = len(self.passed_unusable), self.passed_unusable[0]
+            reporter.warn(
+                f"{self.session.experiment.name}: movie {self.number}: what frame_passed tells of {count} "
+                f"tracklet{'s' * (count > 1)} is damaged, or not of as many images as there are ({first}"
+                f"{' and others' * (count > 1)}): the best frame is chosen without it, labels do not depend on it"
             )
         if self.unread:
             self.report.unread += [found.tracklet for found in self.unread]

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antrax.errors import LockedError
+from antrax.io.atomic import remove_dead_parts
 from antrax.io.processes import ProcessTag, parse_tag, this_process
 from antrax.io.regular_files import read_regular
 
@@ -270,7 +271,8 @@ def _overlapping(folder: Path, kind: str, own: Path, parts: frozenset[int] | Non
 
 
 def _remove_dead_notes(folder: Path, kind: str) -> None:
-    """Remove what processes left that were killed before they had their lock."""
+    """Remove what processes left that were killed before they had their lock, or while they wrote who they are."""
+    remove_dead_parts(folder)
     for note in folder.glob(f".{kind}.*.holder"):
         left = _read_note(note)
         if left and left.process.is_surely_dead() and not note.with_suffix(".lock").exists():
@@ -296,8 +298,11 @@ def _write_note(path: Path, holder: Holder) -> None:
         "since": holder.since,
         "parts": holder.parts,
     }
+    # as `replacing` names it, so that what a killed process leaves is found; but without waiting for the disk
+    temporary = path.with_name(f"{path.name}.{this_process()}-{secrets.token_hex(4)}.part")
     with contextlib.suppress(OSError):
-        path.write_text(json.dumps(content), encoding="utf-8")
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.replace(path)
 
 
 def _read_note(path: Path) -> Holder | None:

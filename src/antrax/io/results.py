@@ -103,12 +103,15 @@ class Classified:
         Shape (images, labels).
     passed : int
         Number of its images whose blob is of plausible size and shape; -1 where that is not known.
+    passed_unusable : bool
+        Whether something tells which these are, but is damaged, or not of as many images.
     """
 
     tracklet: str
     decision: Decision
     probabilities: NDArray[np.float32]
     passed: int
+    passed_unusable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

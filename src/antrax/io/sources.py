@@ -77,6 +77,9 @@ class TrackletSource(Protocol):
     def passed(self, session: Session, path: Path, tracklets: Iterable[str]) -> Mapping[str, NDArray[np.bool_]]:
         """For some tracklets of a file, which images show a blob of plausible size and shape; where that is known.
 
+        An array that is not as long as the tracklet has images, as an empty one for what is damaged, is not used, and
+        that is told.
+
         Parameters
         ----------
         session : Session

@@ -248,11 +248,12 @@ def read_frame_passed(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray
     path : Path
         `frame_passed_<m>.mat`; a missing file gives an empty table, for the decision does not need it.
     tracklets : iterable of str
-        The tracklets wanted; those that the file misses, or that are damaged there, are missing in the answer.
+        The tracklets wanted; those that the file misses are missing in the answer.
 
     Returns
     -------
     dict of str to NDArray[np.bool_]
+        Nothing for a tracklet that is damaged there: an empty array.
 
     Raises
     ------
@@ -263,13 +264,15 @@ def read_frame_passed(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray
     try:
         with untrusted_hdf5.open_hdf5(path) as file:
             for name in tracklets:
-                with contextlib.suppress(Exception):  # of a damaged dataset, h5py raises almost anything
+                try:
                     if untrusted_hdf5.has(file, name):
                         dataset = untrusted_hdf5.dataset(
                             file, name, dtype=(np.number, np.bool_), compressed=True, most=_LARGEST_LOGICAL
                         )
                         if "MATLAB_empty" not in dataset.attrs:
                             found[name] = np.asarray(dataset).astype(bool).ravel()
+                except Exception:  # of a damaged dataset, h5py raises almost anything
+                    found[name] = np.zeros(0, bool)
     except (OSError, ContentError) as error:
         if isinstance(error, FileNotFoundError) and not path.is_symlink():
             return {}

@@ -27,7 +27,7 @@ from antrax.io.examples import (
 )
 from antrax.io.experiments import is_experiment
 from antrax.io.layout import EXAMPLES, ClassifierLayout
-from antrax.io.locks import only_writer
+from antrax.io.locks import claim, only_writer
 from antrax.io.session import open_session
 from antrax.labels import match_labels, spelling_notice
 from antrax.progress import Reporter
@@ -103,6 +103,8 @@ def merge_trainsets(
     ------
     TrainsetError
         A source is no training set, or is the destination.
+    LockedError
+        Another merge into the destination is under way.
     OutputError
         The destination cannot be written.
 
@@ -119,10 +121,21 @@ def merge_trainsets(
     for source in opened:
         if source.examples_dir.resolve() == target.examples_dir.resolve():
             raise TrainsetError(f"{source.path} is both a source and the destination")
-    there = list_examples(target.examples_dir) if target.examples_dir.is_dir() else []
     listings = [survey_examples(source.examples_dir) for source in opened]
     if not any(listing.files for listing in listings):
         raise TrainsetError(f"{', '.join(str(source.examples_dir) for source in opened)}: no examples to add")
+    with contextlib.ExitStack() as held:
+        if not dry_run:
+            # of two at once, neither would find what the other adds
+            held.enter_context(claim(make_folder(target.path), "merge", None, task="antrax merge-trainset"))
+        return _merge(opened, listings, target, dry_run, reporter)
+
+
+def _merge(
+    opened: Sequence[ClassDir], listings: Sequence[Listing], target: ClassDir, dry_run: bool, reporter: Reporter
+) -> MergeResult:
+    """Add what the sources list to a destination that nobody else merges into meanwhile."""
+    there = list_examples(target.examples_dir) if target.examples_dir.is_dir() else []
     # folders of the destination are to be filled, not doubled, whichever way a label is spelt
     listed = target.session.labels.all if target.session else ()
     names = match_labels({file.label for file in there}, listed)
@@ -246,6 +259,14 @@ class _Taken:
         # the second where labels differ in case only, and their folders are one
         return (label, name.casefold()) in self._names or (self.folder(label) / name).exists()
 
+    def came_meanwhile(self, file: ExampleFile, digest: bytes) -> bool:
+        """Whether somebody has put the same image there, under the same name, since this merge began."""
+        if (file.label, file.path.name.casefold()) in self._names:
+            return False
+        with contextlib.suppress(BadImageError, OSError):
+            return pixel_digest(read_example(self.folder(file.label) / file.path.name)) == digest
+        return False
+
     def add(self, file: ExampleFile, name: str, digest: bytes) -> None:
         """Note an image that was added."""
         self._names.add((file.label, name.casefold()))
@@ -290,6 +311,9 @@ def _copy(
                 # somebody may be labelling meanwhile: a name is looked for and taken while nobody else writes
                 with only_writer(ClassifierLayout(examples_dir.parent).trainset_lock):
                     name = _free_name(file, taken)
+                    if name != file.path.name and taken.came_meanwhile(file, digest):
+                        present += 1
+                        continue
                     write_atomically(folder / name, content)
             taken.add(file, name, digest)
             added[file.label] += 1

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.classification.calibration import Calibration
-from antrax.io.atomic import make_folder, write_atomically
+from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
 from antrax.io.examples import ExampleChanges
 from antrax.training.dataset import IMAGES_PER_TRACKLET, Trainset
 from antrax.training.evaluation import Evaluation, Signs
@@ -155,6 +155,8 @@ def write_record(
     """
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     folder = make_folder(parent / f"{name}_{stamp}")
+    for earlier in parent.iterdir():  # of runs that were killed while they wrote theirs
+        remove_dead_parts(earlier)
     write_atomically(folder / "record.json", json.dumps(record, indent=1) + "\n")
     write_atomically(folder / "examples.csv", _examples_table(trainset, held_out))
     write_atomically(folder / "left_out.txt", "".join(f"{problem}\n" for problem in trainset.problems))
