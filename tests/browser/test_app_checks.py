@@ -289,9 +289,10 @@ VIEWS = {
     "keys": ("?",),
     "go to": ("Shift+G",),
     "positions": ("Shift+I",),
+    "wall": ("Shift+W",),
     "gallery": ("g", "g", "Enter", "ArrowLeft", "Shift+X"),
 }
-COVERING = ("labels", "train", "classify", "keys", "go to", "positions", "gallery")
+COVERING = ("labels", "train", "classify", "keys", "go to", "positions", "wall", "gallery")
 _NAMELESS = re.compile(
     r"- (button|checkbox|radio|textbox|searchbox|combobox|spinbutton|tab|link|menuitem\w*|option|dialog|menu"
     r"|progressbar)\b(?! \")"

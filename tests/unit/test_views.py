@@ -180,6 +180,13 @@ def test_the_longest_have_most_images_where_results_tell_else_most_frames(sessio
     assert view(order=Order.LONGEST).tracklets == (plain, few_images, short)
 
 
+def test_the_surest_have_the_most_confident_labels_and_those_without_come_last(session: Session, view: Make) -> None:
+    unsure, sure, none = name(1), name(2), name(3)
+    add_images(session, none, unsure, sure)
+    classify(session, {unsure: {"label": "AB", "confidence": 0.7}, sure: {"label": "CD", "confidence": 0.9}})
+    assert view(order=Order.SUREST).tracklets == (sure, unsure, none)
+
+
 class TestRandom:
     @pytest.fixture(autouse=True)
     def many(self, session: Session) -> None:

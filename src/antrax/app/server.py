@@ -243,6 +243,25 @@ def _export(desk: _Desk, bench: Workbench, asked: schemas.training_set.ExportReq
     return bench.training_set.export(asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp)
 
 
+def _wall(desk: _Desk, bench: Workbench, asked: schemas.wall.WallRequest) -> dict[str, Any]:
+    return bench.wall.page(_view_of(bench, asked), asked.start, asked.tiles)
+
+
+def _wall_sheet(desk: _Desk, bench: Workbench, asked: schemas.wall.WallSheetRequest) -> Response:
+    images = []
+    for text in asked.images.split(","):
+        tracklet, _, image = text.rpartition(":")
+        if not image.isdecimal():
+            raise OptionError(f"{text[:40]!r} is no image of a tracklet")
+        images.append((tracklet, int(image)))
+    return Response(bench.wall.sheet(images, asked.cell), media_type="image/png")
+
+
+def _accept(desk: _Desk, bench: Workbench, asked: schemas.wall.AcceptRequest) -> dict[str, Any]:
+    tiles = [(tile.tracklet, tile.image, tile.stamp) for tile in asked.tiles]
+    return bench.wall.accept(asked.label, tiles, asked.most, asked.client)
+
+
 def _move(desk: _Desk, bench: Workbench, asked: schemas.training_set.MoveRequest) -> dict[str, Any]:
     return bench.training_set.move(asked.label, asked.names, asked.to, asked.client)
 
@@ -315,6 +334,12 @@ _IN_SESSION: dict[str, _Handler] = {
     "trainset": lambda desk, bench, asked: bench.training_set.trainset(),
     "gallery": lambda desk, bench, asked: bench.training_set.gallery(asked.label),
     "gallery/sheet": _gallery_sheet,
+    "wall": _wall,
+    "wall/sheet": _wall_sheet,
+    "wall/others": lambda desk, bench, asked: Response(
+        bench.wall.others(asked.tracklet, asked.most), media_type="image/png"
+    ),
+    "wall/accept": _accept,
     "move": _move,
     "labels": lambda desk, bench, asked: bench.label_rows(),
     "labels/edit": _edit_labels,

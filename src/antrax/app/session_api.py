@@ -15,6 +15,7 @@ from antrax.app.session_classifier import SessionClassifier
 from antrax.app.sheets import IMAGES, make_sheet
 from antrax.app.training_set_api import TrainingSet, check_there, stack_stamp
 from antrax.app.validation_api import Checking
+from antrax.app.wall_api import Wall
 from antrax.errors import ConflictError, ExperimentError, LabelsError, OptionError, StackError
 from antrax.escapes import printable
 from antrax.io.labels_file import edit_labels, labels_digest
@@ -67,6 +68,7 @@ class Workbench:
         self.assignments = Assignments(session)
         self.training_set = TrainingSet(session, self.catalog, lambda: self._labels()[0], self.versions)
         self.examples = self.training_set.examples
+        self.wall = Wall(session, self.catalog, self.assignments, self.training_set, lambda: self._labels()[0])
         self.checking = Checking(session, self.assignments, self.examples)
         self.positions = Positions(session, self.catalog, self.assignments, lambda: self._labels()[0], self.versions)
         self.classifier = SessionClassifier(session.layout.classifier.classifier())

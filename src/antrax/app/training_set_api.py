@@ -92,11 +92,11 @@ class TrainingSet:
             where = self.of(tracklet, path)
         except (AntraxError, OSError):  # the drive went away just now; what was exported is there all the same
             where = {"examples": {label: len(chosen)}, "frame_labels": {label: list(chosen)}}
-        return self._told(outcome) | where
+        return self.told(outcome) | where
 
     def undo(self, client: str) -> dict[str, Any]:
         """Take back the last change that this page made. Raises `TrainsetError`."""
-        return self._told(self.examples.undo(client))
+        return self.told(self.examples.undo(client))
 
     def move(self, label: str, names: Sequence[str], to: str | None, client: str) -> dict[str, Any]:
         """Move examples to another label, or to the trash. Raises `TrainsetError`, `OutputError`.
@@ -115,9 +115,10 @@ class TrainingSet:
         outcome = (
             self.examples.trash(label, names, client) if to is None else self.examples.move(label, names, to, client)
         )
-        return self._told(outcome)
+        return self.told(outcome)
 
-    def _told(self, outcome: Outcome) -> dict[str, Any]:
+    def told(self, outcome: Outcome) -> dict[str, Any]:
+        """What the page is told of a change."""
         return {
             "message": outcome.message,
             "label": outcome.label,

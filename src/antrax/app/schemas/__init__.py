@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from antrax.app.schemas import jobs, labels, positions, sessions, tracklets, training_set, validation
+from antrax.app.schemas import jobs, labels, positions, sessions, tracklets, training_set, validation, wall
 from antrax.app.schemas.base import Answer, NoRequest, Problem, Request, Route
 from antrax.errors import OptionError
 
@@ -32,6 +32,7 @@ ROUTES: dict[str, Route] = {
     **sessions.ROUTES,
     **tracklets.ROUTES,
     **training_set.ROUTES,
+    **wall.ROUTES,
     **labels.ROUTES,
     **validation.ROUTES,
     **positions.ROUTES,

@@ -60,6 +60,7 @@ class Order(StrEnum):
     USEFUL = "useful"
     LONGEST = "longest"
     TIME = "time"
+    SUREST = "surest"
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,8 @@ def make_view(
         places = np.argsort(_hashes(names, seed), kind="stable")
     elif order is Order.LONGEST:
         places = np.argsort(-_lengths(names, said), kind="stable")
+    elif order is Order.SUREST:
+        places = np.argsort(-_certainties(names, said), kind="stable")
     elif order is Order.USEFUL:
         places = _by_usefulness(names, said, conflicts, examples, labelled)
     else:
@@ -263,6 +266,12 @@ def _certainty(name: TrackletName, assignment: Assignment) -> float:
         return assignment.confidence
     # anTraX's score is a sum of probabilities; at most one image a frame
     return min(1.0, assignment.score / name.span) if assignment.score > 0 else 0.5
+
+
+def _certainties(names: Sequence[TrackletName], said: Sequence[Assignment | None]) -> NDArray[np.float64]:
+    """How sure the assigned label of each is, 0 without a result; shape (tracklets,)."""
+    pairs = zip(names, said, strict=True)
+    return np.array([_certainty(name, assignment) if assignment else 0.0 for name, assignment in pairs], np.float64)
 
 
 _remembered: WeakKeyDictionary[Assignments, dict[int, tuple[object, Mapping[str, tuple[str, ...]]]]]

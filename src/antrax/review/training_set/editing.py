@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,61 +27,13 @@ from antrax.io.session import Session
 from antrax.labels import check_label_name
 from antrax.review.training_set.changes import Plan, images_text, remove, remove_left_over, write_and_move
 from antrax.review.training_set.files import Count, ExampleFiles, content_digest, folder_for, image_digest, parts
+from antrax.review.training_set.outcomes import Change, Chosen, Outcome
 
-__all__ = ["Count", "Examples", "Outcome"]
+__all__ = ["Chosen", "Count", "Examples", "Outcome"]
 
 # Changes that can be undone, of each client, and clients whose changes are remembered.
 _CHANGES = 100
 _CLIENTS = 50
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a change did.
-
-    Parameters
-    ----------
-    message : str
-        That in one sentence.
-    label : str
-        The label that images were exported or moved to; of a trashing, the one they were taken from.
-    added : int
-        Images that were written.
-    present : int
-        Images that were under the label already.
-    moved : int
-        Images that were under another label and are under this one now.
-    removed : int
-        Files that were put into the trash; in an undo, also files that were deleted again.
-    folder : Path or None
-        Where the images are now.
-    tracklet : str or None
-        The tracklet that was exported.
-    files : tuple of str
-        Names of the files that were written or moved, in `folder`.
-    """
-
-    message: str
-    label: str
-    added: int = 0
-    present: int = 0
-    moved: int = 0
-    removed: int = 0
-    folder: Path | None = None
-    tracklet: str | None = None
-    files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Change:
-    """What undoing needs: files and digests of their content, by which it is seen whether they are still the same."""
-
-    label: str
-    tracklet: str | None
-    written: tuple[tuple[Path, bytes | None], ...]
-    moved: tuple[tuple[Path, Path, bytes | None], ...]
-    # all files of these tracklets after the change: an image that lies elsewhere too was exported anew since
-    known: frozenset[Path]
 
 
 class Examples:
@@ -100,7 +52,7 @@ class Examples:
         self.folder = session.layout.classifier.examples
         self._files = ExampleFiles(self.folder)
         self._changing = threading.Lock()
-        self._history: dict[str, list[_Change]] = {}
+        self._history: dict[str, list[Change]] = {}
         self._sorted: dict[str, tuple[dict[str, frozenset[str]], tuple[ExampleFile, ...]]] = {}
 
     def refresh(self) -> None:
@@ -233,22 +185,48 @@ class Examples:
         if not chosen or chosen[0] < 0 or chosen[-1] >= len(images):
             raise TrainsetError(f"{tracklet.name}: choose images of its {len(images)} to export")
         # a copy of all would be as large as they are
-        prepared = self._prepared(images if len(chosen) == len(images) else images[chosen])
+        shown = images if len(chosen) == len(images) else images[chosen]
+        return self.export_several([Chosen(tracklet, shown, chosen, len(images))], label, client)
+
+    def export_several(self, tracklets: Sequence[Chosen], label: str, client: str) -> Outcome:
+        """Add images of several tracklets to the examples of a label: one change, and one undo.
+
+        Parameters
+        ----------
+        tracklets : sequence of Chosen
+        label, client
+            As for `export`.
+
+        Raises
+        ------
+        TrainsetError
+            There is no such label, or nothing to export.
+        LabelsError, OutputError, ExperimentError
+            As `export`. Nothing has changed then.
+        """
+        if not any(len(chosen.frames) for chosen in tracklets):
+            raise TrainsetError("there are no images to export; choose some")
+        prepared = [self._prepared(chosen.images) for chosen in tracklets]
+        with self._change() as plan:
+            folder = self._folder(label)
+            for chosen, images in zip(tracklets, prepared, strict=True):
+                self._plan_export(plan, chosen, images, label, folder)
+            single = tracklets[0].tracklet.name if len(tracklets) == 1 else None
+            return self._make(plan, label, folder, client, single)
+
+    def _plan_export(self, plan: Plan, chosen: Chosen, prepared: NDArray[np.uint8], label: str, folder: Path) -> None:
         wanted: dict[bytes, int] = {}
         for place, image in enumerate(prepared):
             wanted.setdefault(pixel_digest(image), place)
-        key = self._frame_key(tracklet, len(images))
-        with self._change() as plan:
-            folder = self._folder(label)
-            there = self._files.by_pixels(tracklet.name, self._background)
-            for digest, place in wanted.items():
-                if digest in there:
-                    plan.settle(there[digest], label, folder)
-                else:
-                    name = example_name(self._session.experiment.name, tracklet.name, key(chosen[place]))
-                    plan.write(folder, name, prepared[place])
-            plan.present += len(chosen) - len(wanted)
-            return self._make(plan, label, folder, client, tracklet.name)
+        key = self._frame_key(chosen.tracklet, chosen.count)
+        there = self._files.by_pixels(chosen.tracklet.name, self._background)
+        for digest, place in wanted.items():
+            if digest in there:
+                plan.settle(there[digest], label, folder)
+            else:
+                name = example_name(self._session.experiment.name, chosen.tracklet.name, key(chosen.frames[place]))
+                plan.write(folder, name, prepared[place])
+        plan.present += len(chosen.frames) - len(wanted)
 
     def move(self, label: str, names: Sequence[str], to: str, client: str) -> Outcome:
         """Move examples to another label.
@@ -423,7 +401,7 @@ class Examples:
             known -= {source for source, _ in plan.moves}
             known |= {target for target, _ in plan.writes} | {target for _, target in plan.moves}
             history = self._history.pop(client, [])
-            self._history[client] = [*history, _Change(label, tracklet, written, moved, frozenset(known))][-_CHANGES:]
+            self._history[client] = [*history, Change(label, tracklet, written, moved, frozenset(known))][-_CHANGES:]
             while len(self._history) > _CLIENTS:
                 del self._history[next(iter(self._history))]
         self._look_at([target for target, _ in plan.writes] + [path for pair in plan.moves for path in pair])
@@ -468,7 +446,7 @@ class Examples:
         with contextlib.suppress(TrainsetError):
             self._files.refresh({path.parent.name for path in paths if path.parent.parent == self.folder})
 
-    def _still_there(self, change: _Change) -> list[tuple[Path, Path]]:
+    def _still_there(self, change: Change) -> list[tuple[Path, Path]]:
         """The moved files of a change that nobody changed since: where they are, and where they were.
 
         One whose image was exported anew stays where it is, or the image would be in the set twice.

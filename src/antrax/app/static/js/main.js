@@ -21,6 +21,7 @@ import { initTracklet, sayEmpty } from './views/tracklet.js';
 import { initToasts } from './core/toast.js';
 import { init as initTrainset } from './panels/trainset.js';
 import { init as initValidation } from './panels/validation.js';
+import { initWall } from './views/wall.js';
 
 const SUN =
   'M8 4.8a3.2 3.2 0 1 0 0 6.4 3.2 3.2 0 0 0 0-6.4M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15' +
@@ -117,6 +118,7 @@ initLabels();
 initValidation();
 initJobs();
 initPositions();
+initWall();
 initSide();
 initToasts();
 await open();

@@ -39,6 +39,7 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
   const finish = () => {
     if (isFinished) return;
     isFinished = true;
+    sizing.disconnect();
     const under = [...document.querySelectorAll('dialog[open]')].filter((other) => other !== dialog).at(-1);
     (under ?? document.body).append(byId('toasts'));
     dialog.remove();
@@ -97,6 +98,14 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
     }
   };
 
+  const content = h('div.dialog-body', {}, body);
+  // Text that scrolls, with nothing in it that takes the focus, is scrolled by keys only if it takes the focus itself.
+  const sizing = new ResizeObserver(() => {
+    const hasFocusable = content.querySelector('button, input, select, textarea, a[href], [tabindex="0"]') !== null;
+    if (content.scrollHeight > content.clientHeight && !hasFocusable) content.tabIndex = 0;
+    else content.removeAttribute('tabindex');
+  });
+  sizing.observe(content);
   dialog.append(
     h(
       'header',
@@ -104,7 +113,7 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
       h('h2', {}, title),
       h('button.close', { type: 'button', 'aria-label': 'Close', onclick: close }, '×'),
     ),
-    h('div.dialog-body', {}, body),
+    content,
   );
   if (actions.length) dialog.append(h('footer', { role: 'none' }, [...buttons.values()]));
   dialog.addEventListener('keydown', onKeydown);

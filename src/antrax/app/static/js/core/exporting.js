@@ -115,6 +115,24 @@ export function exportImages(tracklet, frames, label, stamp) {
 }
 
 /**
+ * Adds tracklets to the training set under one label: one change, and one undo.
+ * @param {import('messages').Commands['wall/accept']['request']['tiles']} tiles  as the person saw them
+ * @param {string} label
+ * @param {number} most  images of each, at most
+ * @returns {Promise<import('messages').Accepted>} the server's answer
+ */
+export function exportTracklets(tiles, label, most) {
+  const undo = api.session('undo');
+  const { opened } = api; // now, not when its turn comes
+  return queue(async () => {
+    const answer = await insist('wall/accept', { tiles, label, most, client: clientId }, opened);
+    if (answer.added + answer.moved > 0) noteChange(undo, 1);
+    if (opened === api.opened) noteVersions(answer.versions);
+    return answer;
+  });
+}
+
+/**
  * Takes this tab's last change of the training set back.
  * @returns {Promise<import('messages').Changed>} the server's answer
  */

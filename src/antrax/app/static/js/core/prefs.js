@@ -7,6 +7,8 @@ const FALLBACK = {
   framesScale: null, // screen pixels an image pixel in Select frames; null: by the size of the images
   nextAfterExport: true,
   nextAfterMark: true,
+  wallImages: 20, // images of each tracklet that the wall exports, at most
+  wallOrder: 'useful',
 };
 
 /**

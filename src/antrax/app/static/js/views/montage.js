@@ -14,17 +14,28 @@ import { PER_ROW, PER_SHEET, loadSheet, peekSheet } from '../core/sheets.js';
 export class Montage {
   /**
    * @param {HTMLElement} container  its content becomes the montage; needs a size of its own
-   * @param {{selectable?: boolean, label?: string, onSelect?: (selection: Set<number>) => void, onActivate?: (i: number) => void,
+   * @param {{selectable?: boolean, label?: string, paint?: typeof paintChosen, chosenAs?: string, onSelect?: (selection: Set<number>) => void, onActivate?: (i: number) => void,
    *   onCursor?: (i: number) => void, onHover?: (i: number|null) => void, onProblem?: (error: Error) => void}} [options]
    *   selectable: images can be chosen: a click adds or takes away, a drag does so with all that it passes, shift-click from the last
-   *   one on. Otherwise a click activates. onActivate: click, or double click and Enter where selectable. label: what it shows, in words
+   *   one on. Otherwise a click activates. onActivate: click, or double click and Enter where selectable. label: what it shows, in words.
+   *   paint: how a chosen image looks; chosenAs: what it is called
    */
   constructor(
     container,
-    { selectable = false, label = 'Images', onSelect, onActivate, onCursor, onHover, onProblem } = {},
+    {
+      selectable = false,
+      label = 'Images',
+      paint = paintChosen,
+      chosenAs = 'chosen',
+      onSelect,
+      onActivate,
+      onCursor,
+      onHover,
+      onProblem,
+    } = {},
   ) {
     this.container = container;
-    this.options = { selectable, onSelect, onActivate, onCursor, onHover, onProblem };
+    this.options = { selectable, paint, chosenAs, onSelect, onActivate, onCursor, onHover, onProblem };
     this.selection = new Set();
     this.cursor = 0;
     /** @type {{count: number, size: number, url: any, marks: Map<number, any>, scale: 'fit'|'all'|number, before?: any}} */
@@ -151,7 +162,7 @@ export class Montage {
     this.reveal(this.cursor);
     this.draw();
     if (this.options.selectable) {
-      this.spoken.textContent = `Image ${this.cursor + 1} of ${this.content.count}${this.selection.has(this.cursor) ? ', chosen' : ''}`;
+      this.spoken.textContent = `Image ${this.cursor + 1} of ${this.content.count}${this.selection.has(this.cursor) ? `, ${this.options.chosenAs}` : ''}`;
     }
     this.options.onCursor?.(this.cursor);
   }
@@ -300,7 +311,7 @@ export class Montage {
         context.fillStyle = colour(mark.color);
         context.fillRect(x, y + grid.cell - 2 * line, grid.cell, 2 * line);
       }
-      if (this.selection.has(i)) paintChosen(context, x, y, grid.cell, line, accents);
+      if (this.selection.has(i)) this.options.paint(context, x, y, grid.cell, line, accents);
       if (i === (this.options.selectable ? this.cursor : this.highlight)) {
         context.strokeStyle = colour('--cursor');
         context.lineWidth = line;
