@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from antrax.io.names import parse_tracklet_name
 from antrax.io.session import Session
 from tests.browser.driver import App, Tab, counts_of, exported, images_of
 from tests.fixtures.classified import classify_by_truth, true_labels
@@ -54,6 +55,34 @@ def slow_network(tab: Tab, milliseconds: float) -> None:
     network.send("Network.enable")
     conditions = {"offline": False, "latency": milliseconds, "downloadThroughput": -1, "uploadThroughput": -1}
     network.send("Network.emulateNetworkConditions", conditions)
+
+
+# ---- what is on the screen
+
+
+def test_ids_that_are_elsewhere_at_the_time_are_struck_through_and_the_free_ones_named(
+    session: Session, app: App, visit: Callable[..., Tab]
+):
+    given = classify_by_truth(session)
+    spans = {name: parse_tracklet_name(name) for name in given}
+    ants = session.labels.ants
+
+    def elsewhere(name: str) -> set[str]:
+        own = spans[name]
+        others = [one for one in given if one != name and spans[one].movie == own.movie]
+        return {given[one] for one in others if spans[one].first <= own.last and spans[one].last >= own.first} & {*ants}
+
+    name = max(given, key=lambda one: len(elsewhere(one)))
+    assert elsewhere(name)
+    tab = visit(app)
+    tab.shown()
+    tab.go_to(name)
+    for label in ants:
+        there = re.compile(r"\belsewhere\b")
+        button = expect(tab.find(f'#panel-label .label[data-label="{label}"]'))
+        (button.to_have_class if label in elsewhere(name) else button.not_to_have_class)(there)
+    free = [label for label in ants if label not in elsewhere(name)]
+    expect(tab.find("#panel-label .meanwhile")).to_contain_text(", ".join(free[:6]))
 
 
 # ---- labelling, by keys alone and by mouse alone

@@ -24,7 +24,8 @@ from antrax.io.stacks import write_stacks
 from antrax.review.tracklets.assignments import Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
-from antrax.review.tracklets.views import MOST_NAMED, Filter, Order, View, find_conflicts, make_view
+from antrax.review.tracklets.same_time import MOST_NAMED, find_conflicts, find_elsewhere
+from antrax.review.tracklets.views import Filter, Order, View, make_view
 from tests.conftest import MakeSession
 
 ANTS = ("AB", "CD")
@@ -98,6 +99,11 @@ class TestFilter:
     def test_any_id_or_none(self, view: Make) -> None:
         assert view(Filter(label="=ids")).tracklets == (self.a,)
         assert view(Filter(label="=noids")).tracklets == (self.b, self.c)
+
+    def test_in_conflict(self, session: Session, view: Make) -> None:
+        assert view(Filter(label="=conflicts")).tracklets == (self.a,)  # with one that has no images
+        classify(session, {self.a: "AB", self.b: "AB", self.c: "CD", self.new: "NoAnt"})
+        assert view(Filter(label="=conflicts")).tracklets == (self.a, self.b)
 
     def test_unclassified(self, view: Make) -> None:
         assert view(Filter(label="=unclassified")).tracklets == (self.new, self.other)
@@ -345,6 +351,13 @@ class TestConflicts:
             if said[one] == said[other] != "NoAnt" and a.first <= b.last and b.first <= a.last:
                 expected.setdefault(one, set()).add(other)
                 expected.setdefault(other, set()).add(one)
+        assignments = Assignments(session)
+        for tracklet, label in said.items():
+            parsed = parse_tracklet_name(tracklet)
+            assert parsed
+            elsewhere = find_elsewhere(assignments, parsed, ANTS)
+            assert set(elsewhere.get(label, ())) <= expected.get(tracklet, set())
+            assert (label in elsewhere) == (tracklet in expected)
         found = conflicts(session)
         assert found.keys() == expected.keys()
         for tracklet, others in found.items():
@@ -357,3 +370,35 @@ class TestConflicts:
         found = conflicts(session)
         assert len(found) == 10_000
         assert max(map(len, found.values())) == MOST_NAMED
+
+
+class TestElsewhere:
+    """IDs that other tracklets have while one is there."""
+
+    @staticmethod
+    def elsewhere(session: Session, tracklet: str, colonies: Colonies | None = None) -> dict[str, tuple[str, ...]]:
+        parsed = parse_tracklet_name(tracklet)
+        assert parsed
+        return dict(find_elsewhere(Assignments(session), parsed, ANTS, colonies))
+
+    def test_is_told_by_id_in_time_and_not_of_itself(self, session: Session) -> None:
+        this, early, late, after = name(1, 10, 20), name(2, 1, 10), name(3, 20, 30), name(4, 21, 30)
+        classify(session, {this: "AB", early: "CD", late: "CD", after: "AB", name(5, 10, 20): "NoAnt"})
+        assert self.elsewhere(session, this) == {"CD": (early, late)}
+        assert self.elsewhere(session, after) == {"CD": (late,)}
+
+    def test_a_tracklet_that_is_not_classified_has_others_too(self, session: Session) -> None:
+        classify(session, {name(2, 1, 10): "CD"})
+        assert self.elsewhere(session, name(1, 5, 6)) == {"CD": (name(2, 1, 10),)}
+        assert self.elsewhere(session, name(1, 1, 10, movie=2)) == {}
+
+    def test_is_of_one_colony(self, session: Session) -> None:
+        left, left_too, right = (name(number) for number in range(1, 4))
+        classify(session, {left: "AB", left_too: "CD", right: "CD"})
+        session = paint_colonies(session, {left: (10, 10), left_too: (20, 10), right: (90, 10)})
+        assert self.elsewhere(session, left, Colonies(session)) == {"CD": (left_too,)}
+        assert self.elsewhere(session, left) == {"CD": (left_too, right)}
+
+    def test_of_very_many_some_are_named(self, session: Session) -> None:
+        classify(session, {name(number): "CD" for number in range(2, 4 + MOST_NAMED)})
+        assert len(self.elsewhere(session, name(1))["CD"]) == MOST_NAMED

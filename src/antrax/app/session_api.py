@@ -27,7 +27,8 @@ from antrax.labels import Category, Labels
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
-from antrax.review.tracklets.views import Filter, Order, View, find_conflicts, make_view
+from antrax.review.tracklets.same_time import find_conflicts, find_elsewhere
+from antrax.review.tracklets.views import Filter, Order, View, make_view
 from antrax.review.validation.verdicts import Verdict
 
 # Positions in a view stay valid while the page walks through it: so many views are kept.
@@ -242,6 +243,7 @@ class Workbench:
             info["problem"] = str(error)
         info["frames_known"] = info["images"] == tracklet.span
         info |= self._assignment(tracklet, labels)
+        info["elsewhere"] = self._elsewhere(tracklet, labels)
         return info | self.checking.of(tracklet, info["label"], info["category"])
 
     def _seconds(self, tracklet: TrackletName) -> float | None:
@@ -271,6 +273,16 @@ class Workbench:
             "conflicts": list(conflicts),
             "strip": self._strip(tracklet.name, found),
         }
+
+    def _elsewhere(self, tracklet: TrackletName, labels: Labels) -> dict[str, list[str]] | None:
+        """IDs of other tracklets at the same time; None where the movie is not classified."""
+        if tracklet.movie not in self.assignments.movies:
+            return None
+        try:
+            found = find_elsewhere(self.assignments, tracklet, frozenset(labels.ants), self.colonies)
+        except ExperimentError:  # damaged results are told elsewhere
+            return None
+        return {label: list(names) for label, names in found.items()}
 
     def _strip(self, name: str, found: Assignment) -> dict[str, Any] | None:
         """Probability by image of the assigned label and the strongest other one, in whole per cent."""

@@ -73,6 +73,8 @@ class Tracklet(Answer):
     runner_up: str | None
     runner_up_confidence: float | None
     conflicts: list[str]
+    elsewhere: dict[str, list[str]] | None
+    """Other tracklets at the same time, by their ID; null where the movie is not classified."""
     strip: Strip | None
     verdicts: list[VerdictChoice]
     mark: MarkTold | None

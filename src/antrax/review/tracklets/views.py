@@ -1,4 +1,4 @@
-"""Which tracklets are gone through, in which order; and which contradict one another.
+"""Which tracklets are gone through, and in which order.
 
 The most useful first
 ---------------------
@@ -21,34 +21,30 @@ have examples already come last.
 from __future__ import annotations
 
 import hashlib
-import heapq
-import threading
-from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, StackError
-from antrax.io.names import TrackletName, parse_tracklet_name
+from antrax.io.names import TrackletName
 from antrax.labels import UNKNOWN
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
+from antrax.review.tracklets.same_time import find_conflicts
 
 UNCLASSIFIED = "=unclassified"
 ANY_ID = "=ids"
 NO_ID = "=noids"
 NEW = "=new"
+IN_CONFLICT = "=conflicts"
 # Examples of a label at which it is half as rare as one without any.
 RARE = 100
-# Of a tracklet in conflict with very many, so many are named.
-MOST_NAMED = 10
 
 _NO_EXAMPLES: Mapping[str, int] = MappingProxyType({})
 
@@ -73,7 +69,7 @@ class Filter:
         All movies by default.
     label : str
         A label; ``=unclassified``; ``=ids`` for any ID; ``=noids`` for the classified ones without; ``=new`` for those
-        without examples; all by default.
+        without examples; ``=conflicts`` for those with an ID that another has at the same time; all by default.
     colony : str
         All colonies by default.
     """
@@ -186,13 +182,16 @@ def _filtered(
     colonies: Colonies,
     filter: Filter,  # noqa: A002
     movie: int,
-    ants: Container[str],
+    ants: Collection[str],
     labelled: Container[str],
 ) -> Sequence[TrackletName]:
     """The tracklets of a movie that pass the filter, in time."""
     names: Sequence[TrackletName] = catalog.movie(movie).names
     if filter.label == NEW:
         names = [name for name in names if name.name not in labelled]
+    elif filter.label == IN_CONFLICT:
+        contradicted = find_conflicts(assignments, movie, ants, colonies)
+        names = [name for name in names if name.name in contradicted]
     elif filter.label:
         results = assignments.movie(movie)
         names = [name for name in names if _has_label(results.get(name.name), filter.label, ants)]
@@ -272,74 +271,3 @@ def _certainties(names: Sequence[TrackletName], said: Sequence[Assignment | None
     """How sure the assigned label of each is, 0 without a result; shape (tracklets,)."""
     pairs = zip(names, said, strict=True)
     return np.array([_certainty(name, assignment) if assignment else 0.0 for name, assignment in pairs], np.float64)
-
-
-_remembered: WeakKeyDictionary[Assignments, dict[int, tuple[object, Mapping[str, tuple[str, ...]]]]]
-_remembered = WeakKeyDictionary()
-_remembering = threading.Lock()
-
-
-def find_conflicts(
-    assignments: Assignments, movie: int, ants: Collection[str], colonies: Colonies | None = None
-) -> Mapping[str, tuple[str, ...]]:
-    """Tracklets of a movie that bear an ID that another bears at the same time.
-
-    Remembered until the movie's results are others.
-
-    Parameters
-    ----------
-    assignments : Assignments
-    movie : int
-    ants : collection of str
-        Labels that are IDs.
-    colonies : Colonies, optional
-        Where there are several, each has an animal of its own of that ID, and only tracklets of one colony contradict
-        one another.
-
-    Returns
-    -------
-    mapping
-        The others by tracklet, at most `MOST_NAMED` of them.
-
-    Raises
-    ------
-    ExperimentError
-        The movie's results are damaged.
-    """
-    results = assignments.movie(movie)
-    several = colonies if colonies and colonies.names and not colonies.problem else None
-    key = (assignments.classification(movie), frozenset(ants), several is not None)
-    with _remembering:
-        known = _remembered.setdefault(assignments, {})
-        if movie in known and known[movie][0] == key:
-            return known[movie][1]
-    bearers = [(tracklet, assignment.label) for tracklet, assignment in results.items() if assignment.label in ants]
-    groups: dict[tuple[str, str | None], list[TrackletName]] = defaultdict(list)
-    belongs = several.of_movie(movie, [tracklet for tracklet, _ in bearers]) if several else {}
-    for tracklet, label in bearers:
-        if name := parse_tracklet_name(tracklet):
-            groups[label, belongs.get(tracklet)].append(name)
-    others: dict[str, list[str]] = defaultdict(list)
-    for names in groups.values():
-        _add_overlaps(names, others)
-    conflicts = MappingProxyType({tracklet: tuple(found) for tracklet, found in others.items()})
-    with _remembering:
-        known[movie] = (key, conflicts)
-    return conflicts
-
-
-def _add_overlaps(names: list[TrackletName], others: dict[str, list[str]]) -> None:
-    """Add pairs of tracklets that share a frame, going through time once.
-
-    Those that are under way at one moment all overlap, so each of them has met another already, and it is enough to
-    tell a new one of some.
-    """
-    under_way: list[tuple[int, str]] = []  # last frame and name; a heap, the first to end on top
-    for name in sorted(names, key=lambda name: (name.first, name.last, name.name)):
-        while under_way and under_way[0][0] < name.first:
-            heapq.heappop(under_way)
-        for _, other in under_way[:MOST_NAMED]:
-            others[name.name].append(other)
-            if len(others[other]) < MOST_NAMED:
-                others[other].append(name.name)
-        heapq.heappush(under_way, (name.last, name.name))

@@ -17,6 +17,7 @@ const FILTERS = {
   '=unclassified': 'Not classified',
   '=ids': 'Any ID',
   '=noids': 'Without an ID',
+  '=conflicts': 'In conflict: an ID twice at a time',
 };
 const NONE_OF = {
   '': 'no tracklet with images',
@@ -24,6 +25,7 @@ const NONE_OF = {
   '=unclassified': 'no tracklet that is not classified',
   '=ids': 'no tracklet with an ID',
   '=noids': 'no tracklet classified without an ID',
+  '=conflicts': 'no ID twice at a time',
 };
 
 /** Sets them up. Called once. */
@@ -206,6 +208,7 @@ function labelColumn(counts, pick) {
       ? [
           item('=ids'),
           item('=noids'),
+          item('=conflicts'),
           [...categories.map(({ labels }) => labels), others]
             .filter((labels) => labels.length)
             .map((labels) => [

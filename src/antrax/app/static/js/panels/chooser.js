@@ -22,6 +22,7 @@ import {
 } from './exports.js';
 import { showPanel, shownPanel } from './side.js';
 
+const MOST_FREE = 6; // IDs that are named as free
 const IDLE = 2500; // milliseconds after which typing begins anew
 const TITLES = { ant: 'IDs', nonant: 'Not ants', multi: 'Several ants', unknown: 'Not identifiable' };
 
@@ -59,6 +60,7 @@ function makePanel() {
     h('button', { type: 'button', title: hint, onclick: run, ...props }, title);
   const made = {
     typed: h('div.typed', { 'aria-live': 'polite' }),
+    meanwhile: h('p.meanwhile', { hidden: true }),
     list: h('div.labels'),
     all: button('', 'Enter', exportMain, { class: 'primary wide-button', id: 'export-all' }),
     both: button(
@@ -73,6 +75,7 @@ function makePanel() {
   fill(
     byId('panel-label'),
     made.typed,
+    made.meanwhile,
     made.list,
     h(
       'div.actions',
@@ -148,6 +151,7 @@ function choose(label) {
 function renderChoice() {
   const suggested = app.tracklet?.label;
   const here = app.tracklet?.examples ?? {};
+  const elsewhere = app.tracklet?.elsewhere ?? {};
   for (const button of parts.list.querySelectorAll('.label')) {
     const { label } = button.dataset;
     const isChosen = label === app.selectedLabel;
@@ -155,8 +159,30 @@ function renderChoice() {
     button.setAttribute('aria-pressed', String(isChosen));
     button.classList.toggle('suggested', label === suggested);
     button.querySelector('.count').textContent = here[label] ? count(here[label]) : '';
+    const others = elsewhere[label] ?? [];
+    button.classList.toggle('elsewhere', others.length > 0);
+    button.title = `${label}: a double click exports${others.length ? `. At the same time ${others.join(', ')} ${others.length > 1 ? 'have' : 'has'} this ID` : ''}`;
   }
+  renderMeanwhile();
   renderActions();
+}
+
+/** Which IDs no other tracklet has while this one is there: one of these it probably is. */
+function renderMeanwhile() {
+  const elsewhere = app.tracklet?.elsewhere;
+  const ids = app.labels().filter(({ category }) => category === 'ant');
+  const free = ids.map(({ label }) => label).filter((label) => !elsewhere?.[label]);
+  parts.meanwhile.hidden = !elsewhere || free.length === ids.length;
+  const named =
+    free.length > MOST_FREE
+      ? `${free.slice(0, MOST_FREE).join(', ')} and ${free.length - MOST_FREE} more`
+      : free.join(', ');
+  fill(
+    parts.meanwhile,
+    free.length
+      ? [h('b', {}, named), ` ${free.length === 1 ? 'is' : 'are'} in no other tracklet at this time`]
+      : 'Every ID is in another tracklet at this time',
+  );
 }
 
 function renderActions() {
