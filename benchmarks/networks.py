@@ -37,6 +37,15 @@ def example(outputs: int) -> Graph:
     return stack.graph("custom")
 
 
+def plain(outputs: int) -> Graph:
+    """A network without normalisation, as users may give one of their own."""
+    stack = _Stack(64).add("Rescaling", scale=1 / 255, offset=-1.0)
+    for filters in (32, 64, 128):
+        stack.add("Conv2D", filters=filters, kernel_size=3, padding="same").add("ReLU").add("MaxPooling2D")
+    stack.add("Flatten").add("Dropout", rate=0.3).add("Dense", units=outputs)
+    return stack.graph("plain")
+
+
 class _Stack:
     """Layers one after the other."""
 

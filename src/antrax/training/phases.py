@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from antrax.training.loop import Material, Schedule
 
 READING = "reading examples"
+# `benchmarks/fitted_constants.py training` compares these with halves and doubles of them.
 # Steps on all examples after those on the training share, as a share of them.
 REFIT = 0.3
-_NEGATIVES = 0.1
-# Steps in which the labels of a pre-trained network are learned while the rest stays, as a share of the epochs'.
-_HEAD = 0.2
-_RATE_HEAD = 2e-3
+# Share of the ants in a batch that are changed into what must not be given an ID.
+NEGATIVES = 0.1
+# Steps in which the labels of a pre-trained network are learned while the rest stays, as a share of the epochs', and
+# the largest learning rate in them.
+HEAD = 0.2
+HEAD_RATE = 2e-3
 _READING_SHARE = 0.03  # of the whole time, roughly
 _TITLES = {
     "head": "training the labels of a pre-trained network",
@@ -141,13 +144,13 @@ def _phases(plan: TrainingPlan) -> list[Phase]:
     an_epoch = steps_per_epoch(int(_training_share(plan).sum()))
     phases = []
     if start.head:
-        steps = max(1, round(_HEAD * epochs * an_epoch))
-        phases.append(Phase("head", Schedule(steps, steps, _RATE_HEAD, _NEGATIVES, seed + 2, start.head)))
-    phases.append(Phase("measured", Schedule(epochs * an_epoch, an_epoch, start.rate, _NEGATIVES, seed)))
+        steps = max(1, round(HEAD * epochs * an_epoch))
+        phases.append(Phase("head", Schedule(steps, steps, HEAD_RATE, NEGATIVES, seed + 2, start.head)))
+    phases.append(Phase("measured", Schedule(epochs * an_epoch, an_epoch, start.rate, NEGATIVES, seed)))
     if plan.split.held_out.any():
         all_in_one = steps_per_epoch(len(plan.trainset.images))
         steps = max(1, round(REFIT * epochs * all_in_one))
-        phases.append(Phase("finished", Schedule(steps, all_in_one, start.refit_rate, _NEGATIVES, seed + 1)))
+        phases.append(Phase("finished", Schedule(steps, all_in_one, start.refit_rate, NEGATIVES, seed + 1)))
     return phases
 
 
