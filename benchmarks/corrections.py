@@ -19,7 +19,7 @@ from antrax.io.graphs import read_graph
 from antrax.io.session import open_session
 from antrax.solving.evidence import read_evidence
 from antrax.solving.groups import split_groups
-from antrax.solving.local import Placed, solve_around
+from antrax.solving.local import Correction, Placed, solve_around
 from antrax.solving.methods import Settings, solve_groups
 
 _SESSION = Path(__file__).parents[2] / "shared" / "data" / "js16-session"
@@ -51,7 +51,7 @@ def main() -> None:
         known = replace(evidence, fixed=fixed, impossible=impossible)
         animals = np.unique([now, other] if number % 2 else [now])
         started, worked = time.perf_counter(), time.process_time()
-        local = solve_around(graph, known, group, placed, row, animals, settings)
+        local = solve_around(Correction(graph, known, group, placed, row, animals), settings)
         wall.append(time.perf_counter() - started)
         cpu.append(time.process_time() - worked)
         changed.append(len(local.rows))

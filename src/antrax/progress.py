@@ -21,7 +21,7 @@ class Update(Protocol):
 
 
 class Reporter:
-    """Hears what happens and says nothing; the default in Python."""
+    """Reports nothing but warnings; the default in Python."""
 
     def say(self, message: str) -> None:
         """A line about what was done; in Python, of level INFO in the log `antrax`."""
@@ -35,7 +35,7 @@ class Reporter:
         _LOG.warning("%s", printable(message))
 
     def stages(self, shares: Mapping[str, float]) -> None:
-        """Hear which stages the work will have, so that one bar and one time left can stand for all of it.
+        """Which stages the work will have, so that one bar and one time left can stand for all of it.
 
         Parameters
         ----------

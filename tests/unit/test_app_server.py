@@ -20,7 +20,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from antrax.app.jobs.manager import Jobs
-from antrax.app.openable_experiments import Places
+from antrax.app.openable_experiments import OpenableExperiments
 from antrax.app.server import make_app
 from antrax.classification.calibration import Calibration
 from antrax.classification.classifier_file import read_classifier, write_classifier
@@ -46,7 +46,7 @@ class Page:
 
     def __init__(self, session: Session, memory: Path) -> None:
         jobs = Jobs()
-        self.app = make_app(Places([session.experiment], None, memory), jobs, memory)
+        self.app = make_app(OpenableExperiments([session.experiment], None, memory), jobs, memory)
         self.client = TestClient(self.app)
         places = self.client.get("/api/places").json()
         self.base = f"/api/s/{places['start']['place']}/{places['start']['session']}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from antrax.training.augmentation import Augmentation, add_brood, augment, make_negatives, margins_of
+from antrax.training.augmentation import Augmentation, Negatives, add_brood, augment, make_negatives, margins_of
 
 STILL = Augmentation(0, 0, 0, 0, 0)
 SIZE = 32
@@ -105,7 +105,9 @@ def negatives(background: str, share: float, count: int = 400) -> tuple[torch.Te
     images = batch(background, count).float() / 255
     labels = torch.tensor([0, 1] * (count // 2))  # an ant, a non-ant
     ants = torch.tensor([True, False, False, False])
-    made, targets = make_negatives(images.clone(), labels.clone(), ants, 2, 3, share, background, generator())
+    made, targets = make_negatives(
+        images.clone(), labels.clone(), Negatives(ants, 2, 3, share), background, generator()
+    )
     return images, made, targets
 
 

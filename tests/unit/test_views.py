@@ -25,7 +25,7 @@ from antrax.review.tracklets.assignments import Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
 from antrax.review.tracklets.same_time import MOST_NAMED, find_conflicts, find_elsewhere
-from antrax.review.tracklets.views import Filter, Order, View, make_view
+from antrax.review.tracklets.views import Filter, Labelling, Order, View, make_view
 from tests.conftest import MakeSession
 
 ANTS = ("AB", "CD")
@@ -68,8 +68,9 @@ def view(session: Session) -> Make:
     """A function that makes a view of the session as it is."""
 
     def make(filter_: Filter = Filter(), order: Order = Order.TIME, **more: Any) -> View:  # noqa: B008
-        more.setdefault("ants", ANTS)
-        return make_view(Catalog(session), Assignments(session), Colonies(session), filter_, order, **more)
+        labelling = Labelling(more.pop("ants", ANTS), more.pop("examples", {}), more.pop("labelled", ()))
+        parts = Catalog(session), Assignments(session), Colonies(session)
+        return make_view(*parts, filter_, order, labelling=labelling, **more)
 
     return make
 

@@ -47,7 +47,7 @@ def run_app(
     Parameters
     ----------
     arguments : sequence of Path
-        See `antrax.app.openable_experiments.Places`.
+        See `antrax.app.openable_experiments.OpenableExperiments`.
     session : str, optional
         Session to start with.
     port : int, optional
@@ -57,7 +57,7 @@ def run_app(
     browser : bool
         Open the page in a browser, where there is one.
     reporter : Reporter
-        Hears warnings.
+        Told of warnings.
 
     Raises
     ------
@@ -70,11 +70,11 @@ def run_app(
 
     from antrax.app.auth import guarded, is_loopback
     from antrax.app.jobs.manager import Jobs
-    from antrax.app.openable_experiments import Places
+    from antrax.app.openable_experiments import OpenableExperiments
     from antrax.io.atomic import user_cache
 
     memory = user_cache()
-    places = Places(arguments, session, memory)
+    places = OpenableExperiments(arguments, session, memory)
     for problem in places.problems:
         reporter.warn(problem)
     listener = bind(host, port)

@@ -44,7 +44,7 @@ class Place:
     sessions: tuple[str, ...]
 
 
-class Places:
+class OpenableExperiments:
     """The experiments that may be opened, looked for anew now and then. For use by several threads.
 
     Parameters
@@ -139,7 +139,7 @@ class Places:
         with self._lock:
             entries = [entry for entry in self._remembered() if entry != (path, session)]
             text = json.dumps([[path, session], *entries[: _MOST_RECENT - 1]], indent=1)
-            with contextlib.suppress(AntraxError):  # a comfort, not worth a complaint
+            with contextlib.suppress(AntraxError):  # only a convenience: no error
                 make_folder(self._memory.parent)
                 write_atomically(self._memory, text)
 

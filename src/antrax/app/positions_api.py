@@ -42,7 +42,7 @@ _NAMES = {
 }
 
 
-class Positions:
+class PositionsApi:
     """Positions of one session, and what people say of them. Safe to use from several threads.
 
     Parameters
@@ -381,7 +381,7 @@ class Positions:
         }
 
     def _solved_at(self, standing: PositionMark | None, seed: int, number: int, cell: Cell) -> bool:
-        """Whether chance chose the cell: by the present solution, or when it was marked before."""
+        """Whether the cell was sampled at random: from the present solution, or when it was marked before."""
         if standing is not None and standing.met == "random" and (standing.seed, standing.number) == (seed, number):
             return True
         return self._solved.draw(seed, number) == cell

@@ -1,4 +1,4 @@
-"""The page's server: requests in, one method of the workbench called, its answer as JSON or PNG."""
+"""The page's server: requests in, one method of a session's API called, its answer as JSON or PNG."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from starlette.staticfiles import StaticFiles
 
 from antrax.app import schemas
 from antrax.app.jobs.manager import Jobs
-from antrax.app.openable_experiments import Places
-from antrax.app.session_api import Workbench
+from antrax.app.openable_experiments import OpenableExperiments
+from antrax.app.session_api import SessionApi
 from antrax.app.sheets import IMAGES
 from antrax.errors import AntraxError, ConflictError, NothingToUndoError, OptionError, explain_mistake
 from antrax.messages import with_command_line_options
 from antrax.review.positions.solved import Cell
 from antrax.review.tracklets.views import Filter, View
+from antrax.review.validation.verdicts import Judgement
 
 STATIC = Path(__file__).parent / "static"
 # Open sessions keep their listings in memory, and what can be undone. Of more than so many, those are closed that no
@@ -37,23 +38,23 @@ _OPEN_SESSIONS, _IDLE_S = 4, 600.0
 _ONE_DAY = "private, max-age=86400, immutable"
 
 
-class _Desk:
-    """The workbenches in use, and what they stand on."""
+class _Context:
+    """What requests are answered from: open sessions, jobs, and what may be opened."""
 
-    def __init__(self, places: Places, jobs: Jobs, memory: Path) -> None:
+    def __init__(self, places: OpenableExperiments, jobs: Jobs, memory: Path) -> None:
         self.places = places
         self.jobs = jobs
         self._memory = memory
-        self._open: OrderedDict[tuple[str, str], Workbench] = OrderedDict()
+        self._open: OrderedDict[tuple[str, str], SessionApi] = OrderedDict()
         self._asked: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
-    def bench(self, place: str, session: str) -> Workbench:
-        """The workbench of a session."""
+    def session(self, place: str, session: str) -> SessionApi:
+        """The API of a session, which is opened where it is not open."""
         key = (place, session)
         with self._lock:
             if key not in self._open:
-                self._open[key] = Workbench(self.places.session(*key), self._memory)
+                self._open[key] = SessionApi(self.places.session(*key), self._memory)
             self._open.move_to_end(key)
             self._asked[key] = time.monotonic()
             longest_ago = next(iter(self._open))
@@ -62,31 +63,31 @@ class _Desk:
             return self._open[key]
 
 
-_Handler = Callable[["_Desk", Workbench, Any], Any]
+_Handler = Callable[["_Context", SessionApi, Any], Any]
 
 
-def make_app(places: Places, jobs: Jobs, memory: Path) -> Starlette:
+def make_app(places: OpenableExperiments, jobs: Jobs, memory: Path) -> Starlette:
     """The application, without the guard that must stand before it (`antrax.app.auth`).
 
     Parameters
     ----------
-    places : Places
+    places : OpenableExperiments
         What may be opened.
     jobs : Jobs
     memory : Path
         Folder for what is remembered between runs.
     """
-    desk = _Desk(places, jobs, memory)
+    context = _Context(places, jobs, memory)
     routes = [Route("/", _index)]
     for name, contract in schemas.ROUTES.items():
         path = f"/api/s/{{place}}/{{session}}/{name}" if contract.in_session else f"/api/{name}"
-        routes.append(Route(path, _endpoint(desk, name, contract), methods=[contract.method]))
+        routes.append(Route(path, _endpoint(context, name, contract), methods=[contract.method]))
     return Starlette(
         routes=[*routes, Mount("/static", _Static(directory=STATIC))], exception_handlers={HTTPException: _http_error}
     )
 
 
-def _endpoint(desk: _Desk, name: str, contract: schemas.Route) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(context: _Context, name: str, contract: schemas.Route) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         values: Any = dict(request.query_params)
         if contract.method == "POST":
@@ -96,7 +97,7 @@ def _endpoint(desk: _Desk, name: str, contract: schemas.Route) -> Callable[[Requ
                 values = None
             if not isinstance(values, dict):
                 return _problem("the request's body is no JSON object", 400)
-        return await run_in_threadpool(_answer, desk, name, contract, request.path_params, values)
+        return await run_in_threadpool(_answer, context, name, contract, request.path_params, values)
 
     return endpoint
 
@@ -132,15 +133,15 @@ class _Json(JSONResponse):
 
 
 def _answer(
-    desk: _Desk, name: str, contract: schemas.Route, where: Mapping[str, str], values: Mapping[str, Any]
+    context: _Context, name: str, contract: schemas.Route, where: Mapping[str, str], values: Mapping[str, Any]
 ) -> Response:
     """What a question gives, or a sentence about why not. Nothing that goes wrong here ends the app."""
     try:
         asked = schemas.read_request(contract, values)
         if contract.in_session:
-            found = _IN_SESSION[name](desk, desk.bench(where["place"], where["session"]), asked)
+            found = _IN_SESSION[name](context, context.session(where["place"], where["session"]), asked)
         else:
-            found = _OUTSIDE[name](desk, asked)
+            found = _OUTSIDE[name](context, asked)
         return found if isinstance(found, Response) else _Json(schemas.plain_answer(contract, found))
     except ConflictError as error:
         return _problem(str(error), 409, "conflict")
@@ -161,8 +162,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return _problem(f"{request.url.path}: {error.detail}", error.status_code)
 
 
-def _places(desk: _Desk, asked: schemas.NoRequest) -> dict[str, Any]:
-    place, session = desk.places.start
+def _places(context: _Context, asked: schemas.NoRequest) -> dict[str, Any]:
+    place, session = context.places.start
     return {
         "places": [
             {
@@ -171,9 +172,9 @@ def _places(desk: _Desk, asked: schemas.NoRequest) -> dict[str, Any]:
                 "path": str(found.experiment),
                 "sessions": list(found.sessions),
             }
-            for found in desk.places.all()
+            for found in context.places.all()
         ],
-        "recent": [{"place": place, "session": session} for place, session in desk.places.recent()],
+        "recent": [{"place": place, "session": session} for place, session in context.places.recent()],
         "start": {"place": place, "session": session},
         "user": _user(),
         "version": version("antrax"),
@@ -187,38 +188,38 @@ def _user() -> str:
         return ""
 
 
-def _opened(desk: _Desk, asked: schemas.sessions.OpenedRequest) -> dict[str, Any]:
-    desk.places.opened(asked.place, asked.session)
+def _opened(context: _Context, asked: schemas.sessions.OpenedRequest) -> dict[str, Any]:
+    context.places.opened(asked.place, asked.session)
     return {}
 
 
-def _overview(desk: _Desk, bench: Workbench, asked: schemas.NoRequest) -> dict[str, Any]:
-    return bench.overview() | {"interrupted": desk.jobs.interrupted(bench.session)}
+def _overview(context: _Context, api: SessionApi, asked: schemas.NoRequest) -> dict[str, Any]:
+    return api.overview() | {"interrupted": context.jobs.interrupted(api.session)}
 
 
-def _pulse(desk: _Desk, bench: Workbench, asked: schemas.NoRequest) -> dict[str, Any]:
-    return {"versions": bench.versions(), "job": desk.jobs.state(bench.session)}
+def _pulse(context: _Context, api: SessionApi, asked: schemas.NoRequest) -> dict[str, Any]:
+    return {"versions": api.versions(), "job": context.jobs.state(api.session)}
 
 
-def _view_of(bench: Workbench, asked: schemas.tracklets.ViewRequest) -> View:
-    return bench.view(Filter(asked.movie, asked.label, asked.colony), asked.order, asked.seed)
+def _view_of(api: SessionApi, asked: schemas.tracklets.ViewRequest) -> View:
+    return api.view(Filter(asked.movie, asked.label, asked.colony), asked.order, asked.seed)
 
 
-def _view(desk: _Desk, bench: Workbench, asked: schemas.tracklets.ViewRequest) -> dict[str, Any]:
-    view = _view_of(bench, asked)
+def _view(context: _Context, api: SessionApi, asked: schemas.tracklets.ViewRequest) -> dict[str, Any]:
+    view = _view_of(api, asked)
     at = view.position(asked.near)
     return {"count": len(view.tracklets), "at": at or 0, "found": at is not None}
 
 
-def _tracklet(desk: _Desk, bench: Workbench, asked: schemas.tracklets.TrackletRequest) -> Any:
+def _tracklet(context: _Context, api: SessionApi, asked: schemas.tracklets.TrackletRequest) -> Any:
     if asked.name:
-        return bench.tracklet(asked.name) | {"i": None, "count": None}
+        return api.tracklet(asked.name) | {"i": None, "count": None}
     if asked.i is None:
         raise OptionError("name a tracklet, or give its place")
-    view = _view_of(bench, asked)
+    view = _view_of(api, asked)
     if not 0 <= asked.i < len(view.tracklets):
         return _problem(f"there is no tracklet {asked.i + 1} among {len(view.tracklets)}", 404)
-    return bench.tracklet(view.tracklets[asked.i]) | {"i": asked.i, "count": len(view.tracklets)}
+    return api.tracklet(view.tracklets[asked.i]) | {"i": asked.i, "count": len(view.tracklets)}
 
 
 def _check_start(start: int) -> int:
@@ -227,135 +228,135 @@ def _check_start(start: int) -> int:
     return start
 
 
-def _sheet(desk: _Desk, bench: Workbench, asked: schemas.tracklets.SheetRequest) -> Response:
-    sheet, stamp = bench.sheet(asked.tracklet, _check_start(asked.start), asked.stop)
+def _sheet(context: _Context, api: SessionApi, asked: schemas.tracklets.SheetRequest) -> Response:
+    sheet, stamp = api.sheet(asked.tracklet, _check_start(asked.start), asked.stop)
     # its address names the state of the file, which may have been replaced since
     caching = _ONE_DAY if asked.stamp == stamp else "no-store"
     return Response(sheet, media_type="image/png", headers={"Cache-Control": caching})
 
 
-def _gallery_sheet(desk: _Desk, bench: Workbench, asked: schemas.training_set.GallerySheetRequest) -> Response:
-    sheet = bench.training_set.gallery_sheet(asked.label, _check_start(asked.start), asked.cell, asked.version)
+def _gallery_sheet(context: _Context, api: SessionApi, asked: schemas.training_set.GallerySheetRequest) -> Response:
+    sheet = api.training_set.gallery_sheet(asked.label, _check_start(asked.start), asked.cell, asked.version)
     return Response(sheet, media_type="image/png")
 
 
-def _export(desk: _Desk, bench: Workbench, asked: schemas.training_set.ExportRequest) -> dict[str, Any]:
-    return bench.training_set.export(asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp)
+def _export(context: _Context, api: SessionApi, asked: schemas.training_set.ExportRequest) -> dict[str, Any]:
+    return api.training_set.export(asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp)
 
 
-def _wall(desk: _Desk, bench: Workbench, asked: schemas.wall.WallRequest) -> dict[str, Any]:
-    return bench.wall.page(_view_of(bench, asked), asked.start, asked.tiles)
+def _wall(context: _Context, api: SessionApi, asked: schemas.wall.WallRequest) -> dict[str, Any]:
+    return api.wall.page(_view_of(api, asked), asked.start, asked.tiles)
 
 
-def _wall_sheet(desk: _Desk, bench: Workbench, asked: schemas.wall.WallSheetRequest) -> Response:
+def _wall_sheet(context: _Context, api: SessionApi, asked: schemas.wall.WallSheetRequest) -> Response:
     images = []
     for text in asked.images.split(","):
         tracklet, _, image = text.rpartition(":")
         if not image.isdecimal():
             raise OptionError(f"{text[:40]!r} is no image of a tracklet")
         images.append((tracklet, int(image)))
-    return Response(bench.wall.sheet(images, asked.cell), media_type="image/png")
+    return Response(api.wall.sheet(images, asked.cell), media_type="image/png")
 
 
-def _accept(desk: _Desk, bench: Workbench, asked: schemas.wall.AcceptRequest) -> dict[str, Any]:
+def _accept(context: _Context, api: SessionApi, asked: schemas.wall.AcceptRequest) -> dict[str, Any]:
     tiles = [(tile.tracklet, tile.image, tile.stamp) for tile in asked.tiles]
-    return bench.wall.accept(asked.label, tiles, asked.most, asked.client)
+    return api.wall.accept(asked.label, tiles, asked.most, asked.client)
 
 
-def _move(desk: _Desk, bench: Workbench, asked: schemas.training_set.MoveRequest) -> dict[str, Any]:
-    return bench.training_set.move(asked.label, asked.names, asked.to, asked.client)
+def _move(context: _Context, api: SessionApi, asked: schemas.training_set.MoveRequest) -> dict[str, Any]:
+    return api.training_set.move(asked.label, asked.names, asked.to, asked.client)
 
 
-def _edit_labels(desk: _Desk, bench: Workbench, asked: schemas.labels.EditLabelsRequest) -> dict[str, Any]:
-    return bench.edit_labels([(row.label, row.category) for row in asked.rows], asked.digest)
+def _edit_labels(context: _Context, api: SessionApi, asked: schemas.labels.EditLabelsRequest) -> dict[str, Any]:
+    return api.edit_labels([(row.label, row.category) for row in asked.rows], asked.digest)
 
 
-def _mark(desk: _Desk, bench: Workbench, asked: schemas.validation.MarkRequest) -> dict[str, Any]:
+def _mark(context: _Context, api: SessionApi, asked: schemas.validation.MarkRequest) -> dict[str, Any]:
     who = asked.who.strip() or _user()
-    return bench.mark(asked.tracklet, asked.label, asked.verdict, asked.true_label, asked.met, who)
+    return api.mark(asked.tracklet, asked.label, Judgement(asked.verdict, asked.true_label, asked.met, who))
 
 
-def _rates(desk: _Desk, bench: Workbench, asked: schemas.validation.RatesRequest) -> dict[str, Any]:
-    return bench.rates(asked.met == "random", asked.seen == "unseen")
+def _rates(context: _Context, api: SessionApi, asked: schemas.validation.RatesRequest) -> dict[str, Any]:
+    return api.rates(asked.met == "random", asked.seen == "unseen")
 
 
-def _cell(desk: _Desk, bench: Workbench, asked: schemas.positions.CellRequest) -> dict[str, Any]:
-    return bench.positions.cell(
+def _cell(context: _Context, api: SessionApi, asked: schemas.positions.CellRequest) -> dict[str, Any]:
+    return api.positions.cell(
         asked.seed, asked.number, asked.movie, asked.frame, asked.id, asked.colony, asked.tracklet
     )
 
 
-def _film(desk: _Desk, bench: Workbench, asked: schemas.positions.FilmRequest) -> Response:
-    found = bench.positions.pictures.film(asked.movie, asked.movie_frame, asked.tracklet, asked.x, asked.y, asked.side)
+def _film(context: _Context, api: SessionApi, asked: schemas.positions.FilmRequest) -> Response:
+    found = api.positions.pictures.film(asked.movie, asked.movie_frame, asked.tracklet, asked.x, asked.y, asked.side)
     return Response(found, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
-def _position_mark(desk: _Desk, bench: Workbench, asked: schemas.positions.PositionMarkRequest) -> dict[str, Any]:
+def _position_mark(context: _Context, api: SessionApi, asked: schemas.positions.PositionMarkRequest) -> dict[str, Any]:
     cell = Cell(asked.movie, asked.frame, asked.id, asked.colony)
     who = asked.who.strip() or _user()
-    return bench.positions.mark(cell, asked.tracklet, asked.verdict, asked.true_id, asked.seed, asked.number, who)
+    return api.positions.mark(cell, asked.tracklet, asked.verdict, asked.true_id, asked.seed, asked.number, who)
 
 
-def _correct(desk: _Desk, bench: Workbench, asked: schemas.positions.CorrectRequest) -> dict[str, Any]:
+def _correct(context: _Context, api: SessionApi, asked: schemas.positions.CorrectRequest) -> dict[str, Any]:
     who = asked.who.strip() or _user()
-    return bench.positions.correct(asked.movie, asked.tracklet, asked.id, asked.colony, asked.is_it, who)
+    return api.positions.correct(asked.movie, asked.tracklet, asked.id, asked.colony, asked.is_it, who)
 
 
-def _train(desk: _Desk, bench: Workbench, asked: schemas.jobs.TrainRequest) -> dict[str, Any]:
-    desk.jobs.start(bench.session, "train", schemas.given(asked))
-    return {"job": desk.jobs.state(bench.session)}
+def _train(context: _Context, api: SessionApi, asked: schemas.jobs.TrainRequest) -> dict[str, Any]:
+    context.jobs.start(api.session, "train", schemas.given(asked))
+    return {"job": context.jobs.state(api.session)}
 
 
-def _classify(desk: _Desk, bench: Workbench, asked: schemas.jobs.ClassifyRequest) -> dict[str, Any]:
-    desk.jobs.start(bench.session, "classify", schemas.given(asked))
-    return {"job": desk.jobs.state(bench.session)}
+def _classify(context: _Context, api: SessionApi, asked: schemas.jobs.ClassifyRequest) -> dict[str, Any]:
+    context.jobs.start(api.session, "classify", schemas.given(asked))
+    return {"job": context.jobs.state(api.session)}
 
 
-def _stop(desk: _Desk, bench: Workbench, asked: schemas.NoRequest) -> dict[str, Any]:
-    desk.jobs.stop(bench.session)
-    return {"job": desk.jobs.state(bench.session)}
+def _stop(context: _Context, api: SessionApi, asked: schemas.NoRequest) -> dict[str, Any]:
+    context.jobs.stop(api.session)
+    return {"job": context.jobs.state(api.session)}
 
 
-def _forget(desk: _Desk, bench: Workbench, asked: schemas.NoRequest) -> dict[str, Any]:
-    desk.jobs.forget(bench.session)
+def _forget(context: _Context, api: SessionApi, asked: schemas.NoRequest) -> dict[str, Any]:
+    context.jobs.forget(api.session)
     return {}
 
 
-_OUTSIDE: dict[str, Callable[[_Desk, Any], Any]] = {"places": _places, "opened": _opened}
+_OUTSIDE: dict[str, Callable[[_Context, Any], Any]] = {"places": _places, "opened": _opened}
 _IN_SESSION: dict[str, _Handler] = {
     "overview": _overview,
-    "counts": lambda desk, bench, asked: bench.counts(asked.movie),
+    "counts": lambda context, api, asked: api.counts(asked.movie),
     "pulse": _pulse,
     "view": _view,
     "tracklet": _tracklet,
     "sheet": _sheet,
     "export": _export,
-    "undo": lambda desk, bench, asked: bench.training_set.undo(asked.client),
-    "trainset": lambda desk, bench, asked: bench.training_set.trainset(),
-    "gallery": lambda desk, bench, asked: bench.training_set.gallery(asked.label),
+    "undo": lambda context, api, asked: api.training_set.undo(asked.client),
+    "trainset": lambda context, api, asked: api.training_set.trainset(),
+    "gallery": lambda context, api, asked: api.training_set.gallery(asked.label),
     "gallery/sheet": _gallery_sheet,
     "wall": _wall,
     "wall/sheet": _wall_sheet,
-    "wall/others": lambda desk, bench, asked: Response(
-        bench.wall.others(asked.tracklet, asked.most), media_type="image/png"
+    "wall/others": lambda context, api, asked: Response(
+        api.wall.others(asked.tracklet, asked.most), media_type="image/png"
     ),
     "wall/accept": _accept,
     "move": _move,
-    "labels": lambda desk, bench, asked: bench.label_rows(),
+    "labels": lambda context, api, asked: api.label_rows(),
     "labels/edit": _edit_labels,
     "mark": _mark,
     "rates": _rates,
-    "positions": lambda desk, bench, asked: bench.positions.info(),
+    "positions": lambda context, api, asked: api.positions.info(),
     "positions/cell": _cell,
-    "positions/neighbours": lambda desk, bench, asked: bench.positions.neighbours(asked.movie, asked.tracklet),
-    "positions/images": lambda desk, bench, asked: Response(
-        bench.positions.pictures.images(asked.tracklet, asked.images), media_type="image/png"
+    "positions/neighbours": lambda context, api, asked: api.positions.neighbours(asked.movie, asked.tracklet),
+    "positions/images": lambda context, api, asked: Response(
+        api.positions.pictures.images(asked.tracklet, asked.images), media_type="image/png"
     ),
-    "positions/arena": lambda desk, bench, asked: Response(bench.positions.pictures.arena(), media_type="image/jpeg"),
+    "positions/arena": lambda context, api, asked: Response(api.positions.pictures.arena(), media_type="image/jpeg"),
     "positions/film": _film,
     "positions/mark": _position_mark,
     "positions/correct": _correct,
-    "positions/undo": lambda desk, bench, asked: bench.positions.undo(),
+    "positions/undo": lambda context, api, asked: api.positions.undo(),
     "train": _train,
     "classify": _classify,
     "job/stop": _stop,

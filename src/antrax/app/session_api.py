@@ -1,4 +1,4 @@
-"""One open session: every question of the page, answered in plain values; every wish of the page, carried out."""
+"""What the page asks of an open session and does to it, in plain values."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from antrax.app.positions_api import Positions
+from antrax.app.positions_api import PositionsApi
 from antrax.app.session_classifier import SessionClassifier
 from antrax.app.sheets import IMAGES, make_sheet
-from antrax.app.training_set_api import TrainingSet, check_there, stack_stamp
-from antrax.app.validation_api import Checking
-from antrax.app.wall_api import Wall
+from antrax.app.training_set_api import TrainingSetApi, check_there, stack_stamp
+from antrax.app.validation_api import ValidationApi
+from antrax.app.wall_api import WallApi
 from antrax.errors import ConflictError, ExperimentError, LabelsError, OptionError, StackError
 from antrax.escapes import printable
 from antrax.io.labels_file import edit_labels, labels_digest
@@ -28,8 +28,8 @@ from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
 from antrax.review.tracklets.same_time import find_conflicts, find_elsewhere
-from antrax.review.tracklets.views import Filter, Order, View, make_view
-from antrax.review.validation.verdicts import Verdict
+from antrax.review.tracklets.views import Filter, Labelling, Order, View, make_view
+from antrax.review.validation.verdicts import Judgement
 
 # Positions in a view stay valid while the page walks through it: so many views are kept.
 _VIEWS = 32
@@ -53,8 +53,8 @@ _NOT_CLASSIFIED: Mapping[str, Any] = {
 }
 
 
-class Workbench:
-    """A session with everything that a person does at it. Safe to use from several threads.
+class SessionApi:
+    """An open session, for the page. Safe to use from several threads.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ class Workbench:
         self.session = session
         self.catalog = Catalog(session, memory)
         self.assignments = Assignments(session)
-        self.training_set = TrainingSet(session, self.catalog, lambda: self._labels()[0], self.versions)
+        self.training_set = TrainingSetApi(session, self.catalog, lambda: self._labels()[0], self.versions)
         self.examples = self.training_set.examples
-        self.wall = Wall(session, self.catalog, self.assignments, self.training_set, lambda: self._labels()[0])
-        self.checking = Checking(session, self.assignments, self.examples)
-        self.positions = Positions(session, self.catalog, self.assignments, lambda: self._labels()[0], self.versions)
+        self.wall = WallApi(session, self.catalog, self.assignments, self.training_set, lambda: self._labels()[0])
+        self.validation = ValidationApi(session, self.assignments, self.examples)
+        self.positions = PositionsApi(session, self.catalog, self.assignments, lambda: self._labels()[0], self.versions)
         self.classifier = SessionClassifier(session.layout.classifier.classifier())
         self._colonies: Colonies | None = None
         self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
@@ -108,7 +108,7 @@ class Workbench:
             "warnings": [
                 *filter(None, [guess_notice(self.session.layout.labels_file)]),
                 *self.assignments.problems,
-                *self.checking.problems,
+                *self.validation.problems,
             ],
             "versions": self.versions(),
         }
@@ -124,7 +124,7 @@ class Workbench:
             "examples": self.examples.version,
             "assignments": self.assignments.version,
             "labels": self._labels_version(),
-            "marks": self.checking.version,
+            "marks": self.validation.version,
             "catalog": self._catalog_version(),
             "classifier": self.classifier.stamp(),
             "positions": self.positions.version,
@@ -199,9 +199,7 @@ class Workbench:
             filter_,
             order,
             seed=seed,
-            examples=counts,
-            ants=frozenset(labels.ants),
-            labelled=self.examples.tracklet_names(),
+            labelling=Labelling(frozenset(labels.ants), counts, self.examples.tracklet_names()),
         )
         with self._lock:
             self._views[key] = made
@@ -244,7 +242,7 @@ class Workbench:
         info["frames_known"] = info["images"] == tracklet.span
         info |= self._assignment(tracklet, labels)
         info["elsewhere"] = self._elsewhere(tracklet, labels)
-        return info | self.checking.of(tracklet, info["label"], info["category"])
+        return info | self.validation.of(tracklet, info["label"], info["category"])
 
     def _seconds(self, tracklet: TrackletName) -> float | None:
         """How long a tracklet is, where the table of movies tells the frames per second."""
@@ -329,9 +327,7 @@ class Workbench:
 
     # ---- validation
 
-    def mark(
-        self, name: str, label: str, verdict: Verdict | None, true_label: str, met: str, who: str
-    ) -> dict[str, Any]:
+    def mark(self, name: str, label: str, judgement: Judgement) -> dict[str, Any]:
         """Write down what a person says of a tracklet's label.
 
         Parameters
@@ -340,14 +336,8 @@ class Workbench:
             Of the tracklet.
         label : str
             The label that the person saw.
-        verdict : Verdict or None
-            What the person says; None takes the present mark back.
-        true_label : str
-            What it is instead, or empty.
-        met : str
-            How the tracklet came up: sampled at random, or otherwise.
-        who : str
-            The person.
+        judgement : Judgement
+            What the person says.
 
         Raises
         ------
@@ -366,18 +356,18 @@ class Workbench:
         with source_of(self.session).open(path) as stack:
             images = stack.count(name)
         category = labels.likely_category(found.label)
-        message = self.checking.mark(tracklet, found, category, images, verdict, true_label, met, who)
+        message = self.validation.mark(tracklet, found, category, images, judgement)
         return {
             "message": message,
             "versions": self.versions(),
-            **self.checking.of(tracklet, found.label, category),
+            **self.validation.of(tracklet, found.label, category),
         }
 
     def rates(self, only_random: bool, only_unseen: bool) -> dict[str, Any]:
         """Live statistics of the classification."""
         self.assignments.refresh()
         labels, _ = self._labels()
-        return self.checking.rates(labels, only_random, only_unseen)
+        return self.validation.rates(labels, only_random, only_unseen)
 
     # ---- labels
 

@@ -26,7 +26,7 @@ _GALLERY_SAMPLE = 64
 _DIGESTED = 32
 
 
-class TrainingSet:
+class TrainingSetApi:
     """The training set of an open session. Safe to use from several threads.
 
     Parameters

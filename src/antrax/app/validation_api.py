@@ -18,7 +18,7 @@ from antrax.review.training_set.editing import Examples
 from antrax.review.validation.checks import Check, collect_checks
 from antrax.review.validation.marks import Marks
 from antrax.review.validation.rates import Rate, Rates, counted_rate, error_rates, false_negative
-from antrax.review.validation.verdicts import Mark, Verdict, verdicts_for
+from antrax.review.validation.verdicts import Judgement, Mark, Verdict, verdicts_for
 
 TITLES = {
     Verdict.CORRECT: "Correct",
@@ -33,7 +33,7 @@ _NO_ANT = (Category.NONANT, Category.MULTI)
 _NOTHING: dict[str, Any] = {"verdicts": [], "mark": None, "history": []}
 
 
-class Checking:
+class ValidationApi:
     """Marks and statistics of one session.
 
     Parameters
@@ -97,10 +97,7 @@ class Checking:
         found: Assignment,
         category: Category,
         images: int,
-        verdict: Verdict | None,
-        true_label: str,
-        met: str,
-        who: str,
+        judgement: Judgement,
     ) -> str:
         """Write a mark down, or take the present one back; a sentence about it.
 
@@ -114,14 +111,8 @@ class Checking:
             Category of its label.
         images : int
             Number of its images.
-        verdict : Verdict or None
-            What the person says; None takes the present mark back.
-        true_label : str
-            What it is instead, or empty.
-        met : str
-            How the tracklet came up: sampled at random, or otherwise.
-        who : str
-            The person.
+        judgement : Judgement
+            What the person says.
 
         Raises
         ------
@@ -130,6 +121,7 @@ class Checking:
         OutputError
             The mark cannot be written.
         """
+        verdict, true_label = judgement.verdict, judgement.true_label
         if verdict is not None and verdict not in verdicts_for(category):
             raise OptionError(f"{tracklet.name} is labelled {found.label}: {TITLES[verdict]!r} does not fit that")
         classification = self._assignments.classification(tracklet.movie)
@@ -138,7 +130,7 @@ class Checking:
         self._marks.add(
             Mark(
                 time=datetime.now(UTC).isoformat(timespec="seconds"),
-                who=who,
+                who=judgement.who,
                 classification=classification,
                 movie=tracklet.movie,
                 tracklet=tracklet.name,
@@ -148,7 +140,7 @@ class Checking:
                 images=images,
                 verdict=verdict,
                 true_label=true_label,
-                met=met,
+                met=judgement.met,
                 seen=self._seen(tracklet.name),
             )
         )
@@ -165,7 +157,7 @@ class Checking:
         labels : Labels
             Of the session.
         only_random : bool
-            Count only tracklets that were met in random order.
+            Count only tracklets that were sampled at random.
         only_unseen : bool
             Count only tracklets that were not in the training set when they were classified.
         """
@@ -262,7 +254,7 @@ def _notes(checks: Sequence[Check]) -> list[str]:
     notes = []
     if picked := sum(not check.random for check in checks):
         were = "was" if picked == 1 else "were"
-        notes.append(f"{picked} of the checked {were} not met at random; with such, rates say little of the others.")
+        notes.append(f"{picked} of the checked {were} not sampled at random, which says little of the others.")
     if seen := sum(check.seen for check in checks):
         notes.append(f"{seen} had images in the training set when they were classified, which flatters the classifier.")
     if rescored := sum(check.rescored for check in checks):
@@ -271,7 +263,7 @@ def _notes(checks: Sequence[Check]) -> list[str]:
             "among them, so rates are rather too good."
         )
     if checks:
-        notes.append("Decide beforehand how many to check: whoever stops when the figure pleases gets too good a one.")
+        notes.append("Decide beforehand how many to check: stopping when it is good enough gives too good a figure.")
     return notes
 
 

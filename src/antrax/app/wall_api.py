@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from antrax.app.sheets import IMAGES, LARGEST_CELL, centred, make_sheet
-from antrax.app.training_set_api import TrainingSet, stack_stamp
+from antrax.app.training_set_api import TrainingSetApi, stack_stamp
 from antrax.errors import ExperimentError, OptionError, StackError
 from antrax.io.session import Session
 from antrax.io.sources import source_of
@@ -27,7 +27,7 @@ MOST_TILES = 60
 _NAMED = 3
 
 
-class Wall:
+class WallApi:
     """The wall of an open session. Safe to use from several threads.
 
     Parameters
@@ -35,7 +35,7 @@ class Wall:
     session : Session
     catalog : Catalog
     assignments : Assignments
-    training_set : TrainingSet
+    training_set : TrainingSetApi
         Where tracklets are exported to.
     labels : callable
         The session's labels as they are now.
@@ -46,7 +46,7 @@ class Wall:
         session: Session,
         catalog: Catalog,
         assignments: Assignments,
-        training_set: TrainingSet,
+        training_set: TrainingSetApi,
         labels: Callable[[], Labels],
     ) -> None:
         self._session = session

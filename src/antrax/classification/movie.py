@@ -41,7 +41,7 @@ class MovieRun:
     ----------
     number : int
     report : ExperimentReport
-        Told what came of it.
+        Gets the outcome.
     session : Session
     classifier : Path
     stacks : tuple of Path

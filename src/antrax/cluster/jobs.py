@@ -1,4 +1,4 @@
-"""The folder of a job that was given to a cluster: its script, which task does what, and what came of each task."""
+"""The folder of a job that was given to a cluster: its script, its tasks and their outcomes."""
 
 from __future__ import annotations
 

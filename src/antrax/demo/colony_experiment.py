@@ -22,7 +22,7 @@ from antrax.demo.planning import SEVERAL, UNREADABLE, movies_with_examples
 from antrax.demo.recording import Recording, record_along
 from antrax.demo.rendering import FLOOR, NOMINAL_SIZE
 from antrax.demo.truth import TRUTH_FILE, truth_of, write_truth
-from antrax.demo.writing import write_arrays, write_examples, write_parameters
+from antrax.demo.writing import SessionTables, write_arrays, write_examples, write_parameters
 from antrax.io.layout import SessionLayout
 from antrax.io.session import Session
 from antrax.io.stacks import write_stacks
@@ -110,7 +110,8 @@ def _write(
         "thrsh_meanareamax": SINGLE_AREA[1],
         "graph_groupby": "experiment",
     }
-    write_parameters(session, directory.name, options.movies, options.frames, NOMINAL_SIZE, ids, settings)
+    tables = SessionTables(options.movies, options.frames, NOMINAL_SIZE, ids, settings)
+    write_parameters(session, directory.name, tables)
     _write_removals(session.id_changes_file, colony)
     _write_masks(session, colony)
     for movie in range(1, options.movies + 1):

@@ -17,7 +17,7 @@ from antrax.demo.behaviour import ARENA, random_lighting
 from antrax.demo.debris import KINDS, Debris, random_debris
 from antrax.demo.planning import DEBRIS_ITEMS, TrackletPlan, movies_with_examples, plan_experiment
 from antrax.demo.recording import Recording, record
-from antrax.demo.writing import write_examples, write_movie, write_parameters, write_table
+from antrax.demo.writing import SessionTables, write_examples, write_movie, write_parameters, write_table
 from antrax.errors import OptionError, OutputError
 from antrax.io.layout import SessionLayout
 
@@ -52,7 +52,33 @@ class DemoExperiment:
     examples: int
 
 
-def generate_experiment(
+@dataclass(frozen=True)
+class _Options:
+    """How large an experiment is; as the parameters of `generate_experiment`."""
+
+    seed: int
+    movies: int
+    tracklets: int
+    max_frames: int
+    image_size: int
+    examples: int
+    labelled: bool
+
+    def check(self) -> None:
+        """Raise OptionError where a number is out of range."""
+        for name, least in (
+            ("seed", 0),
+            ("movies", 1),
+            ("tracklets", 1),
+            ("max_frames", 1),
+            ("image_size", _SMALLEST_IMAGE),
+            ("examples", 0),
+        ):
+            if (value := getattr(self, name)) < least:
+                raise OptionError(f"{name} is {value}; it must be {least} or more")
+
+
+def generate_experiment(  # noqa: PLR0913  # people call it, with keywords
     directory: str | os.PathLike[str],
     *,
     seed: int = 0,
@@ -110,10 +136,11 @@ def generate_experiment(
     ('BB', 'BG', 'BO')
     """
     directory = Path(directory).absolute()
-    _check(seed, movies, tracklets, max_frames, image_size, examples)
+    options = _Options(seed, movies, tracklets, max_frames, image_size, examples, labelled)
+    options.check()
     plans = plan_experiment(movies, tracklets, max_frames, np.random.default_rng([seed, _FOR_PLAN]))
     with writing_into(directory) as draft:
-        counts = _write(draft, plans, seed, movies, image_size, examples if labelled else 0, labelled, progress)
+        counts = _write(draft, plans, options, progress)
     return DemoExperiment(directory, directory / "session", len(plans), *counts)
 
 
@@ -142,19 +169,6 @@ def writing_into(directory: Path) -> Iterator[Path]:
         raise OutputError(f"{directory} cannot be written: {reason}") from error
 
 
-def _check(seed: int, movies: int, tracklets: int, max_frames: int, image_size: int, examples: int) -> None:
-    for name, value, least in (
-        ("seed", seed, 0),
-        ("movies", movies, 1),
-        ("tracklets", tracklets, 1),
-        ("max_frames", max_frames, 1),
-        ("image_size", image_size, _SMALLEST_IMAGE),
-        ("examples", examples, 0),
-    ):
-        if value < least:
-            raise OptionError(f"{name} is {value}; it must be {least} or more")
-
-
 def _require_empty(directory: Path) -> None:
     if directory.is_dir():
         if any(directory.iterdir()):
@@ -177,11 +191,7 @@ def _move(draft: Path, directory: Path) -> None:
 def _write(
     directory: Path,
     plans: Sequence[TrackletPlan],
-    seed: int,
-    movies: int,
-    size: int,
-    examples: int,
-    labelled: bool,
+    options: _Options,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     """Write everything into a new folder; return the numbers of images and of examples."""
@@ -189,17 +199,18 @@ def _write(
     for folder in (session.parameters, session.images, session.tracklets, session.labels, session.classifier.examples):
         folder.mkdir(parents=True)
     length = -(-max(plan.last for plan in plans) // 100) * 100
-    write_parameters(session, directory.name, movies, length, size, labels=labelled)
-    chosen = _choose_examples(plans, movies, examples)
-    rng = np.random.default_rng([seed, _FOR_ANTS])
+    tables = SessionTables(options.movies, length, options.image_size, labels=options.labelled)
+    write_parameters(session, directory.name, tables)
+    chosen = _choose_examples(plans, options.movies, options.examples if options.labelled else 0)
+    rng = np.random.default_rng([options.seed, _FOR_ANTS])
     ants = [paint_ant(name, rng) for name in IDS]
     truth: list[tuple[object, ...]] = []
     frame_truth: list[tuple[object, ...]] = []
     images = written = done = 0
-    for movie in range(1, movies + 1):
+    for movie in range(1, options.movies + 1):
         recordings: dict[str, Recording] = {}
         mine = [plan for plan in plans if plan.movie == movie]
-        for plan, recording in zip(mine, _record_movie(mine, ants, size, seed), strict=True):
+        for plan, recording in zip(mine, _record_movie(mine, ants, options.image_size, options.seed), strict=True):
             recordings[plan.name] = recording
             images += plan.frames
             contested = 1 - recording.labels.count(plan.label) / plan.frames

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -27,43 +28,51 @@ from antrax.io.names import example_name
 from antrax.io.stacks import write_stacks
 
 
-def write_parameters(
-    layout: SessionLayout,
-    experiment: str,
-    movies: int,
-    length: int,
-    size: int,
-    ids: Sequence[str] = IDS,
-    more_settings: Mapping[str, object] | None = None,
-    *,
-    labels: bool = True,
-) -> None:
+@dataclass(frozen=True)
+class SessionTables:
+    """What the tables and settings of a session say.
+
+    Parameters
+    ----------
+    movies : int
+        Number of movies.
+    length : int
+        Frames of each movie.
+    size : int
+        Side of the blob images, in pixels.
+    ids : sequence of str
+        Labels of animals, of two letters for two colours each.
+    more_settings : mapping of str to object
+        Entries of `prmtrs.json` beside the usual ones, which they replace.
+    labels : bool
+        Whether to write `labels.csv`.
+    """
+
+    movies: int
+    length: int
+    size: int
+    ids: Sequence[str] = IDS
+    more_settings: Mapping[str, object] = field(default_factory=dict)
+    labels: bool = True
+
+
+def write_parameters(layout: SessionLayout, experiment: str, tables: SessionTables) -> None:
     """Write the session's tables and settings.
 
     Parameters
     ----------
-    layout
+    layout : SessionLayout
         Of the session.
-    experiment
+    experiment : str
         Name of the experiment.
-    movies
-        Number of movies.
-    length
-        Frames of each movie.
-    size
-        Side of the blob images, in pixels.
-    ids
-        Labels of animals, of two letters for two colours each.
-    more_settings
-        Entries of `prmtrs.json` beside the usual ones, which they replace.
-    labels
-        Whether to write `labels.csv`.
+    tables : SessionTables
     """
+    movies, length, ids = tables.movies, tables.length, tables.ids
     layout.mark.touch()
     categories = [(name, "ant_labels") for name in ids]
     categories += [(NOTHING, "noant_labels"), (SEVERAL, "other_labels")]
     categories += [(UNREADABLE, "other_labels"), *((code, "tagcolors") for code in sorted(set("".join(ids))))]
-    if labels:
+    if tables.labels:
         text = "".join(f"{label}\t{category}\n" for label, category in categories)
         layout.labels_file.write_text(text, encoding="utf-8", newline="\n")
     # Columns of this table are separated by spaces, so a name cannot have any.
@@ -79,11 +88,11 @@ def write_parameters(
         "tagged": True,
         "geometry_multi_colony": False,
         "geometry_colony_labels": [],
-        "geometry_rscale": metres_per_pixel(size),
+        "geometry_rscale": metres_per_pixel(tables.size),
         "segmentation_invert": False,
         "thrsh_meanareamin": AREAS[0],
         "thrsh_meanareamax": AREAS[1],
-        **(more_settings or {}),
+        **tables.more_settings,
     }
     layout.parameters_file.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 

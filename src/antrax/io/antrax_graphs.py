@@ -111,7 +111,7 @@ def _load(path: Path, variable: str) -> Any:
         raise GraphError(f"{path} does not exist") from None
     except KeyError:
         raise GraphError(f"{path} is damaged or half-written: it holds no variable {variable}") from None
-    # mat-io meets damaged files unprepared: whatever it raises on one says no more than that.
+    # mat-io does not check files: whatever it raises on a damaged one says no more than that.
     except Exception as error:
         raise GraphError(f"{path} is damaged or half-written: {' '.join(str(error).split())}") from None
     return content if isinstance(content, np.ndarray) else _properties(content)

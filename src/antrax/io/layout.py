@@ -284,7 +284,7 @@ class SessionLayout:
 
     @property
     def runs(self) -> Path:
-        """A file for each run of a command on the session's movies: what came of which."""
+        """A file for each run of a command on the session's movies: the outcome of each."""
         return self.logs / "runs"
 
     @property

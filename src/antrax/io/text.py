@@ -55,7 +55,7 @@ _IMPLAUSIBLE = re.compile(
 
 
 class GuessedTextWarning(UserWarning):
-    """A file is neither UTF-8 nor UTF-16, and was read as Windows-1252; the message shows what came of it."""
+    """A file is neither UTF-8 nor UTF-16, and was read as Windows-1252; the message shows the result."""
 
 
 class NotTextError(OSError):

@@ -147,7 +147,7 @@ def _grouped(by: NDArray[np.int64], values: NDArray[np.int64], groups: int) -> t
     return tuple(np.split(values[order], np.cumsum(np.bincount(by, minlength=groups))[:-1])) if groups else ()
 
 
-def build_graph(
+def build_graph(  # noqa: PLR0913  # the columns of a graph
     names: Sequence[str],
     first: Sequence[int] | NDArray[np.int64],
     last: Sequence[int] | NDArray[np.int64],

@@ -44,7 +44,7 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
     size : int
         Side length of the images, in pixels.
     reporter : Reporter
-        Hears what is fetched.
+        Told what is fetched.
 
     Raises
     ------

@@ -36,7 +36,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
-def exchange(
+def exchange(  # noqa: PLR0913  # compiled: it takes arrays only
     pairs: NDArray[np.int64],
     way: NDArray[np.int32],
     length: NDArray[np.int64],

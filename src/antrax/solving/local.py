@@ -58,6 +58,37 @@ class Placed:
 
 
 @dataclass(frozen=True, eq=False)
+class Correction:
+    """What is known anew of one tracklet, and the solution as it is.
+
+    Parameters
+    ----------
+    graph : TrackletGraph
+        Of the session, or of the movies around the tracklet.
+    evidence : Evidence
+        Of all its tracklets, the correction among it.
+    group : Group
+        Colony and movies that the tracklet is solved with.
+    placed : Placed
+        The solution as it is, for all tracklets of `graph`.
+    row : int
+        The tracklet.
+    animals : array of int64
+        Animals that the correction is about: the one that it names and those that were placed there.
+    borders : (int, int), optional
+        First and last frame of what was solved together, where `graph` is a part of it only.
+    """
+
+    graph: TrackletGraph
+    evidence: Evidence
+    group: Group
+    placed: Placed
+    row: int
+    animals: NDArray[np.int64]
+    borders: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class LocalSolution:
     """Result of solving a window anew.
 
@@ -79,38 +110,15 @@ class LocalSolution:
     tracklets: int
 
 
-def solve_around(
-    graph: TrackletGraph,
-    evidence: Evidence,
-    group: Group,
-    placed: Placed,
-    row: int,
-    animals: NDArray[np.int64],
-    settings: Settings,
-    method: Method = "joint",
-    borders: tuple[int, int] | None = None,
-) -> LocalSolution:
+def solve_around(correction: Correction, settings: Settings, method: Method = "joint") -> LocalSolution:
     """Solve anew what depends on what is known of one tracklet.
 
     Parameters
     ----------
-    graph : TrackletGraph
-        Of the session, or of the movies around the tracklet.
-    evidence : Evidence
-        Of all its tracklets, the correction among it.
-    group : Group
-        Colony and movies that the tracklet is solved with.
-    placed : Placed
-        The solution as it is, for all tracklets of `graph`.
-    row : int
-        The tracklet.
-    animals : array of int64
-        Animals that the correction is about: the one that it names and those that were placed there.
+    correction : Correction
     settings : Settings
     method : {"joint", "antrax"}
         How the session was solved.
-    borders : (int, int), optional
-        First and last frame of what was solved together, where `graph` is a part of it only.
 
     Returns
     -------
@@ -121,18 +129,20 @@ def solve_around(
     SolvingError
         The numbers of animals have no solution.
     """
+    graph, evidence, group = correction.graph, correction.evidence, correction.group
+    placed, row = correction.placed, correction.row
     if method == "antrax":
         (solution,) = solve_groups(graph, evidence, [group], settings, "antrax")
         rows, cut = group.rows, False
     else:
-        borders = borders or graph.span
-        window, cut = _window(graph, evidence, group, placed, row, animals)
+        borders = correction.borders or graph.span
+        window, cut = _window(correction)
         cut |= (window.first <= graph.span[0] > borders[0]) or (window.last >= graph.span[1] < borders[1])
         inside = np.zeros(len(graph), bool)
         inside[group.rows] = True
         inside &= rows_of(graph, window)
         rows = np.flatnonzero(inside)
-        solution = _sampled(graph, evidence, group, placed, rows, row, window, borders, settings)
+        solution = _sampled(correction, rows, window, settings)
     tracklets = len(rows)
     kept = _kept(solution, placed.kind[rows], placed.probability[rows], method)
     kept[rows == row] = False
@@ -141,24 +151,17 @@ def solve_around(
     return LocalSolution(_select(solution, changed), rows[changed], cut, tracklets)
 
 
-def _window(
-    graph: TrackletGraph,
-    evidence: Evidence,
-    group: Group,
-    placed: Placed,
-    row: int,
-    animals: NDArray[np.int64],
-) -> tuple[Window, bool]:
+def _window(correction: Correction) -> tuple[Window, bool]:
     """Frames to solve anew, and whether they are fewer than would be wanted."""
-    rows = group.rows
-    size = len(evidence.ids)
-    own = placed.kind[rows] == Kind.CLASSIFIED
+    graph, row, rows = correction.graph, correction.row, correction.group.rows
+    size = len(correction.evidence.ids)
+    own = correction.placed.kind[rows] == Kind.CLASSIFIED
     at = int(np.searchsorted(rows, row))
     least = _LEAST * size
     most = min(_MOST * size, _MOST_ROWS) // 2
     low, high = at - least, at + least
     first, last = graph.first[rows], graph.last[rows]
-    for animal in animals.tolist():
+    for animal in correction.animals.tolist():
         seen = np.flatnonzero(own[:, animal])
         before = seen[last[seen] < graph.first[row]]
         after = seen[first[seen] > graph.last[row]]
@@ -172,26 +175,18 @@ def _window(
     return Window(max(begin, span[0]), min(end, span[1]), begin, end), cut
 
 
-def _sampled(
-    graph: TrackletGraph,
-    evidence: Evidence,
-    group: Group,
-    placed: Placed,
-    rows: NDArray[np.int64],
-    row: int,
-    window: Window,
-    borders: tuple[int, int],
-    settings: Settings,
-) -> Solution:
+def _sampled(correction: Correction, rows: NDArray[np.int64], window: Window, settings: Settings) -> Solution:
+    graph, group, placed = correction.graph, correction.group, correction.placed
+    borders = correction.borders or graph.span
     keep = np.zeros(len(graph), bool)
     keep[rows] = True
     part = graph.select(keep, group.movies)
-    known = evidence.select(rows)
+    known = correction.evidence.select(rows)
     # What reaches over the edges of the window is as it was, for it depends on more than the window shows.
     crossing = ((part.first <= window.first) & (window.first > borders[0])) | (
         (part.last >= window.last) & (window.last < borders[1])
     )
-    crossing &= rows != row
+    crossing &= rows != correction.row
     sure = (placed.kind[rows] != Kind.UNDECIDED) & (np.nan_to_num(placed.probability[rows], nan=1.0) >= _KNOWN)
     known = replace(known, fixed=known.fixed | (crossing[:, None] & sure & ~known.impossible))
     single, present = find_singles(part, known, settings.rules.min_area, settings.rules.max_area)

@@ -180,15 +180,28 @@ def margins_of(images: Tensor, background: Background) -> Tensor:
     return torch.stack(sides, 1)
 
 
+@dataclass(frozen=True)
+class Negatives:
+    """Which ants of a batch `make_negatives` changes, and into what.
+
+    Parameters
+    ----------
+    ants : Tensor
+        Which labels are IDs, bool, shape (labels,).
+    unknown, several : int
+        Labels of the ants without a tag and of the pairs.
+    share : float
+        Share of the ants.
+    """
+
+    ants: Tensor
+    unknown: int
+    several: int
+    share: float
+
+
 def make_negatives(
-    images: Tensor,
-    labels: Tensor,
-    ants: Tensor,
-    unknown: int,
-    several: int,
-    share: float,
-    background: Background,
-    generator: torch.Generator,
+    images: Tensor, labels: Tensor, negatives: Negatives, background: Background, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Turn a share of a batch's ants into what must not be given an ID.
 
@@ -202,19 +215,15 @@ def make_negatives(
         Float 0–1, shape (N, 3, S, S); changed in place.
     labels : Tensor
         int64, shape (N,); changed in place.
-    ants : Tensor
-        bool, shape (labels,): which labels are IDs.
-    unknown, several : int
-        Labels of the ants without a tag and of the pairs.
-    share : float
-        Of the ants in the batch.
+    negatives : Negatives
+        Which ants, and the labels that they get.
     background : Background
         Ground of the images: white or black.
     generator : torch.Generator
         Source of random numbers.
     """
-    is_ant = ants[labels]
-    chosen = torch.rand(len(images), generator=generator) < share
+    is_ant = negatives.ants[labels]
+    chosen = torch.rand(len(images), generator=generator) < negatives.share
     hidden = torch.rand(len(images), generator=generator) < 0.5
     upper = torch.rand(len(images), generator=generator) < 0.5
     angle = torch.rand(len(images), generator=generator) * 2 * math.pi
@@ -225,10 +234,10 @@ def make_negatives(
     if len(paired):
         others = images[partner[paired]]
         images[paired] = _together(images[paired], others, angle[paired], offset[paired], background)
-        labels[paired] = several
+        labels[paired] = negatives.several
     if len(untagged):
         images[untagged] = _hide_tag(images[untagged], upper[untagged], background)
-        labels[untagged] = unknown
+        labels[untagged] = negatives.unknown
     return images, labels
 
 

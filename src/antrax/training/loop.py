@@ -30,7 +30,7 @@ from antrax.networks.backends.torch_network import (
 )
 from antrax.networks.graph import Graph, Weights
 from antrax.networks.initial import rate_factors
-from antrax.training.augmentation import Augmentation, add_brood, augment, make_negatives, margins_of
+from antrax.training.augmentation import Augmentation, Negatives, add_brood, augment, make_negatives, margins_of
 
 BATCH = 128
 # An epoch is a pass over the examples, but at least so many steps: 5 epochs on 300 examples are then as long as on
@@ -268,14 +268,14 @@ class _NetworkInTraining:
         """All that `restore` needs to go on exactly here."""
         states = {name: part.state_dict() for name, part in self._parts().items()}
         states |= {"step": self.steps, "loss": self.loss, "history": self.history}
-        return states | {"generator": self._generator.get_state(), "chance": _chance(self._device)}
+        return states | {"generator": self._generator.get_state(), "chance": _random_state(self._device)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self._generator.set_state(state["generator"])
-        _set_chance(self._device, state["chance"])
+        _set_random_state(self._device, state["chance"])
         self.steps, self.loss, self.history = state["step"], state["loss"], state["history"]
 
     def averaged_weights(self) -> Weights:
@@ -338,12 +338,12 @@ def _optimizer(
     )
 
 
-def _chance(device: str) -> Tensor:
-    """The state of chance that layers such as dropout draw from."""
+def _random_state(device: str) -> Tensor:
+    """State of the random generator that layers such as dropout use."""
     return torch.cuda.get_rng_state() if device.startswith("cuda") else torch.get_rng_state()
 
 
-def _set_chance(device: str, state: Tensor) -> None:
+def _set_random_state(device: str, state: Tensor) -> None:
     if device.startswith("cuda"):
         torch.cuda.set_rng_state(state)
     else:
@@ -365,15 +365,15 @@ class _Batches:
         categories = material.categories
         weights = [material.weights.get(category, 1.0) for category in categories]
         self._loss_weights = None if set(weights) == {1.0} else torch.tensor(weights, device=device)
-        self._ants = torch.tensor([category is Category.ANT for category in categories])
+        ants = torch.tensor([category is Category.ANT for category in categories])
         present = set(material.targets.tolist())
         unknown = [i for i, category in enumerate(categories) if category is Category.UNKNOWN]
         several = [i for i, category in enumerate(categories) if category is Category.MULTI and i in present]
         # Pairs are `Multi` only where people use that label; many put them under `Unknown`.
-        self._unknown = unknown[0] if unknown else -1
-        self._several = several[0] if several else self._unknown
-        self._negatives = schedule.negatives if unknown else 0.0
-        known = sorted(present | ({self._unknown} if self._negatives else set()))
+        self._negatives = None
+        if unknown and schedule.negatives:
+            self._negatives = Negatives(ants, unknown[0], (several or unknown)[0], schedule.negatives)
+        known = sorted(present | ({unknown[0]} if self._negatives else set()))
         self._known = torch.tensor(known, device=device)
 
     def draw(self) -> tuple[Tensor, Tensor]:
@@ -383,9 +383,7 @@ class _Batches:
         targets = self._targets[chosen]
         background = self._material.background
         if self._negatives:
-            images, targets = make_negatives(
-                images, targets, self._ants, self._unknown, self._several, self._negatives, background, self._generator
-            )
+            images, targets = make_negatives(images, targets, self._negatives, background, self._generator)
         images = add_brood(images, _BROOD, background, self._generator)
         images = augment(images, self._margins[chosen], self._material.augmentation, background, self._generator)
         return (images * 255).to(self._device), targets.to(self._device)

@@ -7,63 +7,47 @@ import dataclasses
 import io
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.classification.calibration import Calibration
 from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
 from antrax.io.examples import ExampleChanges
 from antrax.training.dataset import IMAGES_PER_TRACKLET, Trainset
-from antrax.training.evaluation import Evaluation, Signs
-from antrax.training.split import Split
+from antrax.training.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from antrax.training.held_out import Measurement
+    from antrax.training.phases import TrainedWeights
+    from antrax.training.plan import TrainingPlan
 
 
 def describe_run(
-    trainset: Trainset,
-    labels: tuple[str, ...],
+    plan: TrainingPlan,
+    trained: TrainedWeights,
+    measured: Measurement,
     *,
-    options: Mapping[str, Any],
-    trained_on: str | None,
-    split: Split,
-    calibration: Calibration | None,
-    history: list[dict[str, float]],
-    evaluation: Evaluation | None,
-    signs: Signs | None,
     seconds: float,
-    meanwhile: ExampleChanges | None = None,
-    forgotten: Sequence[str] = (),
+    meanwhile: ExampleChanges,
 ) -> dict[str, Any]:
     """All about a run as plain values, as kept in `record.json` and in the classifier.
 
     Parameters
     ----------
-    trainset : Trainset
-    labels : tuple of str
-        The classifier's.
-    options : mapping
-        Those that were used.
-    trained_on : str or None
-        Digest of the classifier that training went on from.
-    split : Split
-        Which tracklets were held out, and measured on.
-    calibration : Calibration or None
-        What they told about the classifier's confidences.
-    history : list of dict
-        Figures by epoch; epoch 0 is that of pre-trained features of which only the labels were learned.
-    evaluation : Evaluation or None
-    signs : Signs or None
-        How sure and how consistent the network is.
+    plan : TrainingPlan
+    trained : TrainedWeights
+        What the phases gave; their figures by epoch are kept.
+    measured : Measurement
+        What the held-out tracklets told.
     seconds : float
-    meanwhile : ExampleChanges, optional
+        From the beginning of the run.
+    meanwhile : ExampleChanges
         How the training set changed while the run was at work.
-    forgotten : sequence of str, optional
-        Labels that this or earlier trainings dropped or renamed, and that the classifier has not learned again.
 
     Returns
     -------
@@ -73,14 +57,15 @@ def describe_run(
         classifier knows nothing of (`meanwhile`). `calibrated`: whether error rates of this classifier are known, so
         that `classify` can choose a threshold by them.
     """
-    counts = dict.fromkeys(labels, 0)
+    trainset, split, calibration = plan.trainset, plan.split, measured.calibration
+    counts = dict.fromkeys(plan.labels, 0)
     for index, label in enumerate(trainset.labels):
         counts[label] = int((trainset.label_index == index).sum())
     return {
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
-        "options": dict(options),
-        "trained_on": trained_on,
+        "options": dict(plan.settings()),
+        "trained_on": plan.trained_on,
         "versions": {
             "antrax": version("antrax"),
             "torch": version("torch"),
@@ -97,12 +82,12 @@ def describe_run(
             "held_out_tracklets": int(split.measurable.sum()),
             "background": trainset.background,
             "images_by_label": counts,
-            "meanwhile": dataclasses.asdict(meanwhile or ExampleChanges()),
+            "meanwhile": dataclasses.asdict(meanwhile),
         },
-        "history": history,
-        "held_out": evaluation.to_json() if evaluation else None,
-        "quality": signs.to_json() if signs else None,
-        "forgotten": list(forgotten),
+        "history": trained.history,
+        "held_out": measured.evaluation.to_json() if measured.evaluation else None,
+        "quality": measured.signs.to_json() if measured.signs else None,
+        "forgotten": list(plan.forgotten_after),
         "calibrated": bool(calibration and calibration.sufficient),
     }
 

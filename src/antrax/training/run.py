@@ -1,13 +1,14 @@
-"""`antrax train`: from a training set to a classifier that knows how good it is.
+"""`antrax train`: from a training set to a classifier with its error rates on held-out tracklets.
 
 How tracklets are held out without weakening what the user gets
 ---------------------------------------------------------------
 A fifth of the tracklets, by a fixed hash, is held out. A first network is trained on the rest; all figures and the
 calibration are of this one, on tracklets that it has never seen. Its weights are kept in the file
 (`evaluation_weights`). The classifier that is used starts from them and is trained some more on *all* examples, so it
-has seen whatever people labelled. Training on later starts from the measured weights again: they have still not
-seen the held-out tracklets, so figures stay honest however often one goes round. The file remembers which tracklets
-its measured weights have seen, in case the rule of what is held out gives another answer on a grown set.
+has seen whatever people labelled. Training on later starts from the evaluation weights again: they have still not
+seen the held-out tracklets, so figures stay unbiased however often one trains on. The file has fingerprints of the
+tracklets that the evaluation weights were trained on, in case the rule of what is held out gives another answer on a
+grown set.
 """
 
 from __future__ import annotations
@@ -145,20 +146,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
     late = list(_late(classdir, meanwhile, tables))
     for sentence in late:
         reporter.say(sentence)
-    record = describe_run(
-        trainset,
-        plan.labels,
-        options=plan.settings(),
-        trained_on=plan.trained_on,
-        split=plan.split,
-        calibration=measured.calibration,
-        history=trained.history,
-        evaluation=measured.evaluation,
-        signs=measured.signs,
-        seconds=time.monotonic() - started,
-        meanwhile=meanwhile,
-        forgotten=plan.forgotten_after,
-    )
+    record = describe_run(plan, trained, measured, seconds=time.monotonic() - started, meanwhile=meanwhile)
     classifier = Classifier(
         graph=plan.start.graph,
         weights=trained.final,

@@ -170,7 +170,7 @@ def held_out_experiments(tracklets: Iterable[tuple[str, str]]) -> set[str]:
 def fingerprints_after(
     origins: Sequence[Origin], held_out: NDArray[np.bool_], seen: NDArray[np.uint64] | None = None
 ) -> NDArray[np.uint64]:
-    """By what a classifier remembers what its measured weights have seen: names and images, and a mark of this form.
+    """Fingerprints of what evaluation weights were trained on: names and images, and a mark of this form.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ Kind = Literal["train", "classify"]
 TITLES: Mapping[str, str] = {"train": "training", "classify": "classifying"}
 _MOST_EPOCHS = 1000
 _MESSAGES = 50
-_COMPLAINTS = 4096
+_LAST_ERRORS = 4096  # bytes of standard error that are kept
 
 
 class Jobs:
@@ -209,15 +209,15 @@ class _BackgroundJob:
             self._input.close()
 
     def make_stop(self) -> None:
-        """Wait for the end, and bring it about by force where it does not come."""
+        """Wait for the end; after a time, kill the process."""
         if not self.ended.wait(GRACE_S + 1):
             _kill_group(self._process)
             self.ended.wait(1)
 
     def _follow(self) -> None:
-        """Take down what the process tells until it ends."""
-        complaints = bytearray()
-        drain = threading.Thread(target=self._drain, args=(complaints,), daemon=True)
+        """Note the events of the process until it ends."""
+        errors = bytearray()
+        drain = threading.Thread(target=self._drain, args=(errors,), daemon=True)
         drain.start()
         assert self._process.stdout
         for line in self._process.stdout:
@@ -234,20 +234,20 @@ class _BackgroundJob:
         self._process.stdout.close()
         self._on_end()
         with self._lock:
-            # only now: whoever reads that it is over may start the next one
+            # only now: who reads that it is over may start the next one
             self._outcome = self._told or ("stopped" if self._stopping else "failed")
             if not self._told and not self._stopping:
-                self._error = _epitaph(self.kind, status, complaints)
+                self._error = _why_it_ended(self.kind, status, errors)
             self._took = time.monotonic() - self._began
             self.ended.set()
 
-    def _drain(self, complaints: bytearray) -> None:
+    def _drain(self, errors: bytearray) -> None:
         """Read standard error, or it would fill and block the process; the end of it is kept."""
         assert self._process.stderr
         with self._process.stderr as stream:
-            while piece := os.read(stream.fileno(), _COMPLAINTS):
-                complaints += piece
-                del complaints[:-_COMPLAINTS]
+            while piece := os.read(stream.fileno(), _LAST_ERRORS):
+                errors += piece
+                del errors[:-_LAST_ERRORS]
 
     def _note(self, event: dict[str, Any]) -> None:
         with self._lock:
@@ -340,10 +340,10 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _epitaph(kind: Kind, status: int, complaints: bytearray) -> str:
-    """What to say of a process that ended without a word."""
+def _why_it_ended(kind: Kind, status: int, errors: bytearray) -> str:
+    """A sentence about a process that ended without an event, from its status and standard error."""
     if status == -9:
         return f"{TITLES[kind]} was ended by the system, most often because memory ran out; close other programs"
-    lines = complaints.decode("utf-8", "replace").split("\n")
+    lines = errors.decode("utf-8", "replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     return f"{TITLES[kind]} ended unexpectedly (status {status}){': ' + last if last else ''}"

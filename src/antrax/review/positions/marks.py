@@ -80,7 +80,7 @@ class PositionMark(SignedMark):
     run : str
         Digest of the solution as `antrax solve` made it, before corrections.
     met : {"random", "chosen"}
-        Whether chance alone chose the cell.
+        Whether the cell was sampled at random.
     """
 
     cell: Cell

@@ -31,7 +31,7 @@ from antrax.review.positions.corrections import Edit, correct, take_back
 from antrax.review.positions.solved import Solved
 from antrax.solving.evidence import Evidence, read_evidence
 from antrax.solving.groups import Group, movie_groups, split_groups
-from antrax.solving.local import LocalSolution, Placed, solve_around
+from antrax.solving.local import Correction, LocalSolution, Placed, solve_around
 from antrax.solving.methods import Settings
 from antrax.solving.singles import find_singles
 
@@ -289,16 +289,11 @@ class Resolver:
         part = self._part[1]
         placed = _placed(part, placements, group.colony)
         were = np.flatnonzero(placed.kind[row] != Kind.UNDECIDED)
+        animals, borders = np.union1d(were, [animal]), part.borders[int(part.graph.movie[row])]
         return solve_around(
-            part.graph,
-            part.evidence,
-            group,
-            placed,
-            row,
-            np.union1d(were, [animal]),
+            Correction(part.graph, part.evidence, group, placed, row, animals, borders),
             Settings.of_session(self._session, self._max_error()),
             "joint" if self._solved.method == "joint" else "antrax",
-            part.borders[int(part.graph.movie[row])],
         )
 
     def _refresh_evidence(self) -> None:

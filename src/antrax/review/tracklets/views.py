@@ -22,10 +22,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +44,6 @@ NEW = "=new"
 IN_CONFLICT = "=conflicts"
 # Examples of a label at which it is half as rare as one without any.
 RARE = 100
-
-_NO_EXAMPLES: Mapping[str, int] = MappingProxyType({})
 
 
 class Order(StrEnum):
@@ -94,6 +91,28 @@ class View:
         return self._positions.get(tracklet)
 
 
+@dataclass(frozen=True, eq=False)
+class Labelling:
+    """Which labels are IDs, and what has examples.
+
+    Parameters
+    ----------
+    ants : collection of str
+        Labels that are IDs.
+    examples : mapping of str to int
+        Number of examples by label, for `Order.USEFUL`.
+    tracklets : container of str
+        Those that have examples.
+    """
+
+    ants: Collection[str] = ()
+    examples: Mapping[str, int] = field(default_factory=dict)
+    tracklets: Container[str] = ()
+
+
+NO_LABELLING = Labelling()
+
+
 def make_view(
     catalog: Catalog,
     assignments: Assignments,
@@ -102,9 +121,7 @@ def make_view(
     order: Order,
     *,
     seed: int = 0,
-    examples: Mapping[str, int] = _NO_EXAMPLES,
-    ants: Collection[str] = (),
-    labelled: Container[str] = (),
+    labelling: Labelling = NO_LABELLING,
 ) -> View:
     """The tracklets that pass a filter, in an order.
 
@@ -120,12 +137,8 @@ def make_view(
     seed : int
         For a random order. Which of two tracklets comes first depends on the seed and their names only: it stays
         when the filter changes or movies are added.
-    examples : mapping
-        Number of examples by label, for `Order.USEFUL`.
-    ants : collection of str
-        Labels that are IDs.
-    labelled : container of str
-        Tracklets that have examples.
+    labelling : Labelling
+        Which labels are IDs, and what has examples.
 
     Returns
     -------
@@ -145,7 +158,7 @@ def make_view(
     conflicts: dict[str, tuple[str, ...]] = {}
     for movie in movies:
         try:
-            found = _filtered(catalog, assignments, colonies, filter, movie, ants, labelled)
+            found = _filtered(catalog, assignments, colonies, filter, movie, labelling)
         except (ExperimentError, StackError):
             if single:
                 raise
@@ -154,7 +167,7 @@ def make_view(
         results = _results(assignments, movie)
         said += [results.get(name.name) for name in found]
         if order is Order.USEFUL and results:
-            conflicts |= find_conflicts(assignments, movie, ants, colonies)
+            conflicts |= find_conflicts(assignments, movie, labelling.ants, colonies)
     if order is Order.RANDOM:
         places = np.argsort(_hashes(names, seed), kind="stable")
     elif order is Order.LONGEST:
@@ -162,7 +175,7 @@ def make_view(
     elif order is Order.SUREST:
         places = np.argsort(-_certainties(names, said), kind="stable")
     elif order is Order.USEFUL:
-        places = _by_usefulness(names, said, conflicts, examples, labelled)
+        places = _by_usefulness(names, said, conflicts, labelling)
     else:
         places = np.arange(len(names))
     return View(tuple([names[place].name for place in places.tolist()]))
@@ -182,19 +195,18 @@ def _filtered(
     colonies: Colonies,
     filter: Filter,  # noqa: A002
     movie: int,
-    ants: Collection[str],
-    labelled: Container[str],
+    labelling: Labelling,
 ) -> Sequence[TrackletName]:
     """The tracklets of a movie that pass the filter, in time."""
     names: Sequence[TrackletName] = catalog.movie(movie).names
     if filter.label == NEW:
-        names = [name for name in names if name.name not in labelled]
+        names = [name for name in names if name.name not in labelling.tracklets]
     elif filter.label == IN_CONFLICT:
-        contradicted = find_conflicts(assignments, movie, ants, colonies)
+        contradicted = find_conflicts(assignments, movie, labelling.ants, colonies)
         names = [name for name in names if name.name in contradicted]
     elif filter.label:
         results = assignments.movie(movie)
-        names = [name for name in names if _has_label(results.get(name.name), filter.label, ants)]
+        names = [name for name in names if _has_label(results.get(name.name), filter.label, labelling.ants)]
     if filter.colony:
         belongs = colonies.of_movie(movie, names)
         names = [name for name in names if belongs[name.name] == filter.colony]
@@ -234,8 +246,7 @@ def _by_usefulness(
     names: Sequence[TrackletName],
     said: Sequence[Assignment | None],
     conflicts: Mapping[str, tuple[str, ...]],
-    examples: Mapping[str, int],
-    labelled: Container[str],
+    labelling: Labelling,
 ) -> NDArray[np.intp]:
     """Places of the tracklets, the most useful first; see the top of this module."""
     pairs = list(zip(names, said, strict=True))
@@ -250,11 +261,11 @@ def _by_usefulness(
         conflict = 0.0
         if others := conflicts.get(name.name):
             conflict = 1.0 if any(certainty.get(other, 1.0) >= certain for other in others) else 0.5
-        rarity = 0.5 / (1 + examples.get(looks_like if almost else assignment.label, 0) / RARE)
+        rarity = 0.5 / (1 + labelling.examples.get(looks_like if almost else assignment.label, 0) / RARE)
         usefulness[place] = (certain if almost else 1 - certain) + conflict + rarity
     lengths = _lengths(names, said)
     usefulness *= lengths / (lengths + 5)
-    has_examples = np.array([name.name in labelled for name in names], bool)
+    has_examples = np.array([name.name in labelling.tracklets for name in names], bool)
     # those without a result are at 0, the others above
     return np.lexsort((-lengths, -usefulness, has_examples))
 

@@ -15,11 +15,11 @@ not by how many of them were checked.
 
 What the intervals hold for
 ---------------------------
-Tracklets that were come upon at random, of the movies and labels that one drew from, and a number of checks that does
-not depend on their outcome: whoever stops when the figure pleases gets too good a figure. Tracklets in the order "most
+Tracklets sampled at random, of the movies and labels that one drew from, and a number of checks that does not depend on
+their outcome: stopping when the figure is good enough gives too good a figure. Tracklets in the order "most
 useful first" have more errors than others, and those that the classifier was trained on have fewer; a
 `Check` says which it is, so that they can be left out. The images of a tracklet err together: a tracklet, however long,
-is one witness.
+counts once.
 """
 
 from __future__ import annotations

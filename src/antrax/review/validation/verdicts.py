@@ -61,6 +61,28 @@ def verdicts_for(category: Category) -> tuple[Verdict, ...]:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """What a person says of a tracklet's label.
+
+    Parameters
+    ----------
+    verdict : Verdict or None
+        None takes the present mark back.
+    true_label : str
+        What it is instead, or empty.
+    met : str
+        How the tracklet came up, see `Mark`.
+    who : str
+        The person's name.
+    """
+
+    verdict: Verdict | None
+    true_label: str
+    met: str
+    who: str
+
+
+@dataclass(frozen=True)
 class Mark(SignedMark):
     """One word of a person on one tracklet.
 
@@ -86,7 +108,7 @@ class Mark(SignedMark):
     true_label : str
         What it is, where the person told; else empty.
     met : str
-        How the tracklet was come upon: ``random`` where chance alone chose it; else the order, or whatever it was.
+        How the tracklet came up: ``random`` where it was sampled at random; else the order of the view, or another way.
     seen : bool
         Whether images of it were in the training set before this classification.
     """

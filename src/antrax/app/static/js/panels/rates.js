@@ -12,7 +12,7 @@ const FILTERS = [
     key: 'met',
     value: 'random',
     press: 'Shift+M',
-    title: 'Only met at random',
+    title: 'Only sampled at random',
     explain: 'Tracklets met in any other order are a biased sample.',
   },
   {
