@@ -269,3 +269,33 @@ def check_label_name(label: str) -> None:
     else:
         return
     raise LabelsError(f"the label {label!r} {why}; choose another name")
+
+
+def check_new_label(label: str, category: Category) -> None:
+    """Refuse a label that a later step could not take, where it is new and may still have another name.
+
+    Parameters
+    ----------
+    label : str
+    category : Category
+        Its kind.
+
+    Raises
+    ------
+    LabelsError
+        It cannot be the name of a folder; MATLAB would take it for a number, part it at a comma, or, of an ant, not
+        take it as the name of a variable; or it stands for something of another kind.
+    """
+    check_label_name(label)
+    if looks_like_a_number(label):
+        raise LabelsError(f"the label {label!r} looks like a number, and is one to MATLAB; choose another name")
+    if "," in label:
+        raise LabelsError(f"the label {label!r} holds a comma, at which MATLAB parts labels; choose another name")
+    if category is Category.ANT and unusable_names([label]):
+        raise LabelsError(
+            f"the label {label!r}: an ant label must start with a letter and hold only letters, digits and _"
+        )
+    if (label in MULTI_NAMES) != (category is Category.MULTI):
+        raise LabelsError(f"the label {label!r}: {', '.join(MULTI_NAMES)}, and no other label, stand for several ants")
+    if label.casefold() == UNKNOWN.casefold() and (label != UNKNOWN or category is not Category.UNKNOWN):
+        raise LabelsError(f"the label {label!r}: {UNKNOWN} is the label of what nobody can tell, and of nothing else")

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import antrax
+from antrax.cluster.status import MovieState, session_status
+from antrax.errors import ExperimentError
 from antrax.io.session import Session
 from tests.fixtures.solved import solved_colony
 
@@ -131,15 +133,28 @@ def positions_of(session: Session) -> list[tuple[object, ...]]:
     return list(table.itertuples(index=False, name=None))
 
 
-@pytest.mark.parametrize(("operation", "name"), [("rename", "positions_2"), ("open", "xy_1")])
-def test_a_killed_solve_leaves_positions_of_one_solution_for_each_movie_and_the_next_one_the_same(
+def test_a_solve_that_is_killed_before_its_files_take_their_names_leaves_what_was_there(solved):
+    table = positions_of(solved)
+    kill("rename", ".unfinished", 1, "solve", solved.experiment, "--nw", 1)
+    assert str(positions_of(solved)) == str(table)
+    antrax.solve(solved.experiment, antrax.SolveOptions(workers=1))
+    assert left_over(solved.path) == []
+    assert str(positions_of(solved)) == str(table)
+
+
+@pytest.mark.parametrize(("operation", "name"), [("rename", "positions_1.parquet"), ("rename", "xy_2")])
+def test_positions_of_two_solutions_are_not_read_where_a_solve_was_killed_while_they_took_their_names(
     solved, operation, name
 ):
     folders = [solved.path / folder for folder in ("antdata", "positions", "positions_netcdf")]
     before, table = [contents(folder) for folder in folders], positions_of(solved)
     kill(operation, name, 1, "solve", solved.experiment, "--nw", 1)
-    assert str(positions_of(solved)) == str(table)  # the same labels give the same positions, whoever wrote them
-    assert left_over(solved.path) != []
+    with pytest.raises(ExperimentError, match=r"may be of two solutions; .* type `antrax solve .*colony`"):
+        antrax.read_positions(solved)
+    command = session_status(solved, "solve")
+    assert command is not None
+    assert {movie.state for movie in command.movies} <= {MovieState.STALE, MovieState.FAILED}
+    assert ".unfinished" in left_over(solved.path)
     antrax.solve(solved.experiment, antrax.SolveOptions(workers=1))
     assert left_over(solved.path) == []
     assert [sorted(contents(folder)) for folder in folders] == [sorted(files) for files in before]

@@ -99,10 +99,35 @@ def test_labels_to_drop_or_rename_are_found_in_another_spelling(classdir: Path, 
     trained_on(classdir)
     (classdir / "examples" / "CD").rename(classdir / "examples" / folder)
     listener = Listener()
-    result = train(classdir, TrainOptions(epochs=1, drop=["cd "], rename={"ab": "Mu\u0308ll"}), reporter=listener)
-    assert result.classifier.labels == ("M\u00fcll", "Multi", "Unknown")
+    result = train(classdir, TrainOptions(epochs=1, drop=["cd "], rename={"ab": " XY "}), reporter=listener)
+    assert result.classifier.labels == ("XY", "Multi", "Unknown")
     assert any("'ab' as 'AB'" in text for text in listener.said)
     assert any(f"examples of {folder} are passed over, as asked" in text for text in listener.warned)
+
+
+def test_a_new_name_may_be_any_that_is_listed_already_and_is_spelt_as_there(trained, tmp_path: Path) -> None:
+    session = trained.copy(tmp_path)
+    path = session.layout.labels_file
+    path.write_text(path.read_text(encoding="utf-8").replace("BB\t", "B-G\t"), encoding="utf-8")
+    listener = Listener()
+    result = train(session.experiment, TrainOptions(epochs=1, rename={"BB": "b-g"}), reporter=listener)
+    assert "B-G" in result.classifier.labels and "BB" not in result.classifier.labels
+    assert any("'b-g' as 'B-G'" in text for text in listener.said)
+
+
+def test_the_spelling_of_a_label_is_that_of_the_sessions_table(trained, tmp_path: Path) -> None:
+    session = trained.copy(tmp_path)
+    before = trained.classifier.read_bytes()
+    with pytest.raises(
+        OptionError, match=r"labels.csv spells this label BB, and classifiers follow that; change it there"
+    ):
+        train(session.experiment, TrainOptions(epochs=1, rename={"BB": "Bb"}))
+    assert (session.classifier_dir / "classifier.h5").read_bytes() == before
+    path = session.layout.labels_file
+    path.write_text(path.read_text(encoding="utf-8").replace("BB\t", "Bb\t"), encoding="utf-8")
+    for options in (TrainOptions(epochs=1, rename={"BB": "Bb"}), TrainOptions(epochs=1)):
+        labels = train(session.experiment, options).classifier.labels
+        assert "Bb" in labels and "BB" not in labels
 
 
 @pytest.mark.parametrize(
@@ -115,6 +140,16 @@ def test_labels_to_drop_or_rename_are_found_in_another_spelling(classdir: Path, 
         ({"drop": ["AB", "CD", "Multi"]}, "tells at least two labels apart"),
         ({"drop": ["AB"], "rename": {"AB": "X"}}, "AB.*it is to be renamed too"),
         ({"rename": {"AB": "X", "CD": "X"}}, "two labels cannot get the same name"),
+        ({"rename": {"AB": "12"}}, r"`rename=.'AB': '12'.`: the label '12' looks like a number"),
+        ({"rename": {"AB": "1e5"}}, "looks like a number"),
+        ({"rename": {"Multi": "a,b"}}, "`rename=.'Multi': 'a,b'.`: the label 'a,b' holds a comma"),
+        ({"rename": {"AB": "B-G"}}, "an ant label must start with a letter"),
+        ({"rename": {"AB": "a/b"}}, "holds /, which no folder's name may"),
+        ({"rename": {"AB": ""}}, "is empty"),
+        ({"rename": {"AB": "Multi2", "CD": "MultiAnt"}}, "stand for several ants"),
+        ({"rename": {"AB": "unknown"}}, "the classifier knows Unknown already"),
+        ({"rename": {"Unknown": "Nobody"}}, "Unknown is the label of what nobody can tell"),
+        ({"rename": {"AB": "Ab"}}, "examples spells this label AB, and classifiers follow that; change it there"),
         ({"drop": ["AB"], "scratch": True}, "changes an existing classifier"),
     ],
 )

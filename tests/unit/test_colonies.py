@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import h5py
@@ -191,6 +193,102 @@ def test_index_masks_of_any_kind_of_png_are_read(session, mode):
     else:
         write_mask(session, "colony_index_mask.png", quarters(), mode)
     assert colonies_of(session) == ["A", "B", "C", "D"]
+
+
+def index_image(kind: str) -> Image.Image:
+    """The four quarters as an editor may save them."""
+    index = quarters()
+    opaque = np.where(index > 0, 255, 0).astype(np.uint8)
+    if kind == "LA":
+        return Image.merge("LA", [Image.fromarray(index), Image.fromarray(np.full_like(index, 255))])
+    if kind == "LA, nothing drawn outside":
+        # what lies under transparent pixels is whatever an editor left there
+        return Image.merge("LA", [Image.fromarray(np.where(index > 0, index, 9)), Image.fromarray(opaque)])
+    if kind == "RGBA, nothing drawn outside":
+        return Image.merge("RGBA", [*[Image.fromarray(index)] * 3, Image.fromarray(opaque)])
+    image = Image.fromarray(index)
+    if kind == "grey palette":
+        return image.convert("P")
+    image.putpalette(bytes([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 0]))
+    if kind == "palette, transparent outside":
+        image.info["transparency"] = 0
+    return image
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "LA",
+        "LA, nothing drawn outside",
+        "RGBA, nothing drawn outside",
+        "grey palette",
+        "coloured palette",
+        "palette, transparent outside",
+    ],
+)
+def test_index_masks_are_read_as_editors_save_them(session, kind):
+    set_parameters(session, geometry_colony_labels=["A", "B", "C", "D"])
+    image = index_image(kind)
+    image.save(session.path / "parameters" / "masks" / "colony_index_mask.png", **image.info)
+    assert colonies_of(session) == ["A", "B", "C", "D"]
+
+
+def png(width: int, rows: list[bytes], bits: int, colour: int) -> bytes:
+    """A PNG file of a bit depth that Pillow does not write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, len(rows), bits, colour, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_index_masks_of_any_bit_depth_are_read(session, bits):
+    most = min(4, 2**bits - 1)
+    set_parameters(session, geometry_colony_labels=["A", "B", "C", "D"])
+    index = np.where(quarters() <= most, quarters(), 0)
+    rows = [
+        np.packbits(np.unpackbits(row[:, None], axis=1)[:, 8 - bits :].ravel()).tobytes()
+        if bits <= 8
+        else row.astype(">u2").tobytes()
+        for row in index
+    ]
+    path = session.path / "parameters" / "masks" / "colony_index_mask.png"
+    path.write_bytes(png(100, rows, bits, 0))
+    assert colonies_of(session) == [*["A", "B", "C", "D"][:most], *[None] * (4 - most)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (
+            lambda: png(100, [np.repeat(row, 3).astype(">u2").tobytes() for row in quarters()], 16, 2),
+            "colours of 16 bits",
+        ),
+        (
+            lambda: png(100, [np.repeat(row, 2).astype(">u2").tobytes() for row in quarters()], 16, 4),
+            "colours of 16 bits",
+        ),
+    ],
+    ids=["rgb", "grey and alpha"],
+)
+def test_index_masks_of_which_half_is_lost_in_reading_are_refused(session, spoil, told):
+    set_parameters(session, geometry_colony_labels=["A", "B", "C", "D"])
+    (session.path / "parameters" / "masks" / "colony_index_mask.png").write_bytes(spoil())
+    assert told in (Colonies(session).problem or "")
+
+
+def test_palettes_of_greys_and_pixels_that_are_half_transparent_are_not_guessed_at(session):
+    set_parameters(session, geometry_colony_labels=["A", "B", "C", "D"])
+    path = session.path / "parameters" / "masks" / "colony_index_mask.png"
+    image = Image.fromarray(quarters())
+    image.putpalette(bytes(np.repeat([0, 4, 3, 2, 1], 3).tolist()))
+    image.save(path)
+    assert "palette of greys" in (Colonies(session).problem or "")
+    Image.merge("LA", [Image.fromarray(quarters()), Image.fromarray(np.full((100, 100), 128, np.uint8))]).save(path)
+    assert "transparent in part" in (Colonies(open_session(session.experiment)).problem or "")
 
 
 def test_centroids_are_rounded_as_matlab_does(session):

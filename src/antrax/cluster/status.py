@@ -22,6 +22,7 @@ from antrax.io.contents import SessionContents
 from antrax.io.experiments import find_all_experiments
 from antrax.io.frame_probabilities import made_with
 from antrax.io.locks import claims
+from antrax.io.positions_table import broken_off
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import autoids_file
 from antrax.io.runs import MovieEvent, Run, read_runs, size_and_time
@@ -282,10 +283,12 @@ def _solving(session: Session, contents: SessionContents) -> _Work:
     inputs = {movie: (autoids_file(session, movie),) for movie in contents.graphs}
     stamps = stamps_of([*(path for paths in inputs.values() for path in paths), *results.values()])
     folder = session.layout.logs
-    return _Work(inputs, results, folder, stamps, lambda movie, run: "", "its labels have changed since")
+    unfinished = _UNFINISHED if broken_off(session) else ""
+    return _Work(inputs, results, folder, stamps, lambda movie, run: unfinished, "its labels have changed since")
 
 
 _INCOMPLETE = "not all files of its result are there"
+_UNFINISHED = "putting positions in place was broken off, so they may be of two solutions"
 _MIXED = "the files of its result do not belong together, or are damaged"
 _CLASSIFIER_CHANGED = "the classifier has changed since"
 

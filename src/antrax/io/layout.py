@@ -367,6 +367,11 @@ class SessionLayout:
         """Tables of positions of animals."""
         return self.path / "positions"
 
+    @property
+    def unfinished_positions(self) -> Path:
+        """It is there while files of positions take their names, and stays where that was broken off."""
+        return self.positions / ".unfinished"
+
     def netcdf(self, movie: int) -> Path:
         """A movie's positions for `movement`."""
         return self.path / "positions_netcdf" / f"positions_{movie}.nc"

@@ -44,10 +44,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
-from antrax.io.antdata import antdata_files, antdata_movies, read_antdata
-from antrax.io.atomic import make_folder, replacing
+from antrax.io.antdata import AntdataWriter, antdata_files, antdata_movies, read_antdata, writing_antdata
+from antrax.io.atomic import make_folder, replacing, write_atomically
 from antrax.io.layout import movie_file
 from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, individual_names, movie_frames
+from antrax.io.processes import this_process
 from antrax.io.regular_files import open_regular
 from antrax.io.session import choose_movies
 from antrax.io.stamps import InputStamps
@@ -125,6 +126,46 @@ def to_table(positions: MoviePositions, metres_per_pixel: float | None = None) -
         "metres_per_pixel": metres_per_pixel,
     }
     return pa.table(columns).replace_schema_metadata({_METADATA: json.dumps(about)})
+
+
+@contextlib.contextmanager
+def writing_solution(session: Session) -> Iterator[tuple[AntdataWriter, Callable[[MoviePositions], None]]]:
+    """A block that writes movies, into `antdata/` and the package's own files: all of one solution.
+
+    When it ends without an exception, what was there is replaced file by file. A mark lies beside them for that long:
+    where a process is killed in between, `broken_off` tells so until the session is solved again.
+
+    Raises
+    ------
+    ExperimentError
+        The session does not tell the size of a pixel.
+    OutputError
+        A file cannot be written.
+    """
+    mark = session.layout.unfinished_positions
+    with contextlib.ExitStack() as files:
+        antdata = files.enter_context(writing_antdata(session))
+        add = files.enter_context(writing_positions(session))
+        yield antdata, add
+        make_folder(mark.parent, within=session.path)
+        write_atomically(mark, f"{this_process()}\n")
+    with contextlib.suppress(OSError):
+        mark.unlink(missing_ok=True)
+
+
+def broken_off(session: Session) -> str | None:
+    """What is wrong with files of positions that took their names in part only; None where all of them did.
+
+    Parameters
+    ----------
+    session : Session
+    """
+    if not session.layout.unfinished_positions.exists():
+        return None
+    return (
+        f"{session.layout.positions}: files of positions are being replaced, or that was broken off, so they may be "
+        f"of two solutions; wait for a run that is under way, else type `antrax solve {session.experiment}`"
+    )
 
 
 @contextlib.contextmanager
@@ -311,6 +352,8 @@ def _wanted(session: Session, movies: Iterable[int] | None) -> list[int]:
         wanted = sorted([*chosen, *missing])  # reading tells which have none
     if not wanted:
         raise ExperimentError(f"{session.path} has no positions; type `antrax solve {session.experiment}` first")
+    if problem := broken_off(session):
+        raise ExperimentError(problem)
     return wanted
 
 
@@ -329,7 +372,8 @@ def iter_positions(session: Session, movies: Iterable[int] | None = None) -> Ite
     Raises
     ------
     ExperimentError
-        No movie has positions, one that is asked for has none, or a file is damaged.
+        No movie has positions, one that is asked for has none, a file is damaged, or putting them in place was broken
+        off.
     InputChangedError
         The session was solved again meanwhile.
     """

@@ -195,8 +195,7 @@ def _write(
     All movies are solved together, so a file that changed meanwhile costs all of them their new positions.
     Returns why some have none.
     """
-    from antrax.io.antdata import writing_antdata
-    from antrax.io.positions_table import writing_positions
+    from antrax.io.positions_table import writing_solution
     from antrax.io.trdata import read_measurements
 
     placements = experiment.placements()
@@ -208,8 +207,7 @@ def _write(
     written: list[int] = []
     failed: dict[int, str] = {}
     with (
-        writing_antdata(session) as antdata,
-        writing_positions(session) as positions,
+        writing_solution(session) as (antdata, positions),
         reporter.bar(f"writing positions of {session.experiment.name}", len(movies), "movies") as update,
     ):
         for done, movie in enumerate(movies, 1):

@@ -21,8 +21,8 @@ from antrax.classification.classifier_file import Classifier, read_classifier
 from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.images import Preparation
 from antrax.io.atomic import check_writable
-from antrax.io.examples import ClassDir
-from antrax.labels import UNKNOWN, Category
+from antrax.io.examples import ClassDir, list_examples
+from antrax.labels import UNKNOWN, Category, match_labels
 from antrax.messages import parameter
 from antrax.networks.devices import choose_device
 from antrax.networks.keras.config import to_keras_config
@@ -199,15 +199,18 @@ def make_setup(classdir: ClassDir, file: Path, options: TrainOptions, reporter: 
         The existing classifier, `labels.csv`, the device or the disk do not allow it.
     """
     existing = None if options.scratch or not file.exists() else _existing(file)
+    session = classdir.session
+    listed = session.labels.all if session else ()  # raises where labels.csv is broken
     if existing:
-        options = with_labels_as_spelt(options, existing.labels, reporter)
+        if (options.drop or options.rename) and not session:
+            listed = tuple(dict.fromkeys(file.label for file in list_examples(classdir.examples_dir)))
+        place = session.layout.labels_file if session else classdir.examples_dir
+        options = with_labels_as_spelt(options, existing, listed, place, reporter)
         check_unchanged(existing, options, file)
         if not existing.labels_cut:
             relabelled(existing, options.drop, options.rename)
     elif options.drop or options.rename:
         raise OptionError(f"{relabelling(options)} changes an existing classifier: there is no {file}")
-    if classdir.session:
-        _ = classdir.session.labels  # raises where labels.csv is broken
     device = choose_device(options.device, reporter.warn)
     check_writable(file, _ROOM)
     choice = None if existing else choose_architecture(options, reporter)
@@ -243,7 +246,10 @@ def make_plan(setup: TrainingSetup, trainset: Trainset, reporter: Reporter) -> T
             (*trainset.labels, *(classdir.session.labels.all if classdir.session else ()))
         )
         trained_on = existing.digest()
-        existing = relabelled(existing, options.drop, options.rename)
+        # which may have another spelling now
+        spelt = match_labels([*options.drop, *options.rename], existing.labels)
+        renamed = {spelt[old]: new for old, new in options.rename.items() if spelt[old] != new}
+        existing = relabelled(existing, [spelt[label] for label in options.drop], renamed)
     labels = _output_labels(setup, trainset, existing, reporter)
     forgotten = frozenset(_forgotten_labels(existing)) if existing else frozenset()
     if returned := sorted(forgotten.intersection(trainset.labels).difference(options.rename.values())):

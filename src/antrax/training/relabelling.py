@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from antrax.classification.classifier_file import Classifier
-from antrax.errors import OptionError
-from antrax.labels import clean_label, match_labels, spelling_notice
+from antrax.errors import LabelsError, OptionError
+from antrax.labels import UNKNOWN, check_new_label, clean_label, guess_category, match_labels, spelling_notice
 from antrax.messages import parameter
 from antrax.networks.graph import Graph, Weights, with_outputs
 from antrax.progress import Reporter
 from antrax.training.options import TrainOptions, check_relabelling
 
 
-def with_labels_as_spelt(options: TrainOptions, labels: Sequence[str], reporter: Reporter) -> TrainOptions:
+def with_labels_as_spelt(
+    options: TrainOptions, classifier: Classifier, listed: Collection[str], place: Path, reporter: Reporter
+) -> TrainOptions:
     """The options with labels that are to be dropped or renamed as a classifier spells them, where that is told.
+
+    A new name is one that is listed already, whatever its spelling, or one that a new label may have. How a label is
+    spelt is for the list to say: classifiers follow it, so to change the spelling here alone would not last.
 
     Parameters
     ----------
     options : TrainOptions
-    labels : sequence of str
-        Those of the classifier.
+    classifier : Classifier
+    listed : collection of str
+        Labels of the session, or of the training set.
+    place : Path
+        Where these are listed.
     reporter : Reporter
         Told which labels are taken for others.
 
@@ -34,19 +43,44 @@ def with_labels_as_spelt(options: TrainOptions, labels: Sequence[str], reporter:
     Raises
     ------
     OptionError
-        A label is named twice, in two ways.
+        A label is named twice, in two ways; or a new name cannot be one.
     """
+    labels = classifier.labels
     matched = match_labels([*options.drop, *options.rename], labels)
     rename: dict[str, str] = {}
     for old, new in options.rename.items():
         if matched[old] in rename:
             raise OptionError(f"{parameter('rename', {old: new})}: {matched[old]} is renamed twice")
-        rename[matched[old]] = clean_label(new)
+        name = _new_name(matched[old], new, classifier, listed, place)
+        if name != clean_label(new):
+            reporter.say(spelling_notice({clean_label(new): name}))
+        rename[matched[old]] = name
     changed = replace(options, drop=tuple(dict.fromkeys(matched[label] for label in options.drop)), rename=rename)
     check_relabelling(changed)
     if notice := spelling_notice({old: label for old, label in matched.items() if clean_label(old) != label}):
         reporter.say(notice)
     return changed
+
+
+def _new_name(old: str, new: str, classifier: Classifier, listed: Collection[str], place: Path) -> str:
+    """The new name of a label as it is spelt, if it can have it."""
+    label = match_labels([new], listed)[new]
+    if label.casefold() == old.casefold() and label != clean_label(new):
+        raise OptionError(
+            f"{parameter('rename', {old: new})}: {place} spells this label {label}, and classifiers follow that; "
+            "change it there, and this option is not needed"
+        )
+    if old == UNKNOWN:
+        raise OptionError(
+            f"{parameter('rename', {old: new})}: {UNKNOWN} is the label of what nobody can tell, and keeps its name"
+        )
+    if label in listed or old not in classifier.labels:
+        return label
+    try:
+        check_new_label(label, classifier.categories.get(old) or guess_category(old))
+    except LabelsError as error:
+        raise OptionError(f"{parameter('rename', {old: new})}: {error}") from None
+    return label
 
 
 def relabelled(classifier: Classifier, drop: Sequence[str], rename: Mapping[str, str]) -> Classifier:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ConflictError, ExperimentError, NothingToUndoError, OptionError
-from antrax.io.antdata import writing_antdata
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.graphs import read_graph
 from antrax.io.locks import claim
 from antrax.io.positions import Kind, Placements, place, placements_of
-from antrax.io.positions_table import writing_positions
+from antrax.io.positions_table import writing_solution
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.trdata import BlobMeasurements, read_measurements
@@ -369,9 +367,7 @@ class Resolver:
 
     def _write(self, placements: dict[int, Placements], record: dict[str, Any], run: str) -> str:
         """Put movies into the files of positions; the digest of all of them then."""
-        with ExitStack() as files:
-            antdata = files.enter_context(writing_antdata(self._session))
-            add = files.enter_context(writing_positions(self._session))
+        with writing_solution(self._session) as (antdata, add):
             for movie, pairs in placements.items():
                 found = place(self._session, movie, pairs, self._measurements(movie))
                 antdata.add(pairs, found)

@@ -16,6 +16,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ from antrax.io.trdata import read_centroids, trdata_files
 
 # Pictures of all colonies that lie beside the masks: never the mask of a colony, whatever its label.
 _NO_MASKS = frozenset({"colony_index_mask.png", "colony_color_map.png", "colony_label_map.png"})
+# How Pillow calls grey images of 16 bits; of all others it keeps the upper 8.
+_SIXTEEN_BITS = frozenset({"I", "I;16", "I;16B", "I;16L"})
+_STEP_OF_DEPTH = {2: 85, 4: 17}
 _NOT_KNOWN = "so colonies are not known"
 _LARGEST_MASK = 2**28
 # By which of x and y areas are numbered first: they are sorted by 1000 times it, plus the other one.
@@ -204,17 +208,49 @@ def _rank(centres: NDArray[np.float64], first: int) -> NDArray[np.float64]:
 
 
 def _read_pixels(path: Path) -> NDArray[np.int64]:
-    """Pixels of an image of one channel, as numbers."""
+    """The numbers in an image: of its one channel, of three that are alike, or of the places in a palette.
+
+    Editors save images of one channel in other ways: in colour, with a palette, with an alpha channel. A pixel that is
+    not opaque is 0: nothing was drawn there.
+    """
     try:
         with open_regular(path, _LARGEST_MASK) as file, Image.open(file, formats=("PNG",)) as image:
-            pixels = np.asarray(image)
+            mode, depth = image.mode, _bit_depth(file)
+            palette = np.asarray(image.getpalette("RGB") or [], np.int64).reshape(-1, 3) if mode == "P" else None
+            opacity = np.asarray(image.convert("RGBA"))[..., 3] if image.has_transparency_data else None
+            pixels = np.asarray(image).astype(np.int64)
     except Exception as error:  # of a damaged file, Pillow raises almost anything
         raise ExperimentError(f"{path} cannot be read, {_NOT_KNOWN}: {error}") from None
-    if pixels.ndim == 3 and (pixels[..., :3] == pixels[..., :1]).all():  # an editor saved it in colour
-        pixels = pixels[..., 0]
-    if pixels.ndim != 2:
-        raise ExperimentError(f"{path} has colours, where the numbers of colonies are expected, {_NOT_KNOWN}")
-    return pixels.astype(np.int64)
+    if depth == 16 and mode not in _SIXTEEN_BITS:
+        raise ExperimentError(f"{path} has colours of 16 bits, {_NOT_KNOWN}; save it as a grey image")
+    if mode == "L" and depth in _STEP_OF_DEPTH:  # Pillow spreads few greys from black to white
+        pixels //= _STEP_OF_DEPTH[depth]
+    if palette is not None:
+        # the numbers are the places in the palette, unless this is a palette of greys in another order
+        used = np.unique(pixels)
+        greys = palette[used] if len(palette) > used.max(initial=0) else np.zeros((0, 3), np.int64)
+        if len(greys) and (greys == greys[:, :1]).all() and (greys[:, 0] != used).any():
+            raise ExperimentError(
+                f"{path} has a palette of greys: whether colonies have the numbers of greys or of places in it is "
+                f"not plain, {_NOT_KNOWN}; save it as a grey image without a palette"
+            )
+    elif pixels.ndim == 3:
+        colours = pixels[..., : 3 if pixels.shape[-1] > 2 else 1]
+        shown = colours if opacity is None else colours[opacity > 0]
+        if (shown != shown[..., :1]).any():
+            raise ExperimentError(f"{path} has colours, where the numbers of colonies are expected, {_NOT_KNOWN}")
+        pixels = colours[..., 0]
+    if opacity is not None:
+        if ((opacity > 0) & (opacity < 255) & (pixels > 0)).any():
+            raise ExperimentError(f"{path} is transparent in part, {_NOT_KNOWN}; save it without an alpha channel")
+        pixels = np.where(opacity > 0, pixels, 0)
+    return pixels
+
+
+def _bit_depth(file: BinaryIO) -> int:
+    """Bits of a channel of a PNG file, as its header says."""
+    file.seek(24)
+    return file.read(1)[0]
 
 
 def _read_mask(path: Path) -> NDArray[np.bool_]:
