@@ -14,9 +14,10 @@ training tells the constants of `antrax.networks.registry` (learning rates) and 
 images, labels of pre-trained networks first), and what trying them takes. With --run it trains with each as it is, with
 half and with twice of it, and prints how many images of tracklets that training never saw are right, and the mean
 log-probability of their labels: a constant is to be changed where another value is better with all seeds. On the
-made-up ants of `antrax demo`, with few steps an epoch, all of it takes about two hours on two cores, one constant some
-ten minutes; on folds of the real set (--folds) a training takes a quarter of an hour, a constant and fold one and a
-half hours. What was trained is kept in --work, so a run that was stopped goes on.
+made-up ants of `antrax demo`, a training takes some five minutes on two cores, so a constant takes half an hour and all
+of them five hours or more; with fewer --steps it is done sooner, but whatever trains longer looks better then. On folds
+of the real set (--folds) a training takes a quarter of an hour, and a constant and fold one and a half hours. What was
+trained is kept in --work, so a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main() -> None:
     only.add_argument("--constants", nargs="+", choices=training_constants.constants(), metavar="NAME")
     only.add_argument("--folds", type=int, nargs="+", help="of the real set; the made-up ants without")
     only.add_argument("--seeds", type=int, nargs="+", default=training_constants.SEEDS)
-    only.add_argument("--steps", type=int, default=50, help="of an epoch, on the made-up ants")
+    only.add_argument("--steps", type=int, default=200, help="of an epoch, on the made-up ants")
     only.add_argument("--shared", type=Path, default=accuracy.SHARED)
     only.add_argument("--run", action="store_true", help="train; without, the constants are only told")
     args = parser.parse_args()

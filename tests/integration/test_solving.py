@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from antrax.io.graph_file import graph_file, write_graph
 from antrax.io.locks import claim
 from antrax.io.session import open_session
 from antrax.io.tracklet_graph import build_graph
+from antrax.solving.groups import split_groups
 
 PARAMETERS = {
     "geometry_rscale": 1e-4,
@@ -144,6 +146,24 @@ def test_one_experiment_that_cannot_be_solved_does_not_stop_the_others(session, 
         antrax.solve(session.experiment.parent, antrax.SolveOptions(max_error=0.05, workers=1))
     movies = {one.path.name: one.movies for one in error.value.report.experiments}
     assert movies == {"exp": [1, 2], "other": []}
+
+
+def test_nor_does_one_for_which_memory_runs_out(session, make_session, monkeypatch):
+    shutil.copytree(session.experiment, session.experiment.parent / "other")
+
+    def too_much(opened, graph):
+        if opened.experiment.name == "other":
+            raise MemoryError
+        return split_groups(opened, graph)
+
+    monkeypatch.setattr("antrax.solving.run.split_groups", too_much)
+    with pytest.raises(SolvingError, match=r"other: memory ran out; use fewer workers") as raised:
+        antrax.solve(session.experiment.parent, antrax.SolveOptions(workers=1))
+    assert [experiment.movies for experiment in raised.value.report.experiments] == [[1, 2], []]
+    assert [movie.state for movie in antrax.status(session.experiment.parent / "other")[0].commands[0].movies] == [
+        "failed",
+        "failed",
+    ]
 
 
 def test_some_movies_can_be_solved_alone(session):

@@ -14,7 +14,7 @@ import pytest
 import torch
 from loky.backend.fork_exec import fork_exec
 
-from antrax.classification.failures import describe_failure
+from antrax.batch import describe_failure
 from antrax.errors import DeviceError, OutputError
 from antrax.io import workers
 from antrax.io.atomic import write_atomically

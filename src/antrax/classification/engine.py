@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.batch import describe_failure
 from antrax.classification.decision import DecisionRule, check_decision
-from antrax.classification.failures import describe_failure
 from antrax.classification.rotation import merge_views, views
 from antrax.classification.spread import ImagesPerTracklet, for_all_images, is_sure, rounds
 from antrax.errors import ClassifierError, StackError, is_drive_failure

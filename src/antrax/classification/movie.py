@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from antrax.batch import describe_failure
 from antrax.classification.decision import DecisionRule
 from antrax.classification.engine import Job, Unread, undecided
-from antrax.classification.failures import describe_failure
 from antrax.classification.report import OUTCOMES, ExperimentReport
 from antrax.classification.spread import ImagesPerTracklet
 from antrax.errors import ExperimentError, InputChangedError, StackError

@@ -12,12 +12,11 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from antrax.batch import check_options, failure_line
+from antrax.batch import check_options, describe_failure, failure_line
 from antrax.classification.calibration import rule_for, why_not_calibrated
 from antrax.classification.classifier_file import Classifier, find_classifier, read_classifier
 from antrax.classification.decision import DecisionRule, Rule
 from antrax.classification.engine import Job, make_model
-from antrax.classification.failures import describe_failure
 from antrax.classification.movie import MovieRun, folder_identity, ranges, tracklets_of
 from antrax.classification.pool import WorkerPool
 from antrax.classification.report import ClassifyResult, ExperimentReport

@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from antrax.batch import check_options, failure_line
+from antrax.batch import check_options, describe_failure, failure_line
 from antrax.defaults import MAX_ERROR
 from antrax.errors import AntraxError, OptionError, SolvingError
 from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
@@ -110,8 +110,8 @@ def solve(
         began = time.monotonic()
         try:
             _solve_experiment(experiment, options, reporter)
-        except AntraxError as error:
-            experiment.failures.append(str(error))
+        except Exception as error:
+            experiment.failures.append(describe_failure(error, experiment.path))
         experiment.seconds = time.monotonic() - began
     report = SolveReport(experiments, time.monotonic() - started)
     if report.failures:
@@ -128,9 +128,11 @@ def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, rep
         record = start_record(session, "solve", movies, method=options.method)
         try:
             _solve_session(experiment, session, options, reporter, record)
-        except AntraxError as error:
+        except Exception as error:
+            # a mistake of the package is explained once, where the experiment ends
+            reason = str(error) if isinstance(error, AntraxError) else f"{type(error).__name__}: {error}"
             for movie in movies:
-                record.failed(movie, str(error))
+                record.failed(movie, reason)
             raise
         finally:
             record.end()

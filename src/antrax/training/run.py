@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from antrax.batch import describe_failure, is_gpu_failure
 from antrax.classification.classifier_file import Classifier, write_classifier
-from antrax.classification.failures import describe_failure, is_gpu_failure
 from antrax.errors import DeviceError
 from antrax.io.atomic import remove_dead_parts
 from antrax.io.examples import ClassDir, ExampleChanges, open_classdir
