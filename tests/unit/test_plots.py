@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from antrax.errors import ExperimentError, OptionError
 from antrax.io.positions import Kind, MoviePositions
 from antrax.io.positions_table import positions_span
 from antrax.io.session import Session, open_session
+from antrax.plots.figures import draw_contacts, draw_trails
 from antrax.plots.measures import GROUPS, SQUARE, Summary, summarize
 from antrax.plots.run import FIGURES, plot_positions
 
@@ -85,6 +87,50 @@ def test_movies_come_one_by_one_and_those_left_out_stay_empty() -> None:
 def test_nothing_placed_is_nothing_to_plot() -> None:
     with pytest.raises(ExperimentError, match="no animal is placed"):
         summarize([MoviePositions.empty(1, 1, 10, 10.0, ("AB",), ("",))], (1, 10), (10, 10))
+
+
+def bars_of(figure: Figure, animal: int) -> list[float]:
+    """Lengths of the bars of an animal, from the left."""
+    return [float(bars[animal].get_width()) for bars in figure.axes[0].containers]
+
+
+def test_bars_are_shares_of_the_filmed_time() -> None:
+    figure = draw_contacts(summary_of(movie_of_two(frames=40), span=(1, 200)))
+    # both are as often alone as in a group of two, and never anywhere else
+    assert bars_of(figure, 0) == bars_of(figure, 1) == [50, 50, 0, 0, 0]
+
+
+def test_where_groups_are_not_known_the_time_is_that_of_being_placed() -> None:
+    movie = movie_of_two(frames=40)
+    movie.tracklet[:] = -1
+    movie.kind[:10, 1] = Kind.UNDECIDED
+    found = summary_of(movie, span=(1, 200))
+    figure = draw_contacts(found)
+    assert sorted(sum(bars_of(figure, animal)) for animal in (0, 1)) == [100, 100]
+    assert sorted(bars_of(figure, animal)[-1] for animal in (0, 1)) == [0, 25]
+
+
+def test_trails_show_where_animals_were_and_nothing_beyond_the_frame() -> None:
+    found = summary_of(movie_of_two(), span=(1, 100))
+    alone = draw_trails(found, None, None).axes[0]
+    assert alone.get_xlim() == (0, 80 // SQUARE * SQUARE + SQUARE + 40)
+    small = np.full((60, 90, 3), 200, np.uint8)
+    framed = draw_trails(found, small, None).axes[0]
+    assert framed.get_xlim() == (0, 90)
+    assert framed.get_ylim() == (60, 0)
+
+
+def test_the_scale_bar_is_as_long_as_it_says() -> None:
+    axes = draw_trails(summary_of(movie_of_two(), span=(1, 100)), None, 1e-4).axes[0]
+    (text,) = [text for text in axes.texts if text.get_text().endswith("m")]
+    drawn = [np.asarray(line.get_data()) for line in axes.lines]
+    x, y = next(points for points in drawn if points.shape == (2, 2) and np.ptp(points[1]) == 0)
+    number, unit = text.get_text().split()
+    assert (x[1] - x[0]) * 1e-4 == pytest.approx(float(number) * {"cm": 1e-2, "mm": 1e-3}[unit])
+    # in the part that is shown, and the text above it
+    left, right = axes.get_xlim()
+    assert left < x[0] < text.get_position()[0] < x[1] < right
+    assert text.get_position()[1] < y[0] < axes.get_ylim()[0]
 
 
 def test_every_figure_is_written_as_png_and_svg(session: Session) -> None:  # noqa: F811

@@ -315,6 +315,7 @@ def test_a_correction_is_solved_around_it_and_undo_brings_everything_back(sessio
     different = {key for key in {*before, *after} if before.get(key) != after.get(key)}
     touched = {before.get(key) for key in different} | {after.get(key) for key in different}
     assert touched - {None} == set(changed)
+    assert done.cells == len(set(before.items()) ^ set(after.items()))
     # nobody is in two places
     assert len({(animal, frame) for animal, frame in after}) == len(after)
     assert solved.run == run
@@ -333,6 +334,18 @@ def test_a_correction_is_solved_around_it_and_undo_brings_everything_back(sessio
     assert json.loads(session.layout.solving_record.read_text())["corrections"]["made"] == []
     with pytest.raises(NothingToUndoError):
         resolver.undo()
+
+
+def test_contradictions_that_a_correction_does_not_touch_stay_in_the_record(session: Session):
+    name, label = wrong_label(session)
+    record = json.loads(session.layout.solving_record.read_text())
+    entry = {"tracklet": "trj_id1_ti9_1_tf9_5", "label": label, "probability": 0.01, "placed": ""}
+    session.layout.solving_record.write_text(json.dumps(record | {"contradictions": [entry]}))
+    resolver = Resolver(Solved(session))
+    resolver.apply(name, 1, label, "", is_it=True, who="Ada")
+    assert entry in json.loads(session.layout.solving_record.read_text())["contradictions"]
+    resolver.undo()
+    assert json.loads(session.layout.solving_record.read_text())["contradictions"] == [entry]
 
 
 def test_an_excluded_animal_is_not_placed_there_any_more(session: Session):
