@@ -32,14 +32,20 @@ const GONE = new Set([502, 503, 504]); // what a proxy in between says where the
 
 /** @type {Session|null} */
 let opened = null;
+/** @type {'ok'|'lost'|'refused'} */
 let connection = 'ok';
 
+/** @param {'ok'|'lost'|'refused'} state */
 function setConnection(state) {
   if (state === connection) return;
   connection = state;
   emit('connection', state);
 }
 
+/**
+ * @param {string} path
+ * @param {Record<string, any>} [params]
+ */
 function query(path, params) {
   const given = Object.entries(params ?? {}).filter(([, value]) => value !== null && value !== undefined);
   if (!given.length) return path;
@@ -49,12 +55,21 @@ function query(path, params) {
 /** What is asked without a session. */
 const OUTSIDE = new Set(['places', 'opened']);
 
+/**
+ * @param {string} name
+ * @param {Session|null} session
+ */
 function address(name, session) {
   if (OUTSIDE.has(name)) return `/api/${name}`;
   if (!session) throw new ApiError('No session is open.', 0);
   return `/api/s/${encodeURIComponent(session.place)}/${encodeURIComponent(session.session)}/${name}`;
 }
 
+/**
+ * @param {string} url
+ * @param {RequestInit} options
+ * @param {number} limit  milliseconds
+ */
 async function send(url, options, limit) {
   let response;
   const ended = AbortSignal.timeout(limit);
@@ -82,6 +97,11 @@ async function send(url, options, limit) {
   return response;
 }
 
+/**
+ * @param {Response} response
+ * @param {'json'|'blob'} how
+ * @param {AbortSignal|null} [signal]
+ */
 async function read(response, how, signal) {
   try {
     return await response[how]();

@@ -13,7 +13,10 @@ export const app = {
    * @type {import('messages').Overview|null}
    */
   overview: null,
-  /** The label that an export would use, or null. Changed by `chooseLabel`. */
+  /**
+   * The label that an export would use, or null. Changed by `chooseLabel`.
+   * @type {string|null}
+   */
   selectedLabel: null,
 
   /**
@@ -116,7 +119,8 @@ export function forgetVersions() {
  */
 export function noteVersions(versions) {
   if (!versions) return;
-  const changed = Object.keys(versions).filter((name) => name in known && known[name] !== versions[name]);
+  const names = /** @type {(keyof import('messages').Versions)[]} */ (Object.keys(versions));
+  const changed = names.filter((name) => name in known && known[name] !== versions[name]);
   Object.assign(known, versions);
   if (changed.length) emit('versions', { changed, versions });
 }

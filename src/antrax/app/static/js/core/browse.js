@@ -29,11 +29,17 @@ let total = 0;
 let index = 0; // where the person wants to be; `current` follows as answers come
 /** @type {import('messages').Tracklet|null} */
 let current = null;
-let infos = new Map(); // index → {info, stale} and, while it is being asked for, {promise, asking}
+/**
+ * By index; `promise` and `asking` while it is being asked for.
+ * @typedef {{info?: import('messages').Tracklet, stale?: boolean, promise?: Promise<import('messages').Tracklet>, asking?: AbortController}} Entry
+ * @type {Map<number, Entry>}
+ */
+let infos = new Map();
 let epoch = 0; // another view, another epoch: answers of an earlier one are thrown away
 let wish = 0; // counts where the person wanted to go: only the last one counts
 let viewWish = 0;
 let changes = 0; // counts what made answers out of date
+/** @type {(info: import('messages').Tracklet) => number} */
 let sheetsWanted = (info) => Math.min(info.images, 2 * PER_SHEET);
 
 export const browse = {
@@ -112,7 +118,7 @@ export function randomSeed() {
 export async function openView(change, near = null, at = 0) {
   const wanted = { ...view, ...change };
   const mine = ++viewWish;
-  const answer = await api.ask('view', { ...viewParams(wanted), near });
+  const answer = await api.ask('view', { ...viewParams(wanted), near: near ?? undefined });
   if (mine !== viewWish) return true; // something newer was wished meanwhile
   if (!answer.count) {
     emit('place');
@@ -130,7 +136,7 @@ export async function reopenView() {
   if (!total) return;
   const mine = ++viewWish;
   const name = current?.tracklet ?? null;
-  const answer = await api.ask('view', { ...viewParams(), near: name });
+  const answer = await api.ask('view', { ...viewParams(), near: name ?? undefined });
   if (mine !== viewWish || name !== (current?.tracklet ?? null)) return;
   forget();
   if (!answer.count) return; // what is on the screen stays there; Next says that there is nothing
@@ -180,7 +186,10 @@ export function goToIndex(i) {
   emit('place');
 }
 
-/** Someone who runs through the list must not wait for answers about what they passed. */
+/**
+ * Someone who runs through the list must not wait for answers about what they passed.
+ * @param {number} around
+ */
 function giveUp(around) {
   for (const [i, entry] of infos) {
     if (!entry.asking || Math.abs(i - around) <= NEAR) continue;
@@ -190,6 +199,10 @@ function giveUp(around) {
   }
 }
 
+/**
+ * @param {number} i
+ * @returns {(info: import('messages').Tracklet) => void}
+ */
 function shown(i) {
   const mine = wish;
   return (info) => {
@@ -197,6 +210,10 @@ function shown(i) {
   };
 }
 
+/**
+ * @param {number} i
+ * @returns {(error: Error & {status?: number}) => void}
+ */
 function failed(i) {
   const mine = wish;
   return (error) => {
@@ -204,6 +221,10 @@ function failed(i) {
   };
 }
 
+/**
+ * @param {number} i
+ * @returns {Promise<import('messages').Tracklet>}
+ */
 function load(i) {
   const mine = epoch;
   const before = changes;
@@ -225,6 +246,10 @@ function load(i) {
   return promise;
 }
 
+/**
+ * @param {number} i
+ * @param {Entry} entry
+ */
 function keep(i, entry) {
   infos.delete(i);
   infos.set(i, entry);
@@ -234,7 +259,10 @@ function keep(i, entry) {
   }
 }
 
-/** Asks ahead for the neighbours of a tracklet: what is said of them, and the images that will be seen. */
+/**
+ * Asks ahead for the neighbours of a tracklet: what is said of them, and the images that will be seen.
+ * @param {number} i
+ */
 function look(i) {
   const mine = epoch;
   for (const by of AHEAD) {
@@ -289,7 +317,7 @@ export async function refresh() {
     if (total) goToIndex(index);
     return;
   }
-  const isBeside = current.i === null;
+  const isBeside = current?.i === null;
   const info = isBeside ? { ...(await api.ask('tracklet', { name })), i: null } : await load(i);
   if (mine !== wish || current?.tracklet !== name) return;
   // The list may be another one since (most useful first): the tracklet on the screen is then asked for by name.

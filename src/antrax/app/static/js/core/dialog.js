@@ -51,7 +51,7 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
   const buttons = new Map(
     actions.map((action) => {
       const press = async () => {
-        const button = buttons.get(action);
+        const button = /** @type {HTMLButtonElement} */ (buttons.get(action));
         button.disabled = true; // a second press while the first is under way must not do it twice
         try {
           if ((await action.run?.()) !== false) close();
@@ -71,7 +71,7 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
     }),
   );
 
-  const onKeydown = (event) => {
+  const onKeydown = (/** @type {KeyboardEvent} */ event) => {
     event.stopPropagation();
     if (event.isComposing) return;
     const name = keyName(event);
@@ -91,7 +91,7 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
     const action = actions.find((one) => one.key === name);
     if (action) {
       event.preventDefault();
-      const button = buttons.get(action);
+      const button = /** @type {HTMLButtonElement} */ (buttons.get(action));
       if (!event.repeat && !button.disabled) button.click();
     } else if (!typing && onKey?.(name, event)) {
       event.preventDefault();
@@ -126,7 +126,11 @@ export function openDialog({ title, body, actions = [], onClose, onKey, wide = f
   dialog.append(byId('toasts')); // what lies under a dialog can be neither read nor pressed
   const first = dialog.querySelector('[autofocus], .dialog-body input, .dialog-body select, footer button.primary');
   if (first instanceof HTMLElement) first.focus();
-  return { close, element: dialog, button: (name) => buttons.get(actions.find((one) => one.title === name)) };
+  const buttonOf = (/** @type {string} */ name) => {
+    const action = actions.find((one) => one.title === name);
+    return action && buttons.get(action);
+  };
+  return { close, element: dialog, button: buttonOf };
 }
 
 /**
@@ -152,6 +156,7 @@ export function askWhether({ title, text, action }) {
  */
 export function askLine({ title, label, value = '', hint = '', action = 'OK', numeric = false }) {
   return new Promise((resolve) => {
+    /** @type {string|null} */
     let answer = null;
     const inputMode = numeric ? 'numeric' : 'text';
     const input = h('input', {

@@ -9,12 +9,12 @@ const SVG = 'http://www.w3.org/2000/svg';
  * @param {Record<string, any>} [props]  `on…` functions become listeners, `data` and `style` objects are spread, `class` adds
  *   classes, names that the element has are set as properties, and everything else as attributes; null and undefined are left out, and
  *   false but where it is the value of such a property
- * @param {...(Node|string|number|null|undefined|false|Array)} children
+ * @param {...(Node|string|number|null|undefined|false|any[])} children
  * @returns {Made<T>}
  */
 export function h(tag, props = {}, ...children) {
   const [name, ...classes] = tag.split('.');
-  const element = document.createElement(name);
+  const element = /** @type {HTMLElement & Record<string, any>} */ (document.createElement(name));
   if (classes.length) element.classList.add(...classes);
   for (const [key, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || (value === false && typeof element[key] !== 'boolean')) continue;
@@ -30,6 +30,10 @@ export function h(tag, props = {}, ...children) {
   return /** @type {any} */ (element);
 }
 
+/**
+ * @param {Element} element
+ * @param {any[]} children
+ */
 function append(element, children) {
   for (const child of children) {
     if (Array.isArray(child)) append(element, child);

@@ -60,6 +60,7 @@ function queue(work) {
   return result;
 }
 
+/** @returns {Promise<void>} */
 function connected() {
   return new Promise((resolve) => {
     const end = on('connection', (state) => {
@@ -74,7 +75,7 @@ function connected() {
  * @template {keyof import('messages').Commands} K
  * @param {K} name
  * @param {import('messages').Commands[K]['request']} body
- * @param {import('./api.js').Session} within
+ * @param {import('./api.js').Session|null} within
  * @returns {Promise<import('messages').Commands[K]['answer']>}
  */
 async function insist(name, body, within) {

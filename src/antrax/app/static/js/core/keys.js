@@ -7,6 +7,10 @@ const TYPING =
   'textarea, select, [contenteditable=""], [contenteditable="true"], input:not([type=checkbox], [type=radio], [type=button])';
 const PRESSABLE = 'button, a[href], summary, input, [role="tab"], [role^="menuitem"], [role="option"]';
 
+/**
+ * @type {{keys: string[], run: (event: KeyboardEvent) => any, when?: () => boolean, repeat?: boolean, group: string, title: string,
+ *   shown?: string}[]}
+ */
 const registered = [];
 /** @type {(key: string, event: KeyboardEvent) => boolean} */
 let typeahead = () => false;
@@ -57,6 +61,7 @@ function isCovered() {
   return document.querySelector('dialog[open], .menu:not([hidden])') !== null;
 }
 
+/** @param {KeyboardEvent} event */
 function onKeydown(event) {
   if (event.defaultPrevented || event.isComposing || isCovered()) return;
   const target = event.target instanceof Element ? event.target : document.body;

@@ -5,6 +5,7 @@ import { fill, h } from './dom.js';
 import { keyName } from './keys.js';
 import { noteUncovered } from './seen.js';
 
+/** @type {{close: () => void, element: HTMLElement, button: HTMLElement}|null} */
 let open = null;
 
 /** Closes the menu that is open, if one is. */
@@ -55,13 +56,14 @@ export function openMenu(button, build, { key }) {
   let idle = 0;
   let isSpace = false; // what pressed a choice last
 
-  const items = (within = element) => [...within.querySelectorAll('.menu-item')].filter((item) => !item.hidden);
+  const items = (/** @type {Element} */ within = element) =>
+    [...within.querySelectorAll('.menu-item')].filter((item) => !item.hidden);
   const columns = () => [...element.querySelectorAll('.menu-column')].filter((column) => items(column).length);
-  const focusIn = (column, at) => {
+  const focusIn = (/** @type {Element} */ column, /** @type {number} */ at) => {
     const there = items(column);
     there[Math.max(0, Math.min(there.length - 1, at))]?.focus();
   };
-  const findTyped = (sign) => {
+  const findTyped = (/** @type {string} */ sign) => {
     clearTimeout(idle);
     idle = setTimeout(() => {
       typed = '';
@@ -74,7 +76,7 @@ export function openMenu(button, build, { key }) {
     found?.focus();
   };
 
-  const onKeydown = (event) => {
+  const onKeydown = (/** @type {KeyboardEvent} */ event) => {
     const name = keyName(event);
     const isField = event.target instanceof HTMLInputElement;
     event.stopPropagation();
@@ -107,9 +109,9 @@ export function openMenu(button, build, { key }) {
     else return; // Enter and Space press the choice, Tab goes on
     event.preventDefault();
   };
-  const onPointer = (event) => {
+  const onPointer = (/** @type {PointerEvent} */ event) => {
     isSpace = false;
-    if (!element.contains(event.target) && !button.contains(event.target)) close(false);
+    if (event.target instanceof Node && !element.contains(event.target) && !button.contains(event.target)) close(false);
   };
   const place = () => {
     const box = button.getBoundingClientRect();
@@ -132,7 +134,7 @@ export function openMenu(button, build, { key }) {
         ?.focus();
     place();
   };
-  const close = (isByKey) => {
+  const close = (isByKey = false) => {
     if (open?.element !== element) return;
     open = null;
     element.remove();

@@ -30,7 +30,7 @@ export function wasSeen(since, at = pressedAt) {
 
 /** Begins to listen. Called once, before anything else listens to keys and clicks. */
 export function initSeen() {
-  const note = (event) => {
+  const note = (/** @type {Event} */ event) => {
     pressedAt = event.timeStamp;
   };
   document.addEventListener(

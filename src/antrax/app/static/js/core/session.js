@@ -14,11 +14,13 @@ let writing = 0;
 let listed = ''; // which list the address tells
 let isGoingBack = false; // the address came first, the list follows
 
+/** @typedef {Partial<typeof browse.view> & {near?: string|null, at?: number}} Start  a view to begin with, and where in it */
+
 /**
  * Opens a session. If it cannot be read, the one that is open stays open.
  * @param {string} place
  * @param {string} session
- * @param {object} [start]  a view to begin with, and `near`, `at`: where in it
+ * @param {Start} [start]
  * @returns {Promise<void>}
  */
 export async function openSession(place, session, start = {}) {
@@ -58,13 +60,18 @@ function nothingToShow(text, action) {
   emit('nothing', { text, action });
 }
 
-/** As `openView`; a movie that cannot be read is told in the middle of the page, where others can be chosen. */
+/**
+ * As `openView`; a movie that cannot be read is told in the middle of the page, where others can be chosen.
+ * @param {Partial<typeof browse.view>} change
+ * @param {string|null} [near]
+ * @param {number} [at]
+ */
 async function tryView(change, near, at) {
   try {
     return await openView(change, near, at);
   } catch (error) {
     const movie = 'movie' in change ? change.movie : browse.view.movie;
-    if (!(error.status >= 400) || error.status === 403 || movie === null) throw error;
+    if (!(error.status >= 400) || error.status === 403 || movie === null || movie === undefined) throw error;
     nothingToShow(`${movieTitle(movie)}: ${error.message}`, {
       title: 'Other tracklets …',
       run: () => byId('open-tracklets').click(),
@@ -98,10 +105,13 @@ function remember() {
   isGoingBack = false;
 }
 
+/** @param {string} where */
 function remembered(where) {
   const params = Object.fromEntries(new URLSearchParams(where));
   if (!params.place || !params.session) return null;
-  const number = (text, otherwise) => (/^\d+$/.test(text ?? '') ? Number(text) : otherwise);
+  const number = (/** @type {string|undefined} */ text, /** @type {number} */ otherwise) =>
+    /^\d+$/.test(text ?? '') ? Number(text) : otherwise;
+  /** @type {Start} */
   const start = {
     near: params.t ?? null,
     at: number(params.i, 0),
@@ -110,7 +120,7 @@ function remembered(where) {
   };
   if (params.movie === 'all') start.movie = null;
   else if (/^\d+$/.test(params.movie ?? '')) start.movie = Number(params.movie);
-  if (params.order) start.order = params.order;
+  if (params.order) start.order = /** @type {import('messages').Order} */ (params.order);
   if (number(params.seed, 0)) start.seed = Number(params.seed);
   return { place: params.place, session: params.session, start };
 }

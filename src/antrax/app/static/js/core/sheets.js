@@ -10,14 +10,21 @@ const LIMIT = 64 * 2 ** 20; // bytes of decoded pixels
 const MOST_WAITING = 12; // someone who runs through the list does not want the images of what they passed
 const MOST_AT_ONCE = 4; // browsers open six connections; two stay free for questions and exports
 
-const kept = new Map(); // address → bitmap, the one used longest ago first
-const loading = new Map(); // address → promise
+/** @type {Map<string, ImageBitmap>} by address, the one used longest ago first */
+const kept = new Map();
+/** @type {Map<string, Promise<ImageBitmap>>} by address */
+const loading = new Map();
+/** @type {{run: () => Promise<void>, drop: () => void}[]} */
 const waiting = [];
 let bytes = 0;
 let under = 0;
 
-const size = (bitmap) => bitmap.width * bitmap.height * 4;
+const size = (/** @type {ImageBitmap} */ bitmap) => bitmap.width * bitmap.height * 4;
 
+/**
+ * @param {string} url
+ * @param {ImageBitmap} bitmap
+ */
 function keep(url, bitmap) {
   kept.set(url, bitmap);
   bytes += size(bitmap);
@@ -35,7 +42,7 @@ function next() {
     // The newest wish first: it is what the person looks at.
     waiting
       .pop()
-      .run()
+      ?.run()
       .finally(() => {
         under -= 1;
         next();
@@ -70,7 +77,7 @@ export function loadSheet(url) {
       reject(new ApiError('Not wanted any more.', UNWANTED));
     };
     waiting.push({ run, drop });
-    if (waiting.length > MOST_WAITING) waiting.shift().drop();
+    if (waiting.length > MOST_WAITING) waiting.shift()?.drop();
   });
   loading.set(url, promise);
   next();

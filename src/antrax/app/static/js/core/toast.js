@@ -58,7 +58,7 @@ export function toast(message, { kind = 'info', action, sticky = false, onDismis
     h('button.close', { type: 'button', 'aria-label': 'Close this message', onclick: dismiss }, '×'),
   );
   list.append(item);
-  while (list.children.length > MOST) list.firstElementChild.remove();
+  while (list.children.length > MOST) list.firstElementChild?.remove();
   const timer = sticky ? 0 : setTimeout(close, LIFE[kind]);
   return { close };
 }
@@ -68,7 +68,7 @@ export function toast(message, { kind = 'info', action, sticky = false, onDismis
  * @param {Error & {status?: number}} error
  */
 export function toastError(error) {
-  if (TOLD.has(error.status)) return;
+  if (error.status !== undefined && TOLD.has(error.status)) return;
   if (error.status === undefined) console.error(error); // a mistake of ours, not the server's answer
   toast(error.message, { kind: 'error' });
 }

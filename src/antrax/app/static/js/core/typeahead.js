@@ -14,7 +14,7 @@ let created = 0;
  */
 export function fitting(labels, text) {
   const wanted = text.trim().toLowerCase();
-  const rank = ({ label }) => {
+  const rank = (/** @type {{label: string}} */ { label }) => {
     const name = label.toLowerCase();
     if (name === wanted) return 0;
     if (name.startsWith(wanted)) return 1;
@@ -35,6 +35,7 @@ export function fitting(labels, text) {
  */
 export function labelField({ labels, name, placeholder = 'Type a label', onChoose, onCancel }) {
   const id = `labelfield-${++created}`;
+  /** @type {{label: string, category: string}[]} */
   let shown = [];
   let active = 0;
   const list = h('ul.label-options', { id: `${id}-list`, role: 'listbox', 'aria-label': name });
@@ -51,6 +52,7 @@ export function labelField({ labels, name, placeholder = 'Type a label', onChoos
     onkeydown: key,
   });
 
+  /** @param {number} index */
   function draw(index) {
     shown = fitting(labels, input.value);
     active = Math.max(0, Math.min(index, shown.length - 1));
@@ -65,7 +67,7 @@ export function labelField({ labels, name, placeholder = 'Type a label', onChoos
             class: 'label-option',
             'aria-selected': String(i === active),
             // The field must keep the focus, or leaving it would close the prompt before the click counts.
-            onpointerdown: (event) => event.preventDefault(),
+            onpointerdown: (/** @type {Event} */ event) => event.preventDefault(),
             onclick: () => onChoose(label),
           },
           h('span', { class: `swatch ${category}`, 'aria-hidden': 'true' }),
@@ -79,8 +81,9 @@ export function labelField({ labels, name, placeholder = 'Type a label', onChoos
     list.children[active]?.scrollIntoView({ block: 'nearest' });
   }
 
+  /** @param {KeyboardEvent} event */
   function key(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
     if (step) draw((active + step + shown.length) % Math.max(1, shown.length));
     else if (event.key === 'Enter' && shown.length) onChoose(shown[active].label);
     else if (event.key === 'Escape' && onCancel) onCancel();
