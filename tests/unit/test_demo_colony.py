@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -88,6 +89,22 @@ def test_an_edge_leads_from_a_tracklet_to_one_of_the_next_frame_with_an_animal_o
     assert edges == set(zip(before[goes_on].tolist(), after[goes_on].tolist(), strict=True))
     # links across movies among them
     assert (tracks.movie[tracks.child] != tracks.movie[tracks.parent]).any()
+
+
+def test_a_share_of_the_links_leads_to_a_neighbour_or_nowhere() -> None:
+    options = ColonyOptions(animals=12, movies=2, frames=400, density=2.0, nest=0.4, seed=1)
+    right = simulate_colony(options).tracks
+    wrong = simulate_colony(dataclasses.replace(options, wrong_links=0.2)).tracks
+    for name in ("names", "first", "last", "data", "of_body"):
+        np.testing.assert_array_equal(getattr(right, name), getattr(wrong, name))
+    edges, drawn = (set(zip(one.parent.tolist(), one.child.tolist(), strict=True)) for one in (right, wrong))
+    assert 0.15 < len(edges - drawn) / len(edges) < 0.25
+    invented = drawn - edges
+    assert 0 < len(invented) < len(edges - drawn)
+    end, begin = right.data[right.offset[1:] - 1, 1:3], right.data[right.offset[:-1], 1:3]
+    for parent, child in invented:
+        assert right.first[child] == right.last[parent] + 1
+        assert np.hypot(*(end[parent] - begin[child])) < 100
 
 
 def test_colonies_do_not_mix(colony: Colony) -> None:

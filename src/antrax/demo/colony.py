@@ -20,7 +20,7 @@ from antrax.demo.measuring import FRAMES_PER_SECOND, PIXEL
 from antrax.demo.motion import Arena, make_arena, move, spells
 from antrax.demo.planning import NOTHING, SEVERAL, UNREADABLE
 from antrax.demo.rendering import Floats
-from antrax.demo.tracker_view import Bodies, Tracks, track
+from antrax.demo.tracker_view import Bodies, Tracks, track, with_wrong_links
 from antrax.errors import OptionError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ SINGLE_AREA = (1e-6, 3.2e-6)
 #: Area of one animal: mean over animals and its standard deviation, in m².
 _ANIMAL_AREA = (2.55e-6, 0.12e-6)
 # What a random generator is for, beside the uses in `experiment`.
-_FOR_COLONY = 10
+_FOR_COLONY, _FOR_LINKS = 10, 15
 _MARGIN = 20.0  # pixels between an arena and the edge of the image, or the next arena
 _BOUNDARY = 25.0  # pixels within which a blob is on the open boundary
 
@@ -64,6 +64,8 @@ class ColonyOptions:
         Things in each colony that are no animals and that the tracker sees now and then.
     losses : float
         How often the tracker loses an animal for some frames, in 1,000 frames of an animal.
+    wrong_links : float
+        Share of the links between tracklets that the tracker draws to a neighbour, or leaves out, 0 to 1.
     seed : int
         The same options give the same colony.
     """
@@ -79,13 +81,14 @@ class ColonyOptions:
     unreadable: float = 0.06
     things: int = 2
     losses: float = 0.0
+    wrong_links: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         limits: tuple[tuple[str, float, float], ...] = (
             ("animals", 1, 100), ("colonies", 1, 100), ("density", 0.01, 10), ("movies", 1, 100_000),
             ("frames", 2, 1_000_000), ("nest", 0, 0.95), ("deaths", 0, self.animals), ("unreadable", 0, 1),
-            ("things", 0, 1000), ("losses", 0, 100), ("seed", 0, math.inf),
+            ("things", 0, 1000), ("losses", 0, 100), ("wrong_links", 0, 1), ("seed", 0, math.inf),
         )  # fmt: skip
         for name, least, most in limits:
             value = getattr(self, name)
@@ -236,6 +239,9 @@ def simulate_colony(options: ColonyOptions | None = None) -> Colony:
     if boundary is not None:
         boundary = np.pad(boundary, ((0, 0), (0, bodies.x.shape[1] - count)))
     tracks = track(bodies, options.frames, FRAMES_PER_SECOND, boundary, rng)
+    if options.wrong_links:
+        links = np.random.default_rng([options.seed, _FOR_LINKS])
+        tracks = with_wrong_links(tracks, options.wrong_links, links)
     absent = np.where(present, np.float32(0), np.float32(np.nan))
     return Colony(
         options, arenas, size, id_names(options.animals) * options.colonies, colony, x + absent, y + absent,

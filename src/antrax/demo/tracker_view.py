@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ MAX_LENGTH = 600
 # Frames without contact that do not part two bodies.
 _BRIDGE = 3
 _CHUNK = 2_000_000
+# Pixels within which a tracker may link a blob to another that is not its own (its radius is twice the greatest speed).
+_LINKING_REACH = 3 * HALF_LENGTH
 # Parts of the body between which distances are measured: gaster, thorax, head.
 _PARTS = np.array([-0.75, 0.0, 0.75]) * HALF_LENGTH
 
@@ -268,6 +270,40 @@ def _edges(of_body: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.in
     on = (before >= 0) & (after >= 0) & (before != after)
     pairs = np.unique(np.stack([before[on], after[on]], axis=1), axis=0)
     return pairs[:, 0], pairs[:, 1]
+
+
+def with_wrong_links(tracks: Tracks, share: float, rng: np.random.Generator) -> Tracks:
+    """The same with some of the links between tracklets wrong.
+
+    Where a tracker errs, a tracklet is linked to the nearest other one that starts in the same frame instead of the one
+    that its animals are in; where none starts near, it is linked to none. The other one keeps its own links, so animals
+    seem to be lost here and made there.
+
+    Parameters
+    ----------
+    tracks : Tracks
+    share : float
+        Of all links.
+    rng
+        Source of random numbers.
+    """
+    wrong = np.flatnonzero(rng.random(len(tracks.parent)) < share)
+    begin = tracks.data[tracks.offset[:-1], 1:3].astype(np.float64)
+    end = tracks.data[tracks.offset[1:] - 1, 1:3].astype(np.float64)
+    edges = set(zip(tracks.parent.tolist(), tracks.child.tolist(), strict=True))
+    linked = edges.copy()
+    for parent, child in zip(tracks.parent[wrong].tolist(), tracks.child[wrong].tolist(), strict=True):
+        linked.discard((parent, child))
+        low, high = np.searchsorted(tracks.first, tracks.first[child] + np.arange(2))
+        near = [
+            other for other in range(int(low), int(high))
+            if other != child and tracks.group[other] == tracks.group[parent] and (parent, other) not in edges
+        ]  # fmt: skip
+        distance = np.hypot(*(begin[near] - end[parent]).T) if near else np.array([np.inf])
+        if distance.min() < _LINKING_REACH:
+            linked.add((parent, near[int(distance.argmin())]))
+    pairs = np.array(sorted(linked), np.int64).reshape(-1, 2)
+    return replace(tracks, parent=pairs[:, 0], child=pairs[:, 1])
 
 
 def _measure(

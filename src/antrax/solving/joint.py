@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from antrax.defaults import MAX_ERROR
 from antrax.io.positions import Kind
 from antrax.io.tracklet_graph import TrackletGraph
+from antrax.solving.areas import single_area
 from antrax.solving.contacts import find_contacts
 from antrax.solving.evidence import Evidence
-from antrax.solving.numbers import Numbers, count_animals, single_area
+from antrax.solving.numbers import Numbers, count_animals
 from antrax.solving.sampling import Sampler, starting_state
 from antrax.solving.solution import Contradiction, Solution, decide
 
@@ -192,7 +193,7 @@ def sample_window(
     if not count:
         return Posterior(np.zeros((0, animals), np.float32), float("nan"))
     span = (window.first, window.last)
-    numbers = count_animals(graph, animals, single, non_ant, evidence.impossible, span)
+    numbers = count_animals(graph, animals, single, non_ant, evidence.impossible, span, evidence.label >= 0)
     body = np.sqrt(single_area(graph, single)) / options.metres_per_pixel
     contacts = find_contacts(graph, single, body, options.fps)
     runs = []

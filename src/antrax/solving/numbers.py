@@ -1,8 +1,9 @@
 """How many animals each tracklet holds, without asking which: a minimum-cost flow of the group through the graph.
 
 Animals are neither made nor lost where tracklets merge and part, a tracklet of a single animal holds one, any other at
-least one, and the area of a blob tells roughly how many. Of all ways to send the known number of animals through the
-graph the cheapest is taken. The linear programme is a network, so its optimum is in whole animals.
+least one, and the area of a blob tells roughly how many (`antrax.solving.areas`). Of all ways to send the known number
+of animals through the graph the cheapest is taken. The linear programme is a network whose costs are convex, so its
+optimum is in whole animals.
 
 Notes
 -----
@@ -12,7 +13,7 @@ CVPR 2008.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,34 @@ from numpy.typing import NDArray
 
 from antrax.errors import SolvingError
 from antrax.io.tracklet_graph import TrackletGraph
+from antrax.solving.areas import (
+    STEPS,
+    AreaCosts,
+    area_costs,
+    at_each_time,
+    fit_areas,
+    known_numbers,
+    power_of_totals,
+    single_area,
+)
 
 # Costs, in nats for each animal.
-_GAP = 8.0  # to vanish at the end of a tracklet, to appear at the start of one, or to be away from the beginning
-_GAP_AT_BOUNDARY = 0.5  # the same for a tracklet that touched an open boundary
+_GAP = 8.0  # to vanish at the end of a tracklet that leads nowhere, or appear at the start of one from nowhere
+_GAP_IN_PASSING = 20.0  # to vanish or appear where others go on
+_GAP_FROM_START = 60.0  # to be away from the beginning
+_GAP_AT_BOUNDARY = 0.5  # any of these where animals come and go
 _EMPTY = 30.0  # a tracklet without an animal
-_EMPTY_ISOLATED = 1.0  # a tracklet without any link, which may be no animal at all: this, and
-_EMPTY_ISOLATED_FRAME = 0.1  # this for each of its frames
-_CROWDED = 30.0  # each animal more than one in a tracklet of a single animal
+# Without a label, one that comes from nothing or goes to nothing may be no animal at all, and the more so one that does
+# both: this, and so much for each of its frames.
+_EMPTY_DOUBTFUL = 4.0
+_EMPTY_ISOLATED = 1.0
+_EMPTY_FRAME = 0.1
+_CROWDED = 30.0  # each animal more than one in a tracklet of a single animal that is labelled with an ID
+_CROWDED_UNLABELLED = 6.0  # the same without such a label: one may sit on another
 _NON_ANT = 3.0  # each animal in a tracklet that is labelled as none
-_AREA = 0.3  # each animal more or less than the area tells
+
+_ROUNDS = 3  # of fitting areas to numbers and numbers to areas, at most
+_SETTLED = 0.002  # change of the areas' power below which another round changes no number
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,51 +71,6 @@ class Numbers:
     vanish: NDArray[np.int64]
 
 
-def single_area(graph: TrackletGraph, single: NDArray[np.bool_]) -> float:
-    """Mean area of a single animal in m², weighted by frames; NaN where no tracklet tells it."""
-    known = single & np.isfinite(graph.area)
-    return float(np.average(graph.area[known], weights=graph.length[known])) if known.any() else float("nan")
-
-
-def group_area(graph: TrackletGraph, animals: int, single: NDArray[np.bool_], impossible: NDArray[np.bool_]) -> float:
-    """Area of an animal in a group over that of one alone: less than 1, for animals in groups overlap.
-
-    In a closed arena everybody who is not alone is in a group, so the areas of all groups at a time tell it. Where
-    animals come and go, it is taken from contacts of exactly two.
-
-    Parameters
-    ----------
-    graph, animals, single, impossible
-        As for `count_animals`.
-    """
-    alone = single_area(graph, single)
-    known = ~single & np.isfinite(graph.area)
-    if not np.isfinite(alone) or not known.any():
-        return 1.0
-    if graph.at_boundary.any():
-        of_two = np.bincount(graph.child, weights=single[graph.parent], minlength=len(graph)) == 2
-        of_two &= known & (np.bincount(graph.child, minlength=len(graph)) == 2)
-        ratio = graph.area[of_two] / alone / 2
-        return float(np.clip(np.median(ratio), 0.5, 1.2)) if of_two.any() else 1.0
-    times = np.unique(np.concatenate([graph.first, graph.last + 1]))
-    begin, end = np.searchsorted(times, graph.first), np.searchsorted(times, graph.last + 1)
-
-    def at_each_time(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        change = np.bincount(begin, values, len(times)) - np.bincount(end, values, len(times))
-        return np.cumsum(change)
-
-    grouped = animals - _absent(graph, impossible, times) - at_each_time(single.astype(np.float64))
-    areas = at_each_time(np.where(known, graph.area / alone, 0.0))
-    length = np.diff(times, append=times[-1])
-    usable = (grouped >= 2) & (areas > 0) & (length > 0)
-    if not usable.any():
-        return 1.0
-    ratio = areas[usable] / grouped[usable]
-    order = np.argsort(ratio)
-    half = np.searchsorted(np.cumsum(length[usable][order]), length[usable].sum() / 2)
-    return float(np.clip(ratio[order[min(half, len(order) - 1)]], 0.5, 1.2))
-
-
 def count_animals(
     graph: TrackletGraph,
     animals: int,
@@ -104,8 +78,11 @@ def count_animals(
     non_ant: NDArray[np.bool_],
     impossible: NDArray[np.bool_],
     span: tuple[int, int] | None = None,
+    labelled: NDArray[np.bool_] | None = None,
 ) -> Numbers:
     """How many animals are in each tracklet and along each edge.
+
+    What areas tell is fitted to the session on the way, in turn with the numbers.
 
     Parameters
     ----------
@@ -120,84 +97,161 @@ def count_animals(
         Which animals cannot be there; where one can be nowhere, it is away.
     span : (int, int), optional
         First and last frame; animals come in and go out there at no cost. By default those of the graph's movies.
+    labelled : (n,) array of bool, optional
+        Tracklets whose label is an ID: there is an animal. By default none.
 
     Raises
     ------
     SolvingError
         The linear programme has no solution.
     """
-    from scipy.optimize import linprog
+    flow = _Flow(graph, animals, single, non_ant, impossible, span or graph.span, labelled)
+    alone = single_area(graph, single & ~non_ant)
+    by_area = ~single & ~non_ant & np.isfinite(graph.area) & np.isfinite(alone)
+    if not by_area.any():
+        return flow.cheapest(by_area, None)
+    ratio = graph.area / alone
+    model = fit_areas(ratio[by_area], known_numbers(graph, single, non_ant)[by_area])
+    if not graph.at_boundary.any():
+        grouped = animals - flow.absent - np.rint(at_each_time(graph, (single & ~non_ant).astype(float), flow.times))
+        power = power_of_totals(graph, ratio, by_area, grouped.astype(np.int64), flow.times)
+        model = model if power is None else replace(model, power=power)
+    for _ in range(_ROUNDS):
+        numbers = flow.cheapest(by_area, area_costs(ratio[by_area], model, animals))
+        before, model = model, fit_areas(ratio[by_area], numbers.tracklet[by_area])
+        if abs(model.power - before.power) < _SETTLED:
+            break
+    return numbers
 
-    count, edges = len(graph), len(graph.parent)
-    start, stop = graph.span if span is None else span
-    times = np.unique(np.concatenate([np.maximum(graph.first, start), graph.last + 1, [start]]))
-    at_start = np.searchsorted(times, np.maximum(graph.first, start))
-    at_end = np.searchsorted(times, graph.last + 1)
-    rows, steps = np.arange(count), np.arange(len(times))
-    at_once = graph.first <= start
-    # Variables by block: in tracklets, along edges, appearing, vanishing, away from time to time; then how many less
-    # than one, less than the area tells, and more than it tells; and away from the beginning.
-    sizes = [count, edges, count, count, len(times), count, count, count, 1]
-    inside, along, appear, vanish, away, none, fewer, more, missing, end = np.cumsum([0, *sizes]).tolist()
-    balance = _matrix(
-        (2 * count + len(times) + 1, end),
-        (rows, inside + rows, 1),
-        (graph.child, along + np.arange(edges), -1),
-        (rows, appear + rows, -1),
-        (count + rows, inside + rows, 1),
-        (count + graph.parent, along + np.arange(edges), -1),
-        (count + rows, vanish + rows, -1),
-        (2 * count + steps, away + steps, 1),
-        (2 * count + steps[1:], away + steps[:-1], -1),
-        (2 * count + at_start[~at_once], appear + rows[~at_once], 1),
-        (2 * count + at_end, vanish + rows, -1),
-        (np.array([2 * count]), np.array([missing]), -1),
-        (np.full(at_once.sum(), 2 * count + len(times)), appear + rows[at_once], 1),
-        (np.array([2 * count + len(times)]), np.array([missing]), 1),
-    )
-    supply = np.zeros(2 * count + len(times) + 1)
-    supply[-1] = animals
-    limits = _matrix(
-        (3 * count, end),
-        (rows, inside + rows, -1),
-        (rows, none + rows, -1),
-        (count + rows, inside + rows, -1),
-        (count + rows, fewer + rows, -1),
-        (2 * count + rows, inside + rows, 1),
-        (2 * count + rows, more + rows, -1),
-    )
-    area = single_area(graph, single)
-    by_area = ~single & np.isfinite(graph.area) & np.isfinite(area)
-    expected = np.ones(count)
-    if by_area.any():
-        area *= group_area(graph, animals, single, impossible)
-        expected[by_area] = np.maximum(1, np.round(graph.area[by_area] / area))
-    expected[non_ant] = 0
-    links = np.bincount(graph.parent, minlength=count) + np.bincount(graph.child, minlength=count)
-    empty = np.where(links == 0, np.minimum(_EMPTY, _EMPTY_ISOLATED + _EMPTY_ISOLATED_FRAME * graph.length), _EMPTY)
-    gap = np.where(graph.at_boundary, _GAP_AT_BOUNDARY, _GAP)
-    cost = np.zeros(end)
-    cost[appear:vanish] = np.where(at_once, 0, gap)
-    cost[vanish:away] = np.where(graph.last >= stop, 0, gap)
-    cost[none:fewer] = np.where(non_ant, 0, empty)
-    cost[fewer:more] = np.where(by_area & ~non_ant, _AREA, 0)
-    cost[more:missing] = np.where(non_ant, _NON_ANT, np.where(single, _CROWDED, np.where(by_area, _AREA, 0)))
-    cost[missing] = _GAP_AT_BOUNDARY if graph.at_boundary.any() else _GAP
-    least = np.zeros(end)
-    least[away:none] = _absent(graph, impossible, times)
-    outcome = linprog(
-        cost,
-        A_ub=limits,
-        b_ub=np.concatenate([-np.ones(count), -expected, expected]),
-        A_eq=balance,
-        b_eq=supply,
-        bounds=np.column_stack([least, np.full(end, np.inf)]),
-        method="highs-ds",
-    )
-    if outcome.x is None:
-        raise SolvingError(f"the numbers of animals in the graph of movies {graph.movies.tolist()} have no solution")
-    flow = np.round(outcome.x).astype(np.int64)
-    return Numbers(flow[inside:along], flow[along:appear], flow[appear:vanish], flow[vanish:away])
+
+class _Flow:
+    """The linear programme of a group's ways through a graph; only what areas tell changes from round to round."""
+
+    def __init__(
+        self,
+        graph: TrackletGraph,
+        animals: int,
+        single: NDArray[np.bool_],
+        non_ant: NDArray[np.bool_],
+        impossible: NDArray[np.bool_],
+        span: tuple[int, int],
+        labelled: NDArray[np.bool_] | None,
+    ) -> None:
+        count, edges = len(graph), len(graph.parent)
+        start, stop = span
+        self._graph, self._non_ant = graph, non_ant
+        times = np.unique(np.concatenate([np.maximum(graph.first, start), graph.last + 1, [start]]))
+        self.times, self.absent = times, _absent(graph, impossible, times)
+        at_start = np.searchsorted(times, np.maximum(graph.first, start))
+        at_end = np.searchsorted(times, graph.last + 1)
+        rows, moments = np.arange(count), np.arange(len(times))
+        at_once, at_last = graph.first <= start, graph.last >= stop
+        # Variables by block: in tracklets, along edges, appearing, vanishing, away from time to time; how many less
+        # than one; away from the beginning; and steps up and down from the number that is expected.
+        sizes = [count, edges, count, count, len(times), count, 1, STEPS * count, STEPS * count]
+        self._blocks = np.cumsum([0, *sizes]).tolist()
+        inside, along, appear, vanish, away, none, missing, more, fewer, end = self._blocks
+        steps, stepped = np.arange(STEPS * count), 2 * count + len(times) + 1 + np.tile(rows, STEPS)
+        self._balance = _matrix(
+            (3 * count + len(times) + 1, end),
+            (rows, inside + rows, 1),
+            (graph.child, along + np.arange(edges), -1),
+            (rows, appear + rows, -1),
+            (count + rows, inside + rows, 1),
+            (count + graph.parent, along + np.arange(edges), -1),
+            (count + rows, vanish + rows, -1),
+            (2 * count + moments, away + moments, 1),
+            (2 * count + moments[1:], away + moments[:-1], -1),
+            (2 * count + at_start[~at_once], appear + rows[~at_once], 1),
+            (2 * count + at_end, vanish + rows, -1),
+            (np.array([2 * count]), np.array([missing]), -1),
+            (np.full(at_once.sum(), 2 * count + len(times)), appear + rows[at_once], 1),
+            (np.array([2 * count + len(times)]), np.array([missing]), 1),
+            (stepped[:count], inside + rows, 1),
+            (stepped, more + steps, -1),
+            (stepped, fewer + steps, 1),
+        )
+        self._supply = np.concatenate([np.zeros(2 * count + len(times)), [animals]])
+        self._limits = _matrix((count, end), (rows, inside + rows, -1), (rows, none + rows, -1))
+        labelled = np.zeros(count, np.bool_) if labelled is None else labelled
+        from_nothing = (np.bincount(graph.child, minlength=count) == 0) & ~at_once
+        to_nothing = (np.bincount(graph.parent, minlength=count) == 0) & ~at_last
+        empty = np.full(count, _EMPTY)
+        for which, least in (
+            (from_nothing | to_nothing, _EMPTY_DOUBTFUL),
+            (_leads_nowhere(graph, start, stop), _EMPTY_ISOLATED),
+        ):
+            doubtful = which & ~labelled
+            empty[doubtful] = np.minimum(_EMPTY, least + _EMPTY_FRAME * graph.length[doubtful])
+        cost = np.zeros(end)
+        for part, free, links in (
+            (slice(appear, vanish), at_once, graph.child),
+            (slice(vanish, away), at_last, graph.parent),
+        ):
+            gap = np.where(np.bincount(links, minlength=count) > 0, _GAP_IN_PASSING, _GAP)
+            cost[part] = np.where(free, 0, np.where(graph.at_boundary, _GAP_AT_BOUNDARY, gap))
+        cost[none:missing] = np.where(non_ant, 0, empty)
+        cost[missing] = _GAP_AT_BOUNDARY if graph.at_boundary.any() else _GAP_FROM_START
+        self._cost = cost
+        crowded = np.where(single, np.where(labelled, _CROWDED, _CROWDED_UNLABELLED), 0)
+        self._crowded = np.where(non_ant, _NON_ANT, crowded)
+        self._least = np.zeros(end)
+        self._least[away:none] = self.absent
+
+    def cheapest(self, by_area: NDArray[np.bool_], told: AreaCosts | None) -> Numbers:
+        """The cheapest flow.
+
+        Parameters
+        ----------
+        by_area : (n,) array of bool
+            Tracklets of which the area tells something.
+        told : AreaCosts or None
+            What it tells of them; None where there are none.
+        """
+        from scipy.optimize import linprog
+
+        count = len(self._graph)
+        inside, along, appear, vanish, away, none, missing, more, fewer, end = self._blocks
+        expected = np.where(self._non_ant, 0, 1)
+        up, down = np.repeat(self._crowded[:, None], STEPS, axis=1), np.zeros((count, STEPS))
+        cost, most = self._cost.copy(), np.full(end, np.inf)
+        if told is not None:
+            expected[by_area], up[by_area], down[by_area] = told.expected, told.up, told.down
+            # A blob so small that its area tells of nobody.
+            cost[none:missing][by_area & (expected == 0)] = 0
+        cost[more:fewer], cost[fewer:end] = up.T.ravel(), down.T.ravel()
+        for first in (more, fewer):
+            most[first : first + (STEPS - 1) * count] = 1
+        outcome = linprog(
+            cost,
+            A_ub=self._limits,
+            b_ub=-np.ones(count),
+            A_eq=self._balance,
+            b_eq=np.concatenate([self._supply, expected]),
+            bounds=np.column_stack([self._least, most]),
+            method="highs-ds",
+        )
+        if outcome.x is None:
+            movies = self._graph.movies.tolist()
+            raise SolvingError(f"the numbers of animals in the graph of movies {movies} have no solution")
+        flow = np.round(outcome.x).astype(np.int64)
+        return Numbers(flow[inside:along], flow[along:appear], flow[appear:vanish], flow[vanish:away])
+
+
+def _leads_nowhere(graph: TrackletGraph, start: int, stop: int) -> NDArray[np.bool_]:
+    """Tracklets, alone or in a row, that come from nothing and go to nothing, (n,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(graph)
+    links = coo_array((np.ones(len(graph.parent)), (graph.parent, graph.child)), shape=(count, count))
+    number, component = connected_components(links, directed=False)
+    into, out = np.bincount(graph.child, minlength=count), np.bincount(graph.parent, minlength=count)
+    at_end = (graph.first <= start) | (graph.last >= stop)
+    other: NDArray[np.bool_] = np.zeros(number, np.bool_)
+    other[component[(into > 1) | (out > 1) | (at_end & (into + out > 0))]] = True
+    found: NDArray[np.bool_] = ~other[component]
+    return found
 
 
 def _matrix(shape: tuple[int, int], *entries: tuple[NDArray[np.int64], NDArray[np.int64], int]) -> Any:

@@ -20,7 +20,7 @@ _SET_SIZE = 4
 # A placement may not be less sure than so many times the accepted error, however sure the others are. One that is the
 # tracklet's own label must be surer: nothing else may confirm it, and labels err in company. So must one in a group:
 # where all of a colony but one are in it, and nothing tells which one is not, each is there with a probability near 1.
-LEAST_SURE = 12.0
+LEAST_SURE = 13.0
 LEAST_SURE_LABEL = 4.0
 LEAST_SURE_GROUP = 4.0
 

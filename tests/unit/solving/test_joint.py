@@ -8,12 +8,13 @@ import pytest
 
 from antrax.io.positions import Kind
 from antrax.io.tracklet_graph import build_graph
+from antrax.solving.areas import single_area
 from antrax.solving.contacts import find_contacts, no_contacts
 from antrax.solving.evidence import evidence_from_labels
 from antrax.solving.groups import Group
 from antrax.solving.joint import JointOptions, split_windows
 from antrax.solving.methods import Settings, solve_groups
-from antrax.solving.numbers import count_animals, single_area
+from antrax.solving.numbers import count_animals
 from antrax.solving.sampling import Contacts, Sampler, starting_state
 from antrax.solving.solution import Contradiction, common_label, decide
 

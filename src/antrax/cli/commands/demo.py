@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 @click.option("--deaths", type=int, help="With --colony: animals of each colony that die.  [default: 0]")
 @click.option("--unreadable", type=float, help="With --colony: share of tracklets with hidden tags.  [default: 0.06]")
 @click.option("--losses", type=float, help="With --colony: how often an animal is lost, in 1,000 frames.  [default: 0]")
+@click.option(
+    "--wrong-links", type=float, help="With --colony: share of links that the tracker draws wrong.  [default: 0]"
+)
 @click.option("--no-images", is_flag=True, help="With --colony: neither blob images nor examples; takes seconds.")
 @click.option("--run", is_flag=True, help="Then the whole workflow, and compare with the truth.")
 def demo(directory: Path, colony: bool, seed: int, movies: int, no_images: bool, run: bool, **options: object) -> None:
