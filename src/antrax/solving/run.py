@@ -30,6 +30,7 @@ from antrax.io.trdata import trdata_files
 from antrax.messages import parameter
 from antrax.progress import Reporter
 from antrax.solving.evidence import read_evidence
+from antrax.solving.exchanges import why_slow
 from antrax.solving.groups import split_groups
 from antrax.solving.methods import METHODS, Method, Settings, solve_groups
 from antrax.solving.report import ExperimentSolution, SolveReport
@@ -162,6 +163,8 @@ def _solve_session(
     _tell(experiment, problems, reporter)
     groups, problems = split_groups(session, reading.graph)
     _tell(experiment, problems, reporter)
+    if options.method == "joint" and (slow := why_slow()):
+        _tell(experiment, [slow], reporter)
     with reporter.bar(f"solving {session.experiment.name}", len(reading.graph), "tracklets") as update:
         experiment.solutions = solve_groups(
             reading.graph, evidence, groups, settings, options.method, workers=workers, update=update
