@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
 # What a cache of machine code that cannot be written, or read, is told by.
 _NOT_KEPT = (OSError, EOFError, pickle.PickleError, RuntimeError, ValueError)
 _SLOWER = 50  # measured on one processor
