@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -14,6 +15,7 @@ from antrax.cli.main import cli
 from antrax.demo import generate_experiment
 from antrax.io.session import Session, open_session
 from tests.fixtures.classified import classify_by_truth
+from tests.fixtures.numpy_source import tracks
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,14 @@ def test_what_there_is(session):
         folder.name: len(list(folder.glob("*.png"))) for folder in sorted(examples.iterdir()) if any(folder.iterdir())
     }
     assert (told["classifiers"], told["classified"], told["solved"], told["problems"]) == ([], [], [], [])
+
+
+def test_images_of_another_tracker_count_too(make_session, numpy_source):
+    folder = make_session()
+    tracks(folder, 4, ant_one=np.zeros((3, 8, 8, 3), np.uint8))
+    told = describe_experiment(folder.parent)
+    assert told["tracked"] == [4]
+    assert told["stack_bytes"] == (folder / "tracks" / "4.npz").stat().st_size
 
 
 def test_lines_for_people(session):

@@ -28,8 +28,8 @@ export const app = {
   },
 
   /**
-   * How the tracklet on the screen was come upon. 'random' only where chance alone chose it among all of its kind: one ID picked by a
-   * filter says nothing of the others.
+   * How the tracklet on the screen came up. 'random' only where it was sampled among all of its kind: one ID picked by a filter says
+   * nothing of the others.
    */
   get met() {
     if (!browse.isInView) return 'by name';

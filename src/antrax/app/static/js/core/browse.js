@@ -36,8 +36,8 @@ let current = null;
  */
 let infos = new Map();
 let epoch = 0; // another view, another epoch: answers of an earlier one are thrown away
-let wish = 0; // counts where the person wanted to go: only the last one counts
-let viewWish = 0;
+let request = 0; // counts where the person wanted to go: only the last one counts
+let viewRequest = 0;
 let changes = 0; // counts what made answers out of date
 /** @type {(info: import('messages').Tracklet) => number} */
 let sheetsWanted = (info) => Math.min(info.images, 2 * PER_SHEET);
@@ -97,8 +97,8 @@ export function reset(start) {
   view = { movie: null, label: '', colony: '', order: 'random', seed: randomSeed(), ...start };
   total = 0;
   index = 0;
-  wish += 1;
-  viewWish += 1;
+  request += 1;
+  viewRequest += 1;
   forget();
   show(null);
 }
@@ -117,9 +117,9 @@ export function randomSeed() {
  */
 export async function openView(change, near = null, at = 0) {
   const wanted = { ...view, ...change };
-  const mine = ++viewWish;
+  const mine = ++viewRequest;
   const answer = await api.ask('view', { ...viewParams(wanted), near: near ?? undefined });
-  if (mine !== viewWish) return true; // something newer was wished meanwhile
+  if (mine !== viewRequest) return true; // another view was asked for meanwhile
   if (!answer.count) {
     emit('place');
     return false;
@@ -134,10 +134,10 @@ export async function openView(change, near = null, at = 0) {
 /** The list is others' now (results changed): stays at the tracklet on the screen. */
 export async function reopenView() {
   if (!total) return;
-  const mine = ++viewWish;
+  const mine = ++viewRequest;
   const name = current?.tracklet ?? null;
   const answer = await api.ask('view', { ...viewParams(), near: name ?? undefined });
-  if (mine !== viewWish || name !== (current?.tracklet ?? null)) return;
+  if (mine !== viewRequest || name !== (current?.tracklet ?? null)) return;
   forget();
   if (!answer.count) return; // what is on the screen stays there; Next says that there is nothing
   total = answer.count;
@@ -173,7 +173,7 @@ export function step(by) {
  * @param {number} i  from 0
  */
 export function goToIndex(i) {
-  wish += 1;
+  request += 1;
   giveUp(i);
   index = Math.max(0, Math.min(total - 1, i));
   const entry = infos.get(index);
@@ -204,9 +204,9 @@ function giveUp(around) {
  * @returns {(info: import('messages').Tracklet) => void}
  */
 function shown(i) {
-  const mine = wish;
+  const mine = request;
   return (info) => {
-    if (mine === wish) show(info);
+    if (mine === request) show(info);
   };
 }
 
@@ -215,9 +215,9 @@ function shown(i) {
  * @returns {(error: Error & {status?: number}) => void}
  */
 function failed(i) {
-  const mine = wish;
+  const mine = request;
   return (error) => {
-    if (mine === wish) emit('missing', error);
+    if (mine === request) emit('missing', error);
   };
 }
 
@@ -295,11 +295,11 @@ export async function goToTracklet(name) {
     goToIndex(near[0]);
     return;
   }
-  const mine = ++wish;
+  const mine = ++request;
   const info = await api.ask('tracklet', { name });
   const { at, found } = await api.ask('view', { ...viewParams(), near: name });
-  const there = found && mine === wish ? await load(at).catch(() => null) : null;
-  if (mine !== wish) return;
+  const there = found && mine === request ? await load(at).catch(() => null) : null;
+  if (mine !== request) return;
   if (there?.tracklet === name) {
     goToIndex(at);
   } else {
@@ -310,7 +310,7 @@ export async function goToTracklet(name) {
 
 /** Asks anew about the tracklet on the screen, which stays there meanwhile. */
 export async function refresh() {
-  const mine = wish;
+  const mine = request;
   const name = current?.tracklet;
   const i = index;
   if (!name) {
@@ -319,7 +319,7 @@ export async function refresh() {
   }
   const isBeside = current?.i === null;
   const info = isBeside ? { ...(await api.ask('tracklet', { name })), i: null } : await load(i);
-  if (mine !== wish || current?.tracklet !== name) return;
+  if (mine !== request || current?.tracklet !== name) return;
   // The list may be another one since (most useful first): the tracklet on the screen is then asked for by name.
   if (info.tracklet === name) show(info);
   else show({ ...(await api.ask('tracklet', { name })), i });

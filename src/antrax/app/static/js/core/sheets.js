@@ -39,7 +39,7 @@ function keep(url, bitmap) {
 function next() {
   while (under < MOST_AT_ONCE && waiting.length) {
     under += 1;
-    // The newest wish first: it is what the person looks at.
+    // The newest request first: it is what the person looks at.
     waiting
       .pop()
       ?.run()

@@ -332,7 +332,7 @@ export class Montage {
       (error) => {
         if (!isShown()) return;
         if (error.status === UNWANTED) {
-          this.draw(); // it had to give way to newer wishes
+          this.draw(); // newer requests came first
           return;
         }
         this.failed.add(url); // asked for again by `retry`
