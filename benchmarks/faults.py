@@ -298,7 +298,9 @@ def by_movie(folder: Path) -> list[Content]:
 
 
 def positions_of(copy: Path) -> list[Content]:
-    """All files of positions, which change together."""
+    """All files of positions, which change together; none where it is told that this was broken off."""
+    if open_session(copy / "colony").layout.unfinished_positions.exists():
+        return [{}]
     session = session_of(copy)
     found: dict[str, str] = {}
     for folder in ("antdata", "positions", "positions_netcdf"):

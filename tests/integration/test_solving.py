@@ -17,6 +17,7 @@ from antrax.io.graph_file import graph_file, write_graph
 from antrax.io.locks import claim
 from antrax.io.session import open_session
 from antrax.io.tracklet_graph import build_graph
+from antrax.solving.evidence import read_evidence
 from antrax.solving.groups import split_groups
 
 PARAMETERS = {
@@ -282,3 +283,62 @@ def test_the_command_offers_every_method():
     from antrax.solving import methods
 
     assert METHODS == methods.METHODS
+
+
+# --- processes that die
+
+KILLED = """
+import os, signal, sys
+from antrax.solving import joint, methods
+
+real = joint.sample_window
+victims = sys.argv[1].split(",")
+
+def sample(part, *given):
+    if any(name in victims for name in part.names.tolist()):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(part, *given)
+
+methods.sample_window = sample
+from antrax.cli.main import main
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_group_of_movies_that_no_worker_survives_costs_only_itself(session, earlier):
+    path = session.path / "parameters" / "prmtrs.json"
+    path.write_text(json.dumps(PARAMETERS | {"graph_groupby": "movie"}))
+    if earlier:
+        antrax.solve(session.experiment, antrax.SolveOptions(workers=1))
+    before = {file: file.read_bytes() for file in session.path.rglob("*_1*") if file.parent.name != "labels"}
+    arguments = [sys.executable, "-c", KILLED, A, "solve", str(session.experiment), "--nw", "2"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "movies 1 could not be solved" in error
+    assert ("earlier positions stay as they are" in error) == earlier
+    assert "a worker process was killed, most likely because memory ran out; use --nw 1" in error
+    assert "Traceback" not in done.stderr
+    assert session.layout.file("positions", 2).exists()
+    assert {file: file.read_bytes() for file in session.path.rglob("*_1*") if file.parent.name != "labels"} == before
+    state = antrax.status(session.experiment)[0].commands[-1]
+    assert [(movie.movie, str(movie.state)) for movie in state.movies] == [(1, "failed"), (2, "done")]
+    assert not list(session.path.rglob("*.part"))
+
+
+def test_an_error_that_nobody_thought_of_costs_only_its_experiment(session, make_session, monkeypatch, tmp_path):
+    def fail(which, graph):
+        if which.experiment == session.experiment:
+            raise ValueError("never thought of")
+        return read_evidence(which, graph)
+
+    other = session.experiment.parent / "second"
+    shutil.copytree(session.experiment, other)
+    monkeypatch.setattr("antrax.solving.run.read_evidence", fail)
+    with pytest.raises(SolvingError, match=r"never thought of.*mistake in antrax") as raised:
+        antrax.solve([session.experiment, other], antrax.SolveOptions(workers=1))
+    first, second = raised.value.report.experiments
+    assert (first.movies, second.movies) == ([], [1, 2])

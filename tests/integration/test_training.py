@@ -1,15 +1,18 @@
 """`antrax train`, as far as it can be told without the command line."""
 
 import csv
+import io
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from click.testing import CliRunner
+from PIL import Image, ImageChops
 
 from antrax.classification.classifier_file import read_classifier
+from antrax.cli.main import cli
 from antrax.errors import ClassifierError, OptionError, TrainsetError
 from antrax.io.examples import open_classdir
 from antrax.io.labels_file import to_labels_file
@@ -322,6 +325,33 @@ def test_images_whose_names_tell_no_tracklet_calibrate_nothing(trained, tmp_path
     record = result.classifier.record
     assert record["examples"]["without_tracklet"] == record["examples"]["used"]
     assert not record["calibrated"]
+
+
+def test_changed_copies_under_foreign_names_make_figures_too_good_and_that_is_told_everywhere(
+    trained, tmp_path, short_training
+):
+    folder = tmp_path / "set" / "examples"
+    count = 0
+    for label in ("BB", "GO", "BG", "NoAnt"):
+        (folder / label).mkdir(parents=True)
+        for number, path in enumerate(examples_of(trained.session, label)[:60]):
+            shutil.copy(path, folder / label)
+            if number % 3 == 0:  # recompressed, shifted, darker: pixels tell no longer what it is a copy of
+                with Image.open(path) as image:
+                    changed = ImageChops.offset(image.convert("RGB").point(lambda value: value * 9 // 10), 2, 1)
+                buffer = io.BytesIO()
+                changed.save(buffer, "JPEG", quality=85)
+                count += 1
+                Image.open(buffer).save(folder / label / f"img_{count:05}.png")
+    listener = Listener()
+    result = train(folder.parent, TrainOptions(epochs=1), reporter=listener)
+    (warning,) = [text for text in listener.warned if "tell no tracklet" in text]
+    assert f"the names of {count} of" in warning and "far too good" in warning
+    assert result.classifier.record["examples"]["without_tracklet"] == count
+    assert not result.classifier.calibration.sufficient
+    shown = " ".join(CliRunner().invoke(cli, ["info", str(result.path)]).output.split())
+    assert f"names of {count} images tell no tracklet, so these figures may be far too good" in shown
+    assert "calibration none (it may have seen the held-out tracklets" in shown
 
 
 def test_experiments_held_out_whole_are_reported_by_themselves(make_labelled, short_training, monkeypatch):

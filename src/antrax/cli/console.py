@@ -364,12 +364,22 @@ def _held_out(description: Mapping[str, Any]) -> str:
         for what in ("image", "tracklet")
         if found[f"{what}_accuracy"] is not None
     ]
-    return f"{found['tracklets'] or 'some'} tracklets: {', '.join(shares)}"
+    calibration = description["calibration"]
+    told = ""
+    if calibration and not calibration["independent"]:
+        nameless = (description["training"] or {}).get("images_without_tracklet")
+        count = f"of {nameless:,} images " if nameless else ""
+        told = f"; names {count}tell no tracklet, so these figures may be far too good"
+    return f"{found['tracklets'] or 'some'} tracklets: {', '.join(shares)}{told}"
 
 
 def _calibration(found: Mapping[str, Any] | None) -> str:
     if not found or not found["sufficient"]:
-        had = f" ({found['with_id']} held-out tracklets with an ID; {found['needed']} are needed)" if found else ""
+        had = ""
+        if found and not found["independent"]:
+            had = " (it may have seen the held-out tracklets, for names of images told no tracklet)"
+        elif found:
+            had = f" ({found['with_id']} held-out tracklets with an ID; {found['needed']} are needed)"
         return f"none{had}: a fixed cautious rule decides, and --max-error has no effect"
     return (
         f"on {found['with_id']} held-out tracklets with an ID; --max-error {found['max_error']} asks for a confidence "

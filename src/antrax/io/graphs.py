@@ -22,7 +22,7 @@ from antrax.io.graph_parts import GraphPart, join_parts, of_movies
 from antrax.io.layout import CROSS_MOVIE_LINKS, MovieFile
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
-from antrax.io.workers import map_in_workers
+from antrax.io.workers import Failed, outcomes_in_workers
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers
     parts = []
     read = [(path, read_graph_file if path in own.values() else read_antrax_file) for path in files]
     for (path, _), outcome in zip(read, _run(read, workers), strict=True):
-        if isinstance(outcome, GraphError):
+        if isinstance(outcome, Failed):
+            failed |= dict.fromkeys(files[path], f"{path}: {outcome.error}")
+        elif isinstance(outcome, GraphError):
             failed |= {movie: str(outcome) for movie in files[path]}
         else:
             parts.append(of_movies(outcome, set(files[path]), spans))
@@ -143,8 +145,8 @@ def graph_inputs(session: Session, movies: Iterable[int] | None = None) -> list[
     return [*found, *(folder / CROSS_MOVIE_LINKS for folder in folders)]
 
 
-def _run(read: Sequence[tuple[Path, Any]], workers: int) -> Iterator[GraphPart | GraphError]:
-    yield from map_in_workers(min(workers, len(read)), _outcome, *zip(*read, strict=True))
+def _run(read: Sequence[tuple[Path, Any]], workers: int) -> Iterator[GraphPart | GraphError | Failed]:
+    yield from outcomes_in_workers(min(workers, len(read)), _outcome, *zip(*read, strict=True))
 
 
 def _outcome(path: Path, reader: Any) -> GraphPart | GraphError:

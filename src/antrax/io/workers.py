@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,8 +104,6 @@ def open_parcel(path: Path) -> Any:
 def map_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
     """Results of a function in order, as `map` gives them, computed by several processes.
 
-    Where one dies, what was under way is done again by half as many, in the end by one at a time.
-
     Parameters
     ----------
     workers : int
@@ -118,26 +117,72 @@ def map_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[
     DeviceError
         No process survives it.
     """
+    for outcome in outcomes_in_workers(workers, function, *columns):
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        yield outcome
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What became of a call that gave no result.
+
+    Parameters
+    ----------
+    error : Exception
+        What it raised; a `DeviceError` where no process survived it.
+    """
+
+    error: Exception
+
+
+def outcomes_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T | Failed]:
+    """Results of a function in order, where a call that fails does not end the others.
+
+    Where a process dies, what was under way is done again by half as many, in the end by one at a time: what that one
+    does not survive has failed.
+
+    Parameters
+    ----------
+    workers : int
+        With 1, this process does everything.
+    function : callable
+    *columns : iterable
+        Its arguments.
+    """
     rows = list(zip(*columns, strict=True))
     if workers <= 1 or len(rows) < 2:
-        yield from (function(*row) for row in rows)
+        yield from (_outcome(lambda row=row: function(*row)) for row in rows)  # type: ignore[misc]
         return
     done = 0
     while done < len(rows):
         try:
             with make_executor(workers) as executor:
-                for result in executor.map(function, *zip(*rows[done:], strict=True)):
-                    yield result
+                for future in [executor.submit(function, *row) for row in rows[done:]]:
+                    yield _outcome(future.result)
                     done += 1
         except BrokenExecutor as error:
             what, memory = describe_dead_worker(error)
             if workers == 1:
-                raise DeviceError(
-                    f"{what}; use {parameter('workers', 1)}, or a machine with more memory"
-                    if memory
-                    else f"{what}; try again with {parameter('workers', 1)}"
-                ) from None
+                one = parameter("workers", 1)
+                yield Failed(
+                    DeviceError(
+                        f"{what}; use {one}, or a machine with more memory"
+                        if memory
+                        else f"{what}; try again with {one}"
+                    )
+                )
+                done += 1
             workers = max(1, workers // 2)
+
+
+def _outcome(call: Callable[[], T]) -> T | Failed:
+    try:
+        return call()
+    except BrokenExecutor:
+        raise
+    except Exception as error:
+        return Failed(error)
 
 
 def describe_dead_worker(error: BaseException) -> tuple[str, bool]:

@@ -16,7 +16,7 @@ from antrax.defaults import MAX_ERROR
 from antrax.io.positions import Kind
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
-from antrax.io.workers import map_in_workers
+from antrax.io.workers import Failed, outcomes_in_workers
 from antrax.progress import Update
 from antrax.solving.evidence import Evidence
 from antrax.solving.groups import Group
@@ -114,6 +114,37 @@ def solve_groups(
     list of Solution
         One for each group, in order.
     """
+    outcomes = outcomes_of_groups(graph, evidence, groups, settings, method, workers=workers, update=update)
+    solutions = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        solutions.append(outcome)
+    return solutions
+
+
+def outcomes_of_groups(
+    graph: TrackletGraph,
+    evidence: Evidence,
+    groups: Sequence[Group],
+    settings: Settings,
+    method: Method = "joint",
+    *,
+    workers: int = 1,
+    update: Update | None = None,
+) -> list[Solution | Failed]:
+    """Solve each colony and group of movies on its own, where one that fails costs only itself.
+
+    Parameters
+    ----------
+    graph, evidence, groups, settings, method, workers, update
+        As those of `solve_groups`.
+
+    Returns
+    -------
+    list of Solution or Failed
+        One for each group, in order.
+    """
     parts = [(_part(graph, group), evidence.select(group.rows)) for group in groups]
     if method == "antrax":
         states = _run(
@@ -123,10 +154,11 @@ def solve_groups(
             update,
         )
         return [
-            _from_rules(part, known, group.colony, state)
+            state if isinstance(state, Failed) else _from_rules(part, known, group.colony, state)
             for (part, known), group, state in zip(parts, groups, states, strict=True)
         ]
     singles = [find_singles(part, known, settings.rules.min_area, settings.rules.max_area) for part, known in parts]
+    failed: dict[int, Failed] = {}
     tasks: list[Callable[[], Posterior]] = []
     windows: list[tuple[int, Window]] = []
     for number, ((part, known), (single, present)) in enumerate(zip(parts, singles, strict=True)):
@@ -140,13 +172,18 @@ def solve_groups(
     posteriors = [Posterior(np.zeros((len(part), len(known.ids)), np.float32), float("nan")) for part, known in parts]
     errors: list[list[float]] = [[] for _ in parts]
     for (number, window), posterior in zip(windows, found, strict=True):
+        if isinstance(posterior, Failed):
+            failed.setdefault(number, posterior)
+            continue
         part = parts[number][0]
         rows = np.flatnonzero(rows_of(part, window))
         core = (part.first[rows] >= window.core_first) & (part.first[rows] <= window.core_last)
         posteriors[number].probability[rows[core]] = posterior.probability[core]
         errors[number].append(posterior.label_error)
     return [
-        to_solution(
+        failed[number]
+        if number in failed
+        else to_solution(
             part,
             known,
             group.colony,
@@ -154,8 +191,8 @@ def solve_groups(
             Posterior(posterior.probability, float(np.nanmean(error)) if np.isfinite(error).any() else float("nan")),
             settings.joint.max_error,
         )
-        for (part, known), (single, _), group, posterior, error in zip(
-            parts, singles, groups, posteriors, errors, strict=True
+        for number, ((part, known), (single, _), group, posterior, error) in enumerate(
+            zip(parts, singles, groups, posteriors, errors, strict=True)
         )
     ]
 
@@ -166,11 +203,13 @@ def _part(graph: TrackletGraph, group: Group) -> TrackletGraph:
     return graph.select(keep, group.movies)
 
 
-def _run(tasks: Sequence[Callable[[], T]], sizes: Sequence[float], workers: int, update: Update | None) -> list[T]:
+def _run(
+    tasks: Sequence[Callable[[], T]], sizes: Sequence[float], workers: int, update: Update | None
+) -> list[T | Failed]:
     """Results of tasks, in order; in this process where one is enough."""
     done = 0.0
     results = []
-    for result, size in zip(map_in_workers(min(workers, len(tasks)), _call, tasks), sizes, strict=True):
+    for result, size in zip(outcomes_in_workers(min(workers, len(tasks)), _call, tasks), sizes, strict=True):
         results.append(result)
         done += size
         if update is not None:

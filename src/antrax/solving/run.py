@@ -13,6 +13,7 @@ from importlib.metadata import version
 import numpy as np
 
 from antrax.batch import check_options, describe_failure, failure_line
+from antrax.classification.movie import ranges
 from antrax.defaults import MAX_ERROR
 from antrax.errors import AntraxError, OptionError, SolvingError
 from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
@@ -27,13 +28,15 @@ from antrax.io.session import Session, open_session
 from antrax.io.stamps import InputStamps
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.trdata import trdata_files
+from antrax.io.workers import Failed
 from antrax.messages import parameter
 from antrax.progress import Reporter
 from antrax.solving.evidence import read_evidence
 from antrax.solving.exchanges import why_slow
-from antrax.solving.groups import split_groups
-from antrax.solving.methods import METHODS, Method, Settings, solve_groups
+from antrax.solving.groups import Group, split_groups
+from antrax.solving.methods import METHODS, Method, Settings, outcomes_of_groups
 from antrax.solving.report import ExperimentSolution, SolveReport
+from antrax.solving.solution import Solution
 
 _LONGEST_GAP = 0.5  # seconds over which positions are interpolated (joint)
 
@@ -166,13 +169,50 @@ def _solve_session(
     if options.method == "joint" and (slow := why_slow()):
         _tell(experiment, [slow], reporter)
     with reporter.bar(f"solving {session.experiment.name}", len(reading.graph), "tracklets") as update:
-        experiment.solutions = solve_groups(
+        outcomes = outcomes_of_groups(
             reading.graph, evidence, groups, settings, options.method, workers=workers, update=update
         )
-    for movie, reason in _write(experiment, session, reading.graph, inputs, options.max_error, reporter).items():
+    experiment.solutions = [outcome for outcome in outcomes if isinstance(outcome, Solution)]
+    spared = _tell_of_failed_groups(experiment, session, groups, outcomes, record)
+    if not experiment.solutions:
+        return
+    movies = [movie for movie in reading.graph.movies.tolist() if movie not in spared]
+    written = _write(experiment, session, reading.graph, movies, inputs, options.max_error, reporter)
+    for movie, reason in written.items():
         record.failed(movie, reason)
     for movie in experiment.movies:
         record.done(movie, [positions_file(session, movie)])
+
+
+def _tell_of_failed_groups(
+    experiment: ExperimentSolution,
+    session: Session,
+    groups: Sequence[Group],
+    outcomes: Sequence[Solution | Failed],
+    record: RunRecord,
+) -> set[int]:
+    """Note what could not be solved; gives the movies that are not to be written, so that they keep what they have.
+
+    A movie of several colonies is written without the one that failed where it has no positions yet.
+    """
+    pairs = list(zip(groups, outcomes, strict=True))
+    solved = {movie for group, outcome in pairs if isinstance(outcome, Solution) for movie in group.movies}
+    spared: set[int] = set()
+    for group, outcome in pairs:
+        if not isinstance(outcome, Failed):
+            continue
+        there = {movie for movie in group.movies if positions_file(session, movie).exists()}
+        spared |= there | (set(group.movies) - solved)
+        colony = f"colony {group.colony}, " if group.colony else ""
+        kept = "; earlier positions stay as they are" if there else ""
+        reason = (
+            f"{session.path}: {colony}movies {ranges(group.movies)} could not be solved{kept}: "
+            f"{describe_failure(outcome.error, session.path)}"
+        )
+        experiment.failures.append(reason)
+        for movie in group.movies:
+            record.failed(movie, reason)
+    return spared
 
 
 def _tell(experiment: ExperimentSolution, problems: Sequence[str], reporter: Reporter) -> None:
@@ -191,6 +231,7 @@ def _write(
     experiment: ExperimentSolution,
     session: Session,
     graph: TrackletGraph,
+    movies: list[int],
     inputs: InputStamps,
     max_error: float,
     reporter: Reporter,
@@ -205,7 +246,6 @@ def _write(
 
     placements = experiment.placements()
     gap = _LONGEST_GAP if experiment.method == "joint" else 0.0
-    movies = graph.movies.tolist()
     folders = {session.layout.antdata(colony) for colony in ("", *placements.colonies)}
     for folder in (*folders, session.layout.positions, session.layout.netcdf(1).parent):
         remove_dead_parts(folder)
