@@ -289,7 +289,7 @@ VIEWS = {
     "keys": ("?",),
     "go to": ("Shift+G",),
     "positions": ("Shift+I",),
-    "wall": ("Shift+W",),
+    "wall": ("Shift+H",),
     "gallery": ("g", "g", "Enter", "ArrowLeft", "Shift+X"),
 }
 COVERING = ("labels", "train", "classify", "keys", "go to", "positions", "wall", "gallery")

@@ -42,7 +42,7 @@ def test_one_key_labels_all_that_are_not_struck_out_and_undo_takes_them_back(
     tab = visit(app)
     tab.shown()
     tab.filter("All movies")
-    tab.press("Shift+W")
+    tab.press("Shift+H")
     wall = tab.find("dialog .wall")
     wall.get_by_label("Tracklets of which label").select_option(common)
     expect(wall.get_by_role("button", name=re.compile(rf"are {common}\b"))).to_be_visible()
@@ -68,7 +68,7 @@ def test_those_that_were_struck_out_can_get_another_label_on_the_wall_of_all(
 ):
     tab = visit(app)
     tab.shown()
-    tab.press("Shift+W")
+    tab.press("Shift+H")
     wall = tab.find("dialog .wall")
     wall.get_by_label("Tracklets of which label").select_option("")
     expect(wall.get_by_role("button", name=re.compile("are …"))).to_be_enabled()
@@ -103,7 +103,7 @@ def test_enter_on_tracklets_that_have_only_just_appeared_does_nothing(
 ):
     tab = visit(app)
     tab.shown()
-    tab.press("Shift+W")
+    tab.press("Shift+H")
     wall = tab.find("dialog .wall")
     on_the_wall(tab)
     # in one go: no frame is painted between the two

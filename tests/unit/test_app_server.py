@@ -192,6 +192,24 @@ def test_chosen_frames_are_exported_alone(page, session):
     assert told["frame_labels"] == {"Unknown": [0, 2]}
 
 
+def test_of_a_long_tracklet_at_most_so_many_images_are_exported_and_that_is_said(page, session):
+    name, label = max(
+        (pair for pair in true_labels(session).items() if pair[1] in session.labels.ants),
+        key=lambda pair: page.ask("/tracklet", name=pair[0])["images"],
+    )
+    images = page.ask("/tracklet", name=name)["images"]
+    assert images > 4
+    told = page.tell("/export", tracklet=name, label=label, client="a", most=3)
+    assert told["added"] == 3
+    assert f"(3 of {images}, spread over the tracklet)" in told["message"]
+    frames = told["frame_labels"][label]
+    assert len(frames) == 3 and max(np.diff(frames)) <= -(-images // 3)
+    # of those that a person chose
+    told = page.tell("/export", tracklet=name, frames=[0, 1, 2, 3], label="Unknown", client="a", most=2)
+    assert len(told["frame_labels"]["Unknown"]) == 2
+    assert page.tell("/export", 400, tracklet=name, label=label, client="a", most=0)["error"]
+
+
 def test_undo_takes_the_last_export_back(page, session):
     name, label = an_id(session)
     page.tell("/export", tracklet=name, frames=[0], label=label, client="a")

@@ -241,7 +241,7 @@ def _gallery_sheet(context: _Context, api: SessionApi, asked: schemas.training_s
 
 
 def _export(context: _Context, api: SessionApi, asked: schemas.training_set.ExportRequest) -> dict[str, Any]:
-    return api.training_set.export(asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp)
+    return api.training_set.export(asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp, asked.most)
 
 
 def _wall(context: _Context, api: SessionApi, asked: schemas.wall.WallRequest) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from antrax.io.session import Session
 from antrax.io.sources import source_of
 from antrax.labels import UNKNOWN, Category, Labels
 from antrax.review.tracklets.catalog import Catalog
+from antrax.review.tracklets.tiles import spread_images
 from antrax.review.training_set.editing import Examples, Outcome
 
 _GALLERY_SAMPLE = 64
@@ -55,7 +57,13 @@ class TrainingSetApi:
         self._lock = threading.RLock()
 
     def export(
-        self, name: str, frames: Sequence[int] | None, label: str, client: str, stamp: str | None = None
+        self,
+        name: str,
+        frames: Sequence[int] | None,
+        label: str,
+        client: str,
+        stamp: str | None = None,
+        most: int | None = None,
     ) -> dict[str, Any]:
         """Add images of a tracklet to the training set.
 
@@ -71,6 +79,8 @@ class TrainingSetApi:
             Page that asks; its last change can be undone.
         stamp : str, optional
             Of the stack that the person saw.
+        most : int, optional
+            Of more images than this, so many are added, spread evenly; all by default.
 
         Raises
         ------
@@ -87,7 +97,13 @@ class TrainingSetApi:
         chosen = range(len(images)) if frames is None else sorted(set(frames))
         if not len(chosen) or chosen[0] < 0 or chosen[-1] >= len(images):
             raise OptionError(f"{name} has {len(images)} images; choose some of them")
+        wanted = len(chosen)
+        if most is not None and wanted > most:
+            chosen = [chosen[place] for place in spread_images(wanted, most)]
         outcome = self.examples.export(tracklet, images, chosen, label, client)
+        if len(chosen) < wanted:
+            spread = f"{outcome.message} ({len(chosen):,} of {wanted:,}, spread over the tracklet)"
+            outcome = replace(outcome, message=spread)
         try:
             where = self.of(tracklet, path)
         except (AntraxError, OSError):  # the drive went away just now; what was exported is there all the same

@@ -105,12 +105,16 @@ class GallerySheetRequest(Request):
 
 
 class ExportRequest(Request):
-    """Images to add to the training set; all where `frames` is null. `stamp`: of the images that the person saw."""
+    """Images to add to the training set; all where `frames` is null. `stamp`: of the images that the person saw.
+
+    Of more than `most`, so many are added, spread evenly.
+    """
 
     tracklet: Text
     label: Text
     client: Text
     frames: list[Whole] | None = None
+    most: Annotated[int, msgspec.Meta(ge=1)] | None = None
     stamp: Text | None = None
 
 

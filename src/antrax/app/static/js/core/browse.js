@@ -14,9 +14,9 @@ import { PER_SHEET, prefetch } from './sheets.js';
 export const ORDERS = [
   { order: 'random', title: 'Random', explain: 'fair for measuring errors' },
   { order: 'useful', title: 'Most useful first', explain: 'uncertain, in conflict, rare labels' },
-  { order: 'surest', title: 'Surest first', explain: 'the most confident labels' },
   { order: 'longest', title: 'Longest first', explain: 'many images at once' },
   { order: 'time', title: 'In time', explain: 'by movie and frame' },
+  { order: 'surest', title: 'Surest first', explain: 'the most confident labels' },
 ];
 
 const KEPT = 40; // answers; one of 600 images with its probabilities is some 10 kB

@@ -99,13 +99,14 @@ async function insist(name, body, within) {
  * @param {number[]|null} frames  from 0; null: all
  * @param {string} label
  * @param {string|undefined} stamp  of the images that the person saw: others that took their place since are refused
+ * @param {number|null} [most]  of more images than this, so many are added, spread evenly
  * @returns {Promise<import('messages').Exported>} the server's answer
  */
-export function exportImages(tracklet, frames, label, stamp) {
+export function exportImages(tracklet, frames, label, stamp, most = null) {
   const undo = api.session('undo');
   const { opened } = api; // now, not when its turn comes
   return queue(async () => {
-    const answer = await insist('export', { tracklet, frames, label, stamp, client: clientId }, opened);
+    const answer = await insist('export', { tracklet, frames, label, stamp, most, client: clientId }, opened);
     if (answer.added + answer.moved > 0) noteChange(undo, 1);
     if (opened === api.opened) {
       patch(tracklet, { examples: answer.examples, frame_labels: answer.frame_labels });

@@ -37,12 +37,17 @@ export function keyName(event) {
 /**
  * Makes a key do something.
  * @param {{key: string|string[], title: string, group: string, run: (event: KeyboardEvent) => void, when?: () => boolean,
- *   repeat?: boolean, shown?: string}} entry
+ *   repeat?: boolean, shown?: string, onlyListed?: boolean}} entry
  *   key: as of `keyName`; several are alternatives. when: whether it does so now; two entries may share a key if their
- *   `when` exclude each other. repeat: also while the key is held down. shown: what the help prints for its keys.
+ *   `when` exclude each other. repeat: also while the key is held down. shown: what the help prints for its keys. onlyListed: `?` tells of it,
+ *   and a dialog deals with it.
  */
 export function registerKey(entry) {
-  registered.push({ ...entry, keys: [entry.key].flat() });
+  const keys = [entry.key].flat();
+  const clashes = (one) => one.keys.some((key) => keys.includes(key)) && !one.onlyListed && !(one.when && entry.when);
+  const taken = !entry.onlyListed && registered.find(clashes);
+  if (taken) throw new Error(`${entry.key} for “${entry.title}” is the key of “${taken.title}” already`);
+  registered.push({ ...entry, keys });
 }
 
 /**
@@ -74,7 +79,7 @@ function onKeydown(event) {
     event.preventDefault();
     return;
   }
-  const entry = registered.find((one) => one.keys.includes(name) && (one.when?.() ?? true));
+  const entry = registered.find((one) => one.keys.includes(name) && !one.onlyListed && (one.when?.() ?? true));
   if (!entry) return;
   event.preventDefault();
   if (!event.repeat || entry.repeat) entry.run(event);

@@ -6,6 +6,7 @@ const FALLBACK = {
   scale: 'fit',
   framesScale: null, // screen pixels an image pixel in Select frames; null: by the size of the images
   nextAfterExport: true,
+  exportMost: 400, // images of a tracklet that an export of all adds, at most: training takes no more of one
   nextAfterMark: true,
   wallImages: 20, // images of each tracklet that the wall exports, at most
   wallOrder: 'useful',

@@ -33,7 +33,7 @@ const KEYS = [
 
 /** Its keys into the list of keys. They are the dialog's, which has the keys for itself while it is open. */
 export function initGallery() {
-  for (const entry of KEYS) registerKey({ ...entry, group: 'Gallery of a label', when: () => false });
+  for (const entry of KEYS) registerKey({ ...entry, group: 'Gallery of a label', onlyListed: true });
 }
 
 /**

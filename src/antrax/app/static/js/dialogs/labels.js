@@ -31,7 +31,7 @@ export function init() {
   registerKey({ key: 'Shift+L', title: 'Labels of the experiment', group: 'Panels and menus', run: openLabels });
   // Its own keys, for the list of keys: the dialog has the keys for itself while it is open.
   for (const [key, title] of EDITOR_KEYS)
-    registerKey({ key, title, group: 'Editor of labels', when: () => false, run: () => {} });
+    registerKey({ key, title, group: 'Editor of labels', onlyListed: true, run: () => {} });
 }
 
 /**

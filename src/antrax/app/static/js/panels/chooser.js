@@ -9,6 +9,7 @@ import { registerKey, setTypeahead } from '../core/keys.js';
 import { wasSeen } from '../core/seen.js';
 import { toast } from '../core/toast.js';
 import {
+  atMost,
   exportBoth,
   exportMain,
   exportParts,
@@ -83,7 +84,12 @@ function makePanel() {
       made.all,
       h('div.action-row', {}, made.select, made.unknown, made.undo),
       made.both,
-      h('label.check', { title: 'Shift+N' }, exportParts.next, 'Next after export'),
+      h(
+        'div.action-row.settings',
+        {},
+        h('label.check', { title: 'Shift+N' }, exportParts.next, 'Next after export'),
+        h('label.check', { title: 'Of longer tracklets so many images, spread evenly' }, 'At most', exportParts.most),
+      ),
       exportParts.message,
     ),
   );
@@ -194,7 +200,9 @@ function renderActions() {
     !frames.isOpen &&
     label !== null &&
     tracklet?.images > 0 &&
-    tracklet.frame_labels?.[label]?.length === tracklet.images;
+    tracklet.frame_labels?.[label]?.length >= atMost(tracklet.images);
+  const wanted = tracklet ? (restOf(tracklet, label)?.length ?? tracklet.images) : 0;
+  const isSpread = !frames.isOpen && atMost(wanted) < wanted;
   fill(
     parts.all,
     h(
@@ -203,7 +211,13 @@ function renderActions() {
       isThere
         ? whereItIs(tracklet, label)
         : [
-            frames.isOpen ? 'Export chosen' : tracklet && restOf(tracklet, label) ? 'Export the rest' : 'Export all',
+            isSpread
+              ? `Export ${count(atMost(wanted))} of ${count(wanted)}`
+              : frames.isOpen
+                ? 'Export chosen'
+                : tracklet && restOf(tracklet, label)
+                  ? 'Export the rest'
+                  : 'Export all',
             as,
           ],
     ),

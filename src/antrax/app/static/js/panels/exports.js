@@ -3,7 +3,7 @@
 import { api } from '../core/api.js';
 import { app } from '../core/app.js';
 import { browse, goToTracklet, markStale, step } from '../core/browse.js';
-import { on } from '../core/bus.js';
+import { emit, on } from '../core/bus.js';
 import { count, fill, h, plural, sentence } from '../core/dom.js';
 import { exportImages, pendingExports, undoLast } from '../core/exporting.js';
 import { registerKey } from '../core/keys.js';
@@ -13,11 +13,13 @@ import { frames } from '../views/frames.js';
 import { actOnTracklet } from '../views/tracklet.js';
 import { shownPanel } from './side.js';
 
+const MOST = 1_000_000;
 const REPLACED = 409; // status of an export whose images are others by now
 
-/** Its elements, for the panel: whether to go on after an export, and the last message. */
+/** Its elements, for the panel: whether to go on after an export, how many images of a tracklet, and the last message. */
 export const exportParts = {
   next: h('input', { type: 'checkbox', checked: preference('nextAfterExport'), onchange: toggleNext }),
+  most: h('input.most', { type: 'number', min: 1, max: MOST, value: preference('exportMost'), onchange: setMost }),
   message: h('div.last-message', { role: 'status' }),
 };
 /** What the panel does: when an export or an undo begins, and when an export of a tracklet was undone. */
@@ -50,8 +52,11 @@ export function unknownLabel() {
 }
 
 /** What the large button says of images that are under the label already. */
-export function whereItIs({ images }, label) {
-  return [images > 1 ? `All ${count(images)} are under ` : 'It is under ', h('b', {}, label), ' already'];
+export function whereItIs({ images, frame_labels: there }, label) {
+  const number = there[label]?.length ?? 0;
+  const are =
+    number < images ? `${count(number)} of ${count(images)} are` : images > 1 ? `All ${count(images)} are` : 'It is';
+  return [`${are} under `, h('b', {}, label), ' already'];
 }
 
 /** Exports what the large button says. */
@@ -78,8 +83,20 @@ export function restOf(info, label) {
   return [...Array(info.images).keys()].filter((i) => !aside.has(i));
 }
 
+/** How many of so many images an export of all adds. */
+export function atMost(images) {
+  return Math.min(images, preference('exportMost'));
+}
+
+function setMost() {
+  const wanted = Math.round(Number(exportParts.most.value));
+  prefer('exportMost', Math.max(1, Math.min(MOST, wanted || 1)));
+  exportParts.most.value = String(preference('exportMost'));
+  emit('exports');
+}
+
 function exportAll(info, label) {
-  send(info, restOf(info, label), label);
+  send(info, restOf(info, label), label, preference('exportMost'));
   if (preference('nextAfterExport') && !step(1)) toast('That was the last tracklet of the list.');
 }
 
@@ -125,12 +142,13 @@ export function exportUnknown() {
  * @param {import('messages').Tracklet} info
  * @param {number[]|null} chosen
  * @param {string} label
+ * @param {number|null} [most]  of more images than this, so many
  */
-async function send(info, chosen, label) {
+async function send(info, chosen, label, most = null) {
   const { tracklet, stamp } = info;
   hooks.onStart();
   try {
-    const answer = await exportImages(tracklet, chosen, label, stamp);
+    const answer = await exportImages(tracklet, chosen, label, stamp, most);
     say(answer.message, { tracklet, folder: answer.folder, kind: 'ok' });
   } catch (error) {
     const what = chosen ? `${plural(chosen.length, 'image')} of ${tracklet}` : tracklet;
@@ -138,7 +156,7 @@ async function send(info, chosen, label) {
     const action =
       error.status === REPLACED
         ? { title: 'Look at it', run: () => lookAgain(tracklet) }
-        : { title: 'Try again', run: () => send(info, chosen, label) };
+        : { title: 'Try again', run: () => send(info, chosen, label, most) };
     toast(`${what} not exported: ${error.message}`, { kind: 'error', sticky: true, action });
     if (error.status === undefined) console.error(error);
   }

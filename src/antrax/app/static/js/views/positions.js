@@ -57,7 +57,7 @@ export function initPositions() {
   const open = () => new Positions();
   byId('open-positions').addEventListener('click', open);
   registerKey({ key: 'Shift+I', title: 'Positions: who was where', group: 'Panels and menus', run: open });
-  for (const entry of KEYS) registerKey({ ...entry, group: 'Positions', when: () => false });
+  for (const entry of KEYS) registerKey({ ...entry, group: 'Positions', onlyListed: true });
 }
 
 export class Positions {

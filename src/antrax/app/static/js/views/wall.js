@@ -41,9 +41,9 @@ const GROUPS = { '=unclassified': 'Not classified', '': 'All tracklets' };
 export function initWall() {
   const open = () => app.overview?.movies.length && new Wall();
   byId('open-wall').addEventListener('click', open);
-  registerKey({ key: 'Shift+W', title: 'The wall: many tracklets at once', group: 'Panels and menus', run: open });
-  for (const entry of KEYS) registerKey({ ...entry, group: 'The wall', when: () => false });
-  registerKey({ key: 'Space', title: 'Strike a tracklet out, or not', group: 'The wall', when: () => false, run() {} });
+  registerKey({ key: 'Shift+H', title: 'The wall: many tracklets at once', group: 'Panels and menus', run: open });
+  for (const entry of KEYS) registerKey({ ...entry, group: 'The wall', onlyListed: true });
+  registerKey({ key: 'Space', title: 'Strike a tracklet out, or not', group: 'The wall', onlyListed: true, run() {} });
 }
 
 class Wall {
