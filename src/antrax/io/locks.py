@@ -300,9 +300,12 @@ def _write_note(path: Path, holder: Holder) -> None:
     }
     # as `replacing` names it, so that what a killed process leaves is found; but without waiting for the disk
     temporary = path.with_name(f"{path.name}.{this_process()}-{secrets.token_hex(4)}.part")
-    with contextlib.suppress(OSError):
+    try:
         temporary.write_text(json.dumps(content), encoding="utf-8")
         temporary.replace(path)
+    except OSError:  # on a full disk, the lock holds without a note
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _read_note(path: Path) -> Holder | None:
