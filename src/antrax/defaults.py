@@ -12,3 +12,5 @@ WEIGHT: Final = 1.0
 """How much an error on a label counts in training."""
 SEED: Final = 0
 """Random seed."""
+DEMO_MOVIES: Final = 4
+"""Movies of a made-up experiment."""

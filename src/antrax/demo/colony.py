@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from antrax.defaults import DEMO_MOVIES
 from antrax.demo.ants import id_names
 from antrax.demo.measuring import FRAMES_PER_SECOND, PIXEL
 from antrax.demo.motion import Arena, make_arena, move, spells
@@ -73,7 +74,7 @@ class ColonyOptions:
     animals: int = 16
     colonies: int = 1
     density: float = 0.5
-    movies: int = 4
+    movies: int = DEMO_MOVIES
     frames: int = 1000
     nest: float = 0.75
     open_arena: bool = False

@@ -22,7 +22,15 @@ from antrax.demo.planning import SEVERAL, UNREADABLE, movies_with_examples
 from antrax.demo.recording import Recording, record_along
 from antrax.demo.rendering import FLOOR, NOMINAL_SIZE
 from antrax.demo.truth import TRUTH_FILE, truth_of, write_truth
-from antrax.demo.writing import SessionTables, write_arrays, write_examples, write_parameters
+from antrax.demo.writing import (
+    FRAME_TRUTH,
+    SESSION,
+    TRACKLET_TRUTH,
+    SessionTables,
+    write_arrays,
+    write_examples,
+    write_parameters,
+)
 from antrax.io.layout import SessionLayout
 from antrax.io.session import Session
 from antrax.io.stacks import write_stacks
@@ -76,7 +84,7 @@ def generate_colony(
     with writing_into(directory) as draft:
         colony = simulate_colony(options)
         counts = _write(draft, colony, images, examples, workers, progress)
-    return DemoExperiment(directory, directory / "session", len(colony.tracks.names), *counts)
+    return DemoExperiment(directory, directory / SESSION, len(colony.tracks.names), *counts)
 
 
 def _write(
@@ -89,7 +97,7 @@ def _write(
 ) -> tuple[int, int]:
     from antrax.io.graph_file import write_graph
 
-    session, options = SessionLayout(directory / "session"), colony.options
+    session, options = SessionLayout(directory / SESSION), colony.options
     for folder in (
         session.masks,
         session.backgrounds,
@@ -178,7 +186,7 @@ def _paint(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     """Write images, examples and their truth; return the numbers of images and of examples."""
-    tracks, options, session = colony.tracks, colony.options, SessionLayout(directory / "session")
+    tracks, options, session = colony.tracks, colony.options, SessionLayout(directory / SESSION)
     rng = np.random.default_rng([options.seed, _FOR_ANTS])
     ants = [paint_ant(name, rng) for name in colony.ids]
     painted = np.flatnonzero(colony.looks_single)
@@ -187,8 +195,8 @@ def _paint(
     images = done = 0
     written = Counter[str]()
     with (
-        (directory / "truth.csv").open("w", newline="", encoding="utf-8") as truth_file,
-        (directory / "truth_frames.csv").open("w", newline="", encoding="utf-8") as frames_file,
+        (directory / TRACKLET_TRUTH).open("w", newline="", encoding="utf-8") as truth_file,
+        (directory / FRAME_TRUTH).open("w", newline="", encoding="utf-8") as frames_file,
     ):
         truth, frames = (csv.writer(file, lineterminator="\n") for file in (truth_file, frames_file))
         truth.writerow((*columns, "label", "frames", "contested"))
@@ -261,7 +269,7 @@ def _record_rare_labels(
     rng = np.random.default_rng([colony.options.seed, _FOR_FILM_BEFORE])
     lighting = random_lighting(rng)
     more = Counter[str]()
-    examples = SessionLayout(directory / "session").classifier.examples
+    examples = SessionLayout(directory / SESSION).classifier.examples
     first = 1
     for label in (*dict.fromkeys(colony.ids), SEVERAL, UNREADABLE):
         same = [ant for ant in ants if ant.name == label] or ants

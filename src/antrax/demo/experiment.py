@@ -12,12 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
+from antrax.defaults import DEMO_MOVIES
 from antrax.demo.ants import IDS, Ant, paint_ant
 from antrax.demo.behaviour import ARENA, random_lighting
 from antrax.demo.debris import KINDS, Debris, random_debris
 from antrax.demo.planning import DEBRIS_ITEMS, TrackletPlan, movies_with_examples, plan_experiment
 from antrax.demo.recording import Recording, record
-from antrax.demo.writing import SessionTables, write_examples, write_movie, write_parameters, write_table
+from antrax.demo.writing import (
+    FRAME_TRUTH,
+    SESSION,
+    TRACKLET_TRUTH,
+    SessionTables,
+    write_examples,
+    write_movie,
+    write_parameters,
+    write_table,
+)
 from antrax.errors import OptionError, OutputError
 from antrax.io.layout import SessionLayout
 
@@ -82,7 +92,7 @@ def generate_experiment(  # noqa: PLR0913  # people call it, with keywords
     directory: str | os.PathLike[str],
     *,
     seed: int = 0,
-    movies: int = 4,
+    movies: int = DEMO_MOVIES,
     tracklets: int = 100,
     max_frames: int = 600,
     image_size: int = 48,
@@ -141,7 +151,7 @@ def generate_experiment(  # noqa: PLR0913  # people call it, with keywords
     plans = plan_experiment(movies, tracklets, max_frames, np.random.default_rng([seed, _FOR_PLAN]))
     with writing_into(directory) as draft:
         counts = _write(draft, plans, options, progress)
-    return DemoExperiment(directory, directory / "session", len(plans), *counts)
+    return DemoExperiment(directory, directory / SESSION, len(plans), *counts)
 
 
 @contextlib.contextmanager
@@ -195,7 +205,7 @@ def _write(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, int]:
     """Write everything into a new folder; return the numbers of images and of examples."""
-    session = SessionLayout(directory / "session")
+    session = SessionLayout(directory / SESSION)
     for folder in (session.parameters, session.images, session.tracklets, session.labels, session.classifier.examples):
         folder.mkdir(parents=True)
     length = -(-max(plan.last for plan in plans) // 100) * 100
@@ -227,8 +237,8 @@ def _write(
         if recordings:
             write_movie(session, movie, recordings)
     columns = ("experiment", "movie", "tracklet")
-    write_table(directory / "truth.csv", (*columns, "label", "frames", "contested"), truth)
-    write_table(directory / "truth_frames.csv", (*columns, "index", "label"), frame_truth)
+    write_table(directory / TRACKLET_TRUTH, (*columns, "label", "frames", "contested"), truth)
+    write_table(directory / FRAME_TRUTH, (*columns, "index", "label"), frame_truth)
     return images, written
 
 

@@ -12,6 +12,7 @@ from antrax.defaults import EPOCHS
 from antrax.demo.experiment import DemoExperiment
 from antrax.demo.planning import movies_with_examples
 from antrax.demo.truth import TRUTH_FILE, PositionAccuracy, read_truth, score_positions
+from antrax.demo.writing import TRACKLET_TRUTH
 from antrax.io.positions_table import read_positions
 from antrax.io.results_table import read_results
 from antrax.io.session import Session, open_session
@@ -110,7 +111,7 @@ def compare_with_truth(session: Session) -> Accuracy:
     """Compare a classified demo's labels with its `truth.csv`."""
     labels = read_results(session)["label"]
     first_unseen = movies_with_examples(len(session.movies)) + 1
-    with (session.experiment / "truth.csv").open(newline="", encoding="utf-8") as file:
+    with (session.experiment / TRACKLET_TRUTH).open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if int(row["movie"]) >= first_unseen]
     pairs = [(row["label"], str(labels[row["tracklet"]])) for row in rows]
     is_ant = {label: session.labels.category(label) is Category.ANT for label in session.labels.all}

@@ -27,6 +27,11 @@ from antrax.io.layout import SessionLayout
 from antrax.io.names import example_name
 from antrax.io.stacks import write_stacks
 
+#: Name of the one session.
+SESSION = "session"
+#: Truth of each tracklet, and of each image.
+TRACKLET_TRUTH, FRAME_TRUTH = "truth.csv", "truth_frames.csv"
+
 
 @dataclass(frozen=True)
 class SessionTables:

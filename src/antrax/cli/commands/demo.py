@@ -9,6 +9,7 @@ import click
 
 from antrax.cli.params import CONTEXT
 from antrax.cli.streams import output
+from antrax.defaults import DEMO_MOVIES
 
 if TYPE_CHECKING:
     from antrax.demo.experiment import DemoExperiment
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--colony", is_flag=True, help="A colony in an arena, with a tracklet graph and everybody's positions.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another experiment.")
-@click.option("--movies", type=click.IntRange(1, 1000), default=4, show_default=True, help="Number of movies.")
+@click.option(
+    "--movies", type=click.IntRange(1, 1000), default=DEMO_MOVIES, show_default=True, help="Number of movies."
+)
 @click.option("--tracklets", type=click.IntRange(1, 100_000), help="Tracklets in each movie.  [default: 100]")
 @click.option("--max-frames", type=click.IntRange(1, 100_000), help="Longest tracklet.  [default: 600]")
 @click.option("--image-size", type=click.IntRange(24, 256), help="Size of the blob images, in pixels.  [default: 48]")

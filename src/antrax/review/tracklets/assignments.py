@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
 from antrax.io.frame_probabilities import DAMAGED, FrameProbabilities, open_frame_probabilities
-from antrax.io.names import parse_tracklet_name
+from antrax.io.names import LONGEST_NAME, parse_tracklet_name
 from antrax.io.regular_files import read_regular
 from antrax.io.results import Assignment, MovieResults, autoids_file, content_digest, read_movie, result_file
 from antrax.io.session import Session
 
 __all__ = ["Assignment", "Assignments"]
 
-_LONGEST_NAME = 200
 # Movies of which it is remembered where in the file of probabilities each tracklet lies.
 _PROBABILITIES_KEPT = 8
 
@@ -255,5 +254,5 @@ def _state_of(found: os.stat_result) -> _State:
 
 
 def _movie_of(tracklet: str) -> int | None:
-    name = parse_tracklet_name(tracklet) if len(tracklet) <= _LONGEST_NAME else None
+    name = parse_tracklet_name(tracklet) if len(tracklet) <= LONGEST_NAME else None
     return name.movie if name else None

@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from antrax.errors import ExperimentError, StackError
-from antrax.io.names import TrackletName, parse_tracklet_name
+from antrax.io.names import LONGEST_NAME, TrackletName, parse_tracklet_name
 from antrax.io.regular_files import read_regular
 from antrax.io.session import Session
 from antrax.io.sources import AntraxStacks, TrackletSource, source_of
 
-# No name is longer; Python refuses to read numbers of thousands of digits.
-_LONGEST_NAME = 200
 # Some file systems tell time in steps of two seconds: what changed just now may change again unseen.
 _CLOCK_STEP_NS = 2_000_000_000
 # Remembered listings, a file a stack, some 50 kB each for movies of 10,000 tracklets.
@@ -113,7 +111,7 @@ class Catalog:
         StackError
             A stack of its movie is damaged.
         """
-        name = parse_tracklet_name(tracklet) if len(tracklet) <= _LONGEST_NAME else None
+        name = parse_tracklet_name(tracklet) if len(tracklet) <= LONGEST_NAME else None
         with self._lock:
             there = self._look_up()
             # names of anTraX tell the movie, those of other trackers may have any form
@@ -123,7 +121,7 @@ class Catalog:
                 place = listing.places.get(tracklet)
                 if place is not None:
                     return listing.index.names[place], listing.index.paths[place]
-        raise ExperimentError(f"{self._session.path} has no tracklet {tracklet[:_LONGEST_NAME]!r} with images")
+        raise ExperimentError(f"{self._session.path} has no tracklet {tracklet[:LONGEST_NAME]!r} with images")
 
     def _look_up(self) -> dict[int, tuple[Path, ...]]:
         """Stacks by movie, looked for anew when files came or went."""

@@ -23,10 +23,8 @@ from antrax.errors import OutputError
 from antrax.io.atomic import fsync_folder
 from antrax.io.examples import ExampleFile, example_file
 from antrax.labels import clean_label
-from antrax.review.training_set.files import ExampleFiles, digest_of
+from antrax.review.training_set.files import THREADS, ExampleFiles, digest_of
 
-# A disk waits with each file until it is safe; eight of them wait together.
-_THREADS = 8
 # Temporary files of that age, in seconds, are what a crash has left.
 _LEFT_OVER = 3600.0
 
@@ -193,7 +191,7 @@ def write_and_move(
     try:
         for folder in dict.fromkeys(target.parent for target in targets):
             made += _make_folders(folder)
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with ThreadPoolExecutor(THREADS) as pool:
             digests = list(pool.map(_write, temporary, [image for _, image in writes]))
         places = [target for target, _ in writes]
         for source, target in [*zip(temporary, places, strict=True), *moves]:

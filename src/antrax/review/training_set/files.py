@@ -19,8 +19,8 @@ from antrax.io.examples import ExampleFile, example_file, is_example_name, pixel
 from antrax.io.regular_files import read_regular
 from antrax.labels import clean_label
 
-# Files read at a time, for each costs a wait on a network drive.
-_THREADS = 8
+# Files read or written at a time: each costs a wait, for a network drive or until it is safe on a disk.
+THREADS = 8
 # File systems date folders in steps of up to two seconds, so one that was listed may change and keep its date.
 _SETTLED = 2.0
 
@@ -201,8 +201,8 @@ class ExampleFiles:
     def by_pixels(self, tracklet: str, background: Background) -> dict[bytes, list[ExampleFile]]:
         """The files of all tracklets of that name, by `pixel_digest` of their images; damaged ones are left out."""
         files = self.of_tracklet(tracklet)
-        if len(files) > _THREADS:
-            with ThreadPoolExecutor(_THREADS) as pool:
+        if len(files) > THREADS:
+            with ThreadPoolExecutor(THREADS) as pool:
                 digests = list(pool.map(lambda file: self._digest(file, background), files))
         else:
             digests = [self._digest(file, background) for file in files]
