@@ -85,6 +85,24 @@ def test_ids_that_are_elsewhere_at_the_time_are_struck_through_and_the_free_ones
     expect(tab.find("#panel-label .meanwhile")).to_contain_text(", ".join(free[:6]))
 
 
+def test_what_an_unknown_tracklet_most_looks_like_is_one_key_away(
+    session: Session, app: App, visit: Callable[..., Tab]
+):
+    name, label = next((name, label) for name, label in true_labels(session).items() if label in session.labels.ants)
+    classify_by_truth(session, {name: "Unknown"})
+    tab = visit(app)
+    tab.shown()
+    tab.go_to(name)
+    assert tab.chosen_label() is None
+    expect(tab.button(f"{label}?")).to_be_visible()
+    tab.press("Shift+Y")
+    assert tab.chosen_label() == label
+    assert exported(session) == {}  # chosen, not exported
+    tab.press("Enter")
+    tab.saved()
+    assert exported(session) == {name: {label: len(images_of(session, name))}}
+
+
 # ---- labelling, by keys alone and by mouse alone
 
 

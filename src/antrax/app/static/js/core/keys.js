@@ -9,7 +9,7 @@ const PRESSABLE = 'button, a[href], summary, input, [role="tab"], [role^="menuit
 
 /**
  * @type {{keys: string[], run: (event: KeyboardEvent) => any, when?: () => boolean, repeat?: boolean, group: string, title: string,
- *   shown?: string}[]}
+ *   shown?: string, onlyListed?: boolean}[]}
  */
 const registered = [];
 /** @type {(key: string, event: KeyboardEvent) => boolean} */

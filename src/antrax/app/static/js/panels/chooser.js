@@ -333,8 +333,25 @@ function renderTyped() {
       h('span.note', {}, isTouched ? '' : whySuggested(label)),
     );
   } else {
-    fill(parts.typed, h('span.note', {}, 'Type a label, or choose one'));
+    const guess = bestGuess();
+    fill(
+      parts.typed,
+      h('span.note', {}, 'Type a label, or choose one'),
+      guess &&
+        h(
+          'button.link.guess',
+          { type: 'button', title: `It most looks like ${guess} (Shift+Y)`, onclick: () => choose(guess) },
+          `${guess}?`,
+        ),
+    );
   }
+}
+
+/** What a tracklet most looks like whose label was not sure enough; null where there is no such label. */
+function bestGuess() {
+  const { tracklet } = app;
+  const { best_label: best } = tracklet ?? {};
+  return tracklet?.category === 'unknown' && best && best !== tracklet.label && app.categoryOf(best) ? best : null;
 }
 
 function whySuggested(label) {
@@ -367,6 +384,16 @@ function exportByKey() {
 
 function registerKeys() {
   const group = 'Labels';
+  registerKey({
+    key: 'Shift+Y',
+    title: 'Choose what an Unknown tracklet most looks like',
+    group,
+    when: () => bestGuess() !== null,
+    run() {
+      showPanel('label'); // what is chosen must be seen
+      choose(bestGuess());
+    },
+  });
   registerKey({ key: 'b g', shown: 'b+g+…', title: 'Choose a label by typing it', group, run: () => {} });
   registerKey({
     key: ['ArrowUp', 'ArrowDown'],
