@@ -44,8 +44,10 @@ export function keyName(event) {
  */
 export function registerKey(entry) {
   const keys = [entry.key].flat();
-  const clashes = (one) => one.keys.some((key) => keys.includes(key)) && !one.onlyListed && !(one.when && entry.when);
-  const taken = !entry.onlyListed && registered.find(clashes);
+  const taken = registered.find(
+    (one) =>
+      one.keys.some((key) => keys.includes(key)) && !(one.onlyListed || entry.onlyListed) && !(one.when && entry.when),
+  );
   if (taken) throw new Error(`${entry.key} for “${entry.title}” is the key of “${taken.title}” already`);
   registered.push({ ...entry, keys });
 }
