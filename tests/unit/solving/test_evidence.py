@@ -191,6 +191,7 @@ words = st.sampled_from(
 ) | st.sampled_from(["m2f9", f"f{MANY_DIGITS}", f"m{MANY_DIGITS}", "#", "%", ",", " ", "\t", "\n", "\r\n"])
 
 
+@pytest.mark.filterwarnings("ignore::antrax.io.text.GuessedTextWarning")
 @pytest.mark.parametrize("file", ["prop.cfg", "ids.cfg"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
