@@ -21,9 +21,9 @@ from antrax.errors import AntraxError, ExperimentError, OutputError, TrdataError
 from antrax.io.antdata import read_antdata, tracklets_table_file, writing_antdata, xy_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.positions import Kind, MoviePositions, Placements, place
+from antrax.io.positions_dataset import netcdf_file
 from antrax.io.positions_table import (
     iter_positions,
-    netcdf_file,
     positions_file,
     read_positions,
     read_table,

@@ -21,7 +21,8 @@ import numpy as np
 from antrax.errors import OptionError, OutputError
 from antrax.io.atomic import make_folder, replacing, write_atomically
 from antrax.io.positions import MoviePositions
-from antrax.io.positions_table import iter_positions, netcdf_bytes, read_positions, to_table
+from antrax.io.positions_dataset import netcdf_bytes
+from antrax.io.positions_table import iter_positions, read_positions, to_table
 from antrax.io.session import Session
 
 if TYPE_CHECKING:
