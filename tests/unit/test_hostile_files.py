@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from antrax.classification.classifier_file import read_classifier
 from antrax.errors import ClassifierError
+from antrax.io.untrusted_hdf5 import ContentError, open_hdf5, text_attribute, texts
 from antrax.networks.keras.config import from_keras_config, from_model_json
 from tests.fixtures.antrax_files import REFERENCES, model_config, write_antrax_file
 
@@ -473,3 +474,22 @@ def test_reference_files_stay_small():
     folder = Path(__file__).parents[1] / "fixtures" / "reference"
     assert sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) < 200_000
     assert set(REFERENCES) >= {"small", "wide", "large", "MobileNetV2", "custom"}
+
+
+@pytest.mark.parametrize("changed", [0, 1, 8, 15, 2**63, 2**64 - 8])
+def test_a_place_of_texts_in_which_hdf5_would_go_round_for_ever_is_refused(tmp_path, changed):
+    path = tmp_path / "texts.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["told"] = "by whom"
+        file.create_dataset("names", data=["a", "b"], dtype=h5py.string_dtype())
+    with open_hdf5(path) as file:
+        assert (text_attribute(file, "told"), texts(file, "names")) == ("by whom", ("a", "b"))
+    content = bytearray(path.read_bytes())
+    place = content.find(b"GCOL\x01") + 16
+    content[place : place + 16] = struct.pack("<HHIQ", 0, 0, 0, changed)  # free room of that size
+    path.write_bytes(content)
+    with open_hdf5(path) as file:
+        with pytest.raises(ContentError, match="texts are damaged"):
+            text_attribute(file, "told")
+        with pytest.raises(ContentError, match="texts are damaged"):
+            texts(file, "names")

@@ -54,8 +54,7 @@ class FrameProbabilities:
     @property
     def classification(self) -> str | None:
         """The digest of the `autoids_<m>.csv` that it belongs to; None in files of earlier versions."""
-        value = self._file.attrs.get("classification")
-        return value if isinstance(value, str) else None
+        return untrusted_hdf5.text_attribute(self._file, "classification") or None
 
     def labels(self) -> tuple[str, ...]:
         """The labels of the columns."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST_TEXT = 16 * 2**20
 _MOST_TEXTS, _LONGEST_ITEM = 10_000, 1000
+_HEAP = b"GCOL\x01\0\0\0"
 _FIXED_TEXT = 3  # HDF5's number of this class of types
 
 
@@ -63,6 +64,8 @@ def text_attribute(place: h5py.Group, name: str) -> str:
         raise ContentError(f"its {name} is no text")
     # texts of fixed length lie where they are named
     elsewhere = attribute.dtype.kind == "O"
+    if elsewhere:
+        _check_heaps(place.file)
     if attribute.dtype.itemsize > _LONGEST_TEXT or (elsewhere and _attribute_length(place.file, name) > _LONGEST_TEXT):
         raise ContentError(f"its {name} is too long, or damaged")
     value = place.attrs[name]
@@ -106,12 +109,33 @@ def _check_lengths(place: h5py.Dataset, name: str, most: int) -> None:
     longest = place.dtype.itemsize
     lengths: list[int] = []
     if place.dtype.kind == "O" and place.size:
+        _check_heaps(place.file)
         lengths = [length for content in _stored(place, name) for length, _, _ in struct.iter_unpack("<IQI", content)]
         longest = max(lengths, default=0)
     if longest > most:
         raise ContentError(f"{name} is too long, or damaged")
     if sum(lengths) > LARGEST_DATASET:
         raise ContentError(f"{name} is too large, or damaged")
+
+
+def _check_heaps(file: h5py.File) -> None:
+    """Raise ContentError if one of the places for texts of any length would make HDF5 go round for ever.
+
+    Such a place is a row of objects, each with its size; at one of the number 0, which is free room, HDF5 goes on by
+    the size that it names, be it 0 (seen with HDF5 1.14.6).
+    """
+    with Path(file.filename).open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = content.find(_HEAP)
+        while at >= 0:
+            end = at + struct.unpack_from("<Q", content, at + 8)[0] if at + 16 <= len(content) else 0
+            place = at + 16
+            while end <= len(content) and place + 16 <= end:
+                number, _, _, size = struct.unpack_from("<HHIQ", content, place)
+                room = size if number == 0 else 16 + -(-size // 8) * 8
+                if room < 16 or room > end - place:
+                    raise ContentError("its texts are damaged")
+                place += room
+            at = content.find(_HEAP, at + 4)
 
 
 def _stored(place: h5py.Dataset, name: str) -> Iterator[bytes]:
