@@ -68,8 +68,8 @@ class App:
     def __init__(self, experiments: Path, cache: Path, *options: object) -> None:
         command = [sys.executable, "-m", "antrax", "extract-trainset", experiments, "--no-browser", *options]
         cache.mkdir(exist_ok=True)
-        self.complaints = cache / "stderr.txt"
-        with self.complaints.open("ab") as errors:
+        self.errors_file = cache / "stderr.txt"
+        with self.errors_file.open("ab") as errors:
             self.process = subprocess.Popen(
                 [str(part) for part in command],
                 stdout=subprocess.PIPE,
@@ -79,7 +79,7 @@ class App:
             )
         assert self.process.stdout
         found = re.search(r"http://127\.0\.0\.1:(\d+)/\S+", self.process.stdout.readline())
-        assert found, self.complaints.read_text()
+        assert found, self.errors_file.read_text()
         self.address, self.port = found[0], int(found[1])
         self.root = f"http://127.0.0.1:{self.port}"
 
@@ -88,7 +88,7 @@ class App:
         if self.process.returncode is None:
             self.process.terminate()
             self.process.communicate(timeout=PATIENCE_S)
-        assert self.complaints.read_text() == ""
+        assert self.errors_file.read_text() == ""
 
     def crash(self) -> None:
         """End it as a power cut does."""

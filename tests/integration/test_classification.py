@@ -426,11 +426,11 @@ def test_a_larger_accepted_error_assigns_no_fewer_ids(session):
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "message"),
     [({"max_error": 0}, "`max_error=0`"), ({"max_error": 1.5}, "`max_error=1.5`"), ({"workers": 0}, "`workers=0`")],
 )
-def test_impossible_options_are_refused(session, options, complaint):
-    with pytest.raises(OptionError, match=complaint):
+def test_impossible_options_are_refused(session, options, message):
+    with pytest.raises(OptionError, match=message):
         classify(session.experiment, ClassifyOptions(**options))
 
 

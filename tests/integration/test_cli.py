@@ -164,16 +164,14 @@ def test_an_error_does_not_pass_on_what_moves_a_cursor(tmp_path):
         '"batch_input_shape": [null, 32, 32, 3]}}]}}'
     )
     (tmp_path / "examples").mkdir()
-    complaint = one_line_error("train", tmp_path, "--arch", "custom", "--modelfile", tmp_path / "model.json")
-    assert r"kind \x1b]0;x\x07, which" in complaint
+    message = one_line_error("train", tmp_path, "--arch", "custom", "--modelfile", tmp_path / "model.json")
+    assert r"kind \x1b]0;x\x07, which" in message
 
 
 def test_a_model_file_that_is_none_is_one_line_and_exit_status_1(small_demo, tmp_path):
     (tmp_path / "model.json").write_text("{")
-    complaint = one_line_error(
-        "train", small_demo.directory, "--arch", "custom", "--modelfile", tmp_path / "model.json"
-    )
-    assert f"{tmp_path / 'model.json'} cannot be used as a model" in complaint
+    message = one_line_error("train", small_demo.directory, "--arch", "custom", "--modelfile", tmp_path / "model.json")
+    assert f"{tmp_path / 'model.json'} cannot be used as a model" in message
     assert "--modelfile MODEL.json" in one_line_error("train", small_demo.directory, "--arch", "custom")
 
 

@@ -49,7 +49,7 @@ def test_the_classifier_carries_what_is_needed_to_go_on(trained):
     assert classifier.evaluation_weights is not None
 
 
-def test_the_measured_weights_have_seen_no_held_out_tracklet(trained):
+def test_the_evaluation_weights_have_seen_no_held_out_tracklet(trained):
     classifier = read_classifier(trained.classifier)
     trainset = load_trainset(open_classdir(trained.experiment))
     held_out = held_out_by_name(trainset.origins)
@@ -92,7 +92,7 @@ def all_images(short_training, monkeypatch):
     monkeypatch.setattr("antrax.training.dataset.IMAGES_PER_TRACKLET", IMAGES_PER_TRACKLET)
 
 
-def test_training_goes_on_from_the_measured_weights_and_measures_on_the_same_tracklets(trained, tmp_path, all_images):
+def test_training_goes_on_from_the_evaluation_weights_and_measures_on_the_same_tracklets(trained, tmp_path, all_images):
     session = trained.copy(tmp_path)
     before = read_classifier(trained.classifier)
     after = train(session.experiment, TrainOptions(epochs=1)).classifier
@@ -102,7 +102,7 @@ def test_training_goes_on_from_the_measured_weights_and_measures_on_the_same_tra
     assert after.record["held_out"]["image_accuracy"] > before.record["held_out"]["image_accuracy"] - 0.2
 
 
-def test_tracklets_that_the_measured_weights_have_seen_are_never_measured_on(
+def test_tracklets_that_the_evaluation_weights_have_seen_are_never_measured_on(
     trained, tmp_path, all_images, monkeypatch
 ):
     session = trained.copy(tmp_path)
@@ -195,7 +195,7 @@ def test_an_option_for_new_classifiers_that_asks_for_the_same_is_fine(trained, t
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "message"),
     [
         ({"epochs": 0}, "`epochs=0`"),
         ({"name": "a/b"}, "`name="),
@@ -216,8 +216,8 @@ def test_an_option_for_new_classifiers_that_asks_for_the_same_is_fine(trained, t
         ({"aug_options": "zoom_range=nan"}, "nan"),
     ],
 )
-def test_impossible_options_are_refused_before_anything_is_read(tmp_path, options, complaint):
-    with pytest.raises(OptionError, match=complaint):
+def test_impossible_options_are_refused_before_anything_is_read(tmp_path, options, message):
+    with pytest.raises(OptionError, match=message):
         train(tmp_path / "absent", TrainOptions(**options))
 
 

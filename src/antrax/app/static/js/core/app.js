@@ -114,7 +114,7 @@ export function forgetVersions() {
 }
 
 /**
- * Tells who wants to know what changed, from the versions in an answer.
+ * Emits `versions` with what changed, from the versions in an answer.
  * @param {import('messages').Versions} [versions]
  */
 export function noteVersions(versions) {

@@ -1,4 +1,4 @@
-/** What happened, told to whoever wants to know. */
+/** Events: what happened, and who listens. */
 
 /**
  * The events and their details.

@@ -25,7 +25,7 @@ export class LabelDraft {
     return this.#spell() !== this.before;
   }
 
-  /** What the server wants to hear. */
+  /** As the server takes it. */
   get body() {
     return this.rows.map(({ label, category }) => ({ label, category }));
   }
