@@ -11,6 +11,7 @@ from functools import partial
 from typing import Literal, TypeVar, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from antrax.defaults import MAX_ERROR
 from antrax.io.positions import Kind
@@ -38,6 +39,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 T = TypeVar("T")
 
 _MOST = 10**9  # of anything that settings count
+_AT_ONCE = 8  # windows for each worker that are held at a time
 
 
 @dataclass(frozen=True)
@@ -159,27 +161,34 @@ def outcomes_of_groups(
         ]
     singles = [find_singles(part, known, settings.rules.min_area, settings.rules.max_area) for part, known in parts]
     failed: dict[int, Failed] = {}
-    tasks: list[Callable[[], Posterior]] = []
-    windows: list[tuple[int, Window]] = []
-    for number, ((part, known), (single, present)) in enumerate(zip(parts, singles, strict=True)):
-        for window in split_windows(part, len(known.ids), settings.joint):
-            inside = rows_of(part, window)
-            windows.append((number, window))
-            given = part.select(inside), known.select(inside), single[inside], ~present[inside], window, settings.joint
-            tasks.append(partial(sample_window, *given))
-    total = sum(len(part) for part, _ in parts)
-    found = _run(tasks, [total / len(tasks)] * len(tasks), workers, update)
+    windows = [
+        (number, window)
+        for number, (part, known) in enumerate(parts)
+        for window in split_windows(part, len(known.ids), settings.joint)
+    ]
     posteriors = [Posterior(np.zeros((len(part), len(known.ids)), np.float32), float("nan")) for part, known in parts]
     errors: list[list[float]] = [[] for _ in parts]
-    for (number, window), posterior in zip(windows, found, strict=True):
-        if isinstance(posterior, Failed):
-            failed.setdefault(number, posterior)
-            continue
-        part = parts[number][0]
-        rows = np.flatnonzero(rows_of(part, window))
-        core = (part.first[rows] >= window.core_first) & (part.first[rows] <= window.core_last)
-        posteriors[number].probability[rows[core]] = posterior.probability[core]
-        errors[number].append(posterior.label_error)
+    each = sum(len(part) for part, _ in parts) / max(1, len(windows))
+    # Windows are cut out as they are solved: what is held beside the whole does not grow with their number.
+    step = _AT_ONCE * workers
+    for begin in range(0, len(windows), step):
+        some = windows[begin : begin + step]
+        found = _run(
+            [_window_task(*parts[number], *singles[number], window, settings.joint) for number, window in some],
+            [each] * len(some),
+            workers,
+            update,
+            begin * each,
+        )
+        for (number, window), posterior in zip(some, found, strict=True):
+            if isinstance(posterior, Failed):
+                failed.setdefault(number, posterior)
+                continue
+            part = parts[number][0]
+            rows = np.flatnonzero(rows_of(part, window))
+            core = (part.first[rows] >= window.core_first) & (part.first[rows] <= window.core_last)
+            posteriors[number].probability[rows[core]] = posterior.probability[core]
+            errors[number].append(posterior.label_error)
     return [
         failed[number]
         if number in failed
@@ -203,11 +212,28 @@ def _part(graph: TrackletGraph, group: Group) -> TrackletGraph:
     return graph.select(keep, group.movies)
 
 
+def _window_task(
+    part: TrackletGraph,
+    known: Evidence,
+    single: NDArray[np.bool_],
+    present: NDArray[np.bool_],
+    window: Window,
+    options: JointOptions,
+) -> Callable[[], Posterior]:
+    inside = rows_of(part, window)
+    return partial(
+        sample_window, part.select(inside), known.select(inside), single[inside], ~present[inside], window, options
+    )
+
+
 def _run(
-    tasks: Sequence[Callable[[], T]], sizes: Sequence[float], workers: int, update: Update | None
+    tasks: Sequence[Callable[[], T]],
+    sizes: Sequence[float],
+    workers: int,
+    update: Update | None,
+    done: float = 0.0,
 ) -> list[T | Failed]:
-    """Results of tasks, in order; in this process where one is enough."""
-    done = 0.0
+    """Results of tasks, in order; in this process where one is enough. `done` is the size of what was run before."""
     results = []
     for result, size in zip(outcomes_in_workers(min(workers, len(tasks)), _call, tasks), sizes, strict=True):
         results.append(result)

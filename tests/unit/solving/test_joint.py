@@ -2,17 +2,19 @@
 
 import dataclasses
 import itertools
+import weakref
 
 import numpy as np
 import pytest
 
 from antrax.io.positions import Kind
 from antrax.io.tracklet_graph import build_graph
+from antrax.solving import methods
 from antrax.solving.areas import single_area
 from antrax.solving.contacts import find_contacts, no_contacts
 from antrax.solving.evidence import evidence_from_labels
 from antrax.solving.groups import Group
-from antrax.solving.joint import JointOptions, split_windows
+from antrax.solving.joint import JointOptions, Posterior, split_windows
 from antrax.solving.methods import Settings, solve_groups
 from antrax.solving.numbers import count_animals
 from antrax.solving.sampling import Contacts, Sampler, starting_state
@@ -326,6 +328,25 @@ def test_the_result_does_not_depend_on_windows_or_workers():
     settings = Settings(joint=JointOptions(window=150, overlap=50))
     (again,) = solve_groups(graph, evidence, [group], settings, workers=2)
     assert np.array_equal(parts.probability, again.probability)
+
+
+def test_memory_does_not_grow_with_the_number_of_windows(monkeypatch):
+    """Of what is cut out of the graph for windows, only some is held at any time, however many there are."""
+    held: list[weakref.ref] = []
+    most = []
+
+    def sample(graph, evidence, *_):
+        held.append(weakref.ref(evidence))
+        most.append(sum(one() is not None for one in held))
+        return Posterior(np.zeros(evidence.probability.shape, np.float32), 0.0)
+
+    monkeypatch.setattr(methods, "sample_window", sample)
+    for rounds in (1000, 4000):
+        held.clear()
+        solve(draw(rounds), ("A", "B"), {}, window=150, overlap=50)
+    windows = len(held)
+    assert windows > 4 * methods._AT_ONCE
+    assert max(most) <= methods._AT_ONCE
 
 
 def test_the_five_labels_of_the_real_session_that_contradict_the_rest_are_found(js16):
