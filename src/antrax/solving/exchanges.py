@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 # What a cache of machine code that cannot be written, or read, is told by.
 _NOT_KEPT = (OSError, EOFError, pickle.PickleError, RuntimeError, ValueError)
-_SLOWER = 50  # measured on one processor
 
 
 @cache
@@ -62,8 +61,8 @@ def why_slow() -> str:
         import numba  # noqa: F401
     except ImportError as error:
         return (
-            f"numba cannot be loaded ({' '.join(str(error).split())}): solving takes about {_SLOWER} times as long; "
-            "the results are the same. To mend it: pip install --upgrade numba"
+            f"numba cannot be loaded ({' '.join(str(error).split())}): solving takes many times as long; the results "
+            "are the same. To mend it: pip install --upgrade numba"
         )
     return ""
 
