@@ -65,7 +65,12 @@ def test_without_results_everything_waits_and_with_results_all_is_done(session):
     assert states(session) == ["waiting", "waiting"]
     classify_by_truth(session)
     assert states(session) == ["done", "done"]
+    # as the original leaves a movie that it tracked again
     session.layout.file("autoids", 2).unlink()
+    assert states(session) == ["done", "stale"]
+    assert movies(session)[2].reason == "its labels are gone, and confidences of an earlier tracking are there"
+    for kind in ("confidence", "frameprobs"):
+        session.layout.file(kind, 2).unlink()
     assert states(session) == ["done", "waiting"]
 
 

@@ -81,6 +81,7 @@ def mutated(draw: st.DrawFn) -> str:
     return json.dumps(config)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(mutated(), st.sampled_from(["", "2.2.4-tf", "2.13.1", "3.5.0"]))
 def test_a_changed_description_is_read_or_refused(text, version):
@@ -429,6 +430,7 @@ def limited() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (100, 100))
 
 
+@pytest.mark.slow
 def test_damaged_bytes_are_told_as_such(tmp_path):
     """In a process of its own, whose memory and time are limited, for HDF5 is not written in Python."""
     good = write_antrax_file(tmp_path / "good.h5", "custom")

@@ -199,6 +199,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Edit, tuple[int, 
     }
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("hostile stacks")
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)

@@ -244,6 +244,8 @@ class _Work:
         Why a result is stale for another reason than its inputs, or ''.
     input_changed : str
         What is said where the inputs changed.
+    left_over : callable
+        Why what there is of a movie without a result is stale, or ''.
     """
 
     inputs: Mapping[int, tuple[Path, ...]]
@@ -252,6 +254,7 @@ class _Work:
     stamps: Mapping[Path, FileStamp | None]
     changed: Callable[[int, Run | None], str]
     input_changed: str
+    left_over: Callable[[int], str] = lambda movie: ""
 
     def sizes_and_times(self, movie: int) -> dict[str, tuple[int, int]]:
         """Of the inputs that are there, by name."""
@@ -275,7 +278,8 @@ def _classification(session: Session, contents: SessionContents) -> _Work:
     results = {movie: path for movie, path in contents.labels.items() if movie in inputs}
     stamps = stamps_of([*(path for paths in inputs.values() for path in paths), *results.values()])
     classifiers = _Classifiers(session)
-    return _Work(inputs, results, session.labels_dir, stamps, classifiers.changed, "its images have changed since")
+    said = "its images have changed since"
+    return _Work(inputs, results, session.labels_dir, stamps, classifiers.changed, said, classifiers.left_over)
 
 
 def _solving(session: Session, contents: SessionContents) -> _Work:
@@ -290,6 +294,7 @@ def _solving(session: Session, contents: SessionContents) -> _Work:
 _INCOMPLETE = "not all files of its result are there"
 _UNFINISHED = "putting positions in place was broken off, so they may be of two solutions"
 _MIXED = "the files of its result do not belong together, or are damaged"
+_LEFT_OVER = "its labels are gone, and confidences of an earlier tracking are there"
 _CLASSIFIER_CHANGED = "the classifier has changed since"
 
 
@@ -307,6 +312,10 @@ class _Classifiers:
             return frozenset(path.name for path in self._session.labels_dir.iterdir())
         except OSError:
             return frozenset()
+
+    def left_over(self, movie: int) -> str:
+        """Of which earlier tracking there are files but no result, or ''."""
+        return _LEFT_OVER if result_state(self._session, movie) is ResultState.LEFTOVER else ""
 
     def changed(self, movie: int, run: Run | None) -> str:
         """Why a movie's result is stale, or ''; `run` made it, where there is a record of that."""
@@ -386,7 +395,9 @@ class _MovieStates:
         if result is None:
             is_empty = last is not None and last.event is not None and last.event.event == "empty"
             done = last is not None and is_empty and self._same_inputs(movie, last)
-            return MovieStatus(movie, MovieState.DONE if done else MovieState.WAITING)
+            why = "" if done else self._work.left_over(movie)
+            waiting = MovieState.STALE if why else MovieState.WAITING
+            return MovieStatus(movie, MovieState.DONE if done else waiting, why)
         why = self._why_stale(movie, result)
         return MovieStatus(movie, MovieState.STALE if why else MovieState.DONE, why, has_result=True)
 
