@@ -191,7 +191,7 @@ def looks_like_a_number(label: str) -> bool:
     """Whether MATLAB would read a label as a number (`1`, `1e5`, `nan`, `0x1f`)."""
     if label.casefold() in ("i", "j"):  # MATLAB's imaginary unit, which nobody means
         return False
-    if re.fullmatch(r"0([x][0-9a-f]+|[b][01]+)([su](8|16|32|64))?", label.strip(), re.IGNORECASE):
+    if re.fullmatch(r"0(x[0-9a-f]+|b[01]+)([su](8|16|32|64))?", label.strip(), re.IGNORECASE):
         return True
     try:
         complex(label.strip().lower().replace("i", "j") if label[-1:] in "ijIJ" else label)

@@ -304,12 +304,14 @@ def test_what_later_steps_cannot_use_is_warned_of() -> None:
     assert label_warnings(Labels(("AB",), ("not an ant",))) == []
 
 
-@pytest.mark.parametrize("label", ["1", "001", "1.5", "-2", "1e5", "nan", "NaN", "inf", "Inf", "1i", "1+2j"])
+@pytest.mark.parametrize(
+    "label", ["1", "001", "1.5", "-2", "1e5", "nan", "NaN", "inf", "Inf", "1i", "1+2j", "0x1F", "0b101", "0xFFs16"]
+)
 def test_what_matlab_reads_as_a_number_looks_like_one(label: str) -> None:
     assert looks_like_a_number(label)
 
 
-@pytest.mark.parametrize("label", ["AB", "a1", "1a", "i", "NoAnt", "e5", "infinite", "", "-"])
+@pytest.mark.parametrize("label", ["AB", "a1", "1a", "i", "NoAnt", "e5", "infinite", "", "-", "0x", "0xg", "b0"])
 def test_other_labels_do_not(label: str) -> None:
     assert not looks_like_a_number(label)
 
