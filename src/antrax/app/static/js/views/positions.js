@@ -425,6 +425,8 @@ export class Positions {
       try {
         const answer = await api.tell('positions/undo', {});
         this.done.pop();
+        this.since = null; // what is on the screen gives way to how it is now
+        delete this.body.dataset.cell;
         noteVersions(answer.versions);
         this.say(sentence(answer.message));
         this.take(await api.ask('positions', {}, { limit: 120_000 }));
