@@ -20,6 +20,7 @@ from antrax.io.sources import source_of
 from antrax.io.trdata import read_box
 from antrax.plots.run import read_background
 from antrax.review.tracklets.catalog import Catalog
+from antrax.review.tracklets.tiles import read_images
 
 _FILMS_OPEN = 2
 _LARGEST_ARENA, _LARGEST_FILM = 1600, 1280
@@ -54,7 +55,7 @@ class PositionPictures:
             count = stack.count(tracklet)
             if min(wanted) < 0 or max(wanted) >= count:
                 raise StackError(f"{tracklet} has {count} images")
-            found = np.concatenate([stack.read(tracklet, image, image + 1) for image in wanted])
+            found = read_images(stack, tracklet, wanted)
         return make_sheet(found)
 
     def arena(self) -> bytes:

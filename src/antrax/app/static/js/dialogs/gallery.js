@@ -5,6 +5,7 @@
 import { api, clientId } from '../core/api.js';
 import { app, noteVersions } from '../core/app.js';
 import { on } from '../core/bus.js';
+import { askLabelIn, keyButton, sayIn, setText, signButton } from '../core/controls.js';
 import { openDialog } from '../core/dialog.js';
 import { count, fill, h, plural, sentence } from '../core/dom.js';
 import { noteChange } from '../core/exporting.js';
@@ -14,7 +15,6 @@ import { Montage } from '../views/montage.js';
 import { PER_SHEET } from '../core/sheets.js';
 import { toastError } from '../core/toast.js';
 import { background } from '../views/tracklet.js';
-import { labelField } from '../core/typeahead.js';
 
 /** @type {('fit'|number)[]} */
 const SCALES = ['fit', 1, 2, 3, 4, 6];
@@ -77,9 +77,9 @@ class Gallery {
     this.facts = h('div.gallery-facts');
     this.status = h('p.gallery-status', { role: 'status' });
     this.where = h('div.gallery-where', { hidden: true });
-    this.moveButton = button('', 'M', () => this.askWhere());
-    this.trashButton = button('', 'Del', () => this.trash());
-    this.trackletButton = button('Select its tracklet', 'T', () => this.selectTracklet());
+    this.moveButton = keyButton('', 'M', () => this.askWhere());
+    this.trashButton = keyButton('', 'Del', () => this.trash());
+    this.trackletButton = keyButton('Select its tracklet', 'T', () => this.selectTracklet());
     this.shades = [
       ['white', 'White'],
       ['black', 'Black'],
@@ -90,25 +90,25 @@ class Gallery {
         title,
       ),
     );
-    this.undoButton = button('Undo', 'Ctrl Z', () => this.undo());
-    this.openButton = button('Open this tracklet', '↵', () => this.openTracklet());
+    this.undoButton = keyButton('Undo', 'Ctrl Z', () => this.undo());
+    this.openButton = keyButton('Open this tracklet', '↵', () => this.openTracklet());
     this.body = h(
       'div.gallery',
       { onclick: (event) => this.giveKeysBack(event) },
       h(
         'div.gallery-bar',
         {},
-        sign('‹', 'The label before ([)', () => this.goToLabel(-1)),
+        signButton('‹', 'The label before ([)', () => this.goToLabel(-1)),
         this.menu,
-        sign('›', 'The next label (])', () => this.goToLabel(1)),
+        signButton('›', 'The next label (])', () => this.goToLabel(1)),
         this.total,
         h('span.grow'),
         h('div.segmented', { role: 'group', 'aria-label': 'Background' }, this.shades),
         h(
           'div.segmented',
           { role: 'group', 'aria-label': 'Zoom' },
-          sign('−', 'Smaller (−)', () => this.zoom(-1)),
-          sign('+', 'Larger (+)', () => this.zoom(1)),
+          signButton('−', 'Smaller (−)', () => this.zoom(-1)),
+          signButton('+', 'Larger (+)', () => this.zoom(1)),
         ),
       ),
       h('div.gallery-main', {}, this.area, this.empty),
@@ -241,8 +241,7 @@ class Gallery {
   }
 
   say(message, kind = 'ok') {
-    this.status.className = `gallery-status ${kind}`;
-    this.status.textContent = message;
+    sayIn(this.status, message, kind);
   }
 
   key(name, event) {
@@ -294,19 +293,12 @@ class Gallery {
 
   askWhere() {
     if (!this.item) return;
-    const labels = app.labels().filter(({ label }) => label !== this.label);
-    const field = labelField({
-      labels,
+    askLabelIn(this.where, {
+      labels: app.labels().filter(({ label }) => label !== this.label),
       name: 'Label to move the images to',
-      onChoose: (label) => {
-        this.closeWhere();
-        this.change(label);
-      },
-      onCancel: () => this.closeWhere(),
+      close: () => this.closeWhere(),
+      onChoose: (label) => this.change(label),
     });
-    fill(this.where, field.node);
-    this.where.hidden = false;
-    field.focus();
   }
 
   closeWhere() {
@@ -359,16 +351,4 @@ class Gallery {
 
 function isSameTracklet(a, b) {
   return a.tracklet === b.tracklet && a.experiment === b.experiment;
-}
-
-function button(text, key, run) {
-  return h('button', { type: 'button', onclick: run }, h('span', {}, text), h('kbd', {}, key));
-}
-
-function sign(text, title, run) {
-  return h('button', { type: 'button', title, 'aria-label': title, onclick: run }, text);
-}
-
-function setText(node, text) {
-  node.firstElementChild.textContent = text;
 }

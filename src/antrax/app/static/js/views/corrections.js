@@ -2,6 +2,7 @@
 
 import { api, who } from '../core/api.js';
 import { app, noteVersions } from '../core/app.js';
+import { keyButton } from '../core/controls.js';
 import { fill, h, sentence } from '../core/dom.js';
 import { labelField } from '../core/typeahead.js';
 import { changesOf } from './positionlists.js';
@@ -11,8 +12,8 @@ export class Corrections {
   /** @param {import('./positions.js').Positions} view */
   constructor(view) {
     this.view = view;
-    this.thisIs = view.button('This is …', 'I', () => this.askWho());
-    this.thisIsNot = view.button('', 'N', () => this.correct(null, false));
+    this.thisIs = keyButton('This is …', 'I', () => this.askWho());
+    this.thisIsNot = keyButton('', 'N', () => this.correct(null, false));
     this.buttons = h(
       'div.positions-correct',
       { role: 'group', 'aria-label': 'Corrections' },

@@ -7,6 +7,7 @@ import { api, who } from '../core/api.js';
 import { app, noteVersions } from '../core/app.js';
 import { randomSeed } from '../core/browse.js';
 import { on } from '../core/bus.js';
+import { keyButton, sayIn } from '../core/controls.js';
 import { openDialog } from '../core/dialog.js';
 import { byId, count, fill, h, sentence } from '../core/dom.js';
 import { registerKey } from '../core/keys.js';
@@ -114,8 +115,8 @@ export class Positions {
     this.history = h('div.marks');
     this.empty = h('p.positions-empty', { hidden: true });
     this.status = h('p.gallery-status', { role: 'status' });
-    this.back = this.button('← Back', '', () => this.step(-1));
-    this.next = this.button('Next →', '', () => this.step(1));
+    this.back = keyButton('← Back', '', () => this.step(-1));
+    this.next = keyButton('Next →', '', () => this.step(1));
     this.verdicts = VERDICTS.map(({ verdict, title, key }) =>
       h(
         'button.verdict',
@@ -124,8 +125,8 @@ export class Positions {
         h('span', {}, title),
       ),
     );
-    this.undoButton = this.button('Undo', 'Ctrl Z', () => this.undo());
-    this.openButton = this.button('Open the tracklet', '↵', () => this.openTracklet());
+    this.undoButton = keyButton('Undo', 'Ctrl Z', () => this.undo());
+    this.openButton = keyButton('Open the tracklet', '↵', () => this.openTracklet());
     this.main = h(
       'div.positions-main',
       { tabIndex: -1 },
@@ -453,8 +454,7 @@ export class Positions {
   }
 
   say(message, kind = 'ok') {
-    this.status.className = `gallery-status ${kind}`;
-    this.status.textContent = message;
+    sayIn(this.status, message, kind);
   }
 
   failed(error) {
@@ -465,9 +465,5 @@ export class Positions {
   /** After a click with the mouse, keys are about the cell again, not about the button. */
   giveKeysBack(event) {
     if (event.detail > 0 && event.target.closest('button') && !this.corrections.isAsking) this.main.focus();
-  }
-
-  button(text, key, run) {
-    return h('button', { type: 'button', onclick: run }, h('span', {}, text), key && h('kbd', {}, key));
   }
 }

@@ -6,6 +6,7 @@ import { api } from '../core/api.js';
 import { app } from '../core/app.js';
 import { ORDERS, browse, randomSeed } from '../core/browse.js';
 import { on } from '../core/bus.js';
+import { askLabelIn, keyButton, sayIn, setText, signButton } from '../core/controls.js';
 import { openDialog } from '../core/dialog.js';
 import { byId, count, fill, h, plural, sentence } from '../core/dom.js';
 import { exportTracklets, pendingExports, undoLast } from '../core/exporting.js';
@@ -13,7 +14,6 @@ import { registerKey } from '../core/keys.js';
 import { prefer, preference } from '../core/prefs.js';
 import { wasSeen } from '../core/seen.js';
 import { toastError } from '../core/toast.js';
-import { labelField } from '../core/typeahead.js';
 import { paintStruck } from './chosen.js';
 import { Montage, groundOf } from './montage.js';
 import { background } from './tracklet.js';
@@ -107,12 +107,12 @@ class Wall {
       value: preference('wallImages'),
       onchange: () => prefer('wallImages', this.mostImages()),
     });
-    this.openButton = button('Open', 'O', () => this.openTracklet());
-    this.undoButton = button('Undo', 'Ctrl Z', () => this.undo());
-    this.backButton = button('Back', 'B', () => this.goBack());
-    this.passButton = button('Others', 'N', () => this.pass());
-    this.otherLabel = button('Another label…', 'M', () => this.askLabel());
-    this.acceptButton = button('', '↵', () => this.accept());
+    this.openButton = keyButton('Open', 'O', () => this.openTracklet());
+    this.undoButton = keyButton('Undo', 'Ctrl Z', () => this.undo());
+    this.backButton = keyButton('Back', 'B', () => this.goBack());
+    this.passButton = keyButton('Others', 'N', () => this.pass());
+    this.otherLabel = keyButton('Another label…', 'M', () => this.askLabel());
+    this.acceptButton = keyButton('', '↵', () => this.accept());
     this.acceptButton.classList.add('primary');
     this.body = h(
       'div.gallery.wall',
@@ -120,9 +120,9 @@ class Wall {
       h(
         'div.gallery-bar',
         {},
-        sign('‹', 'The label before ([)', () => this.goToLabel(-1)),
+        signButton('‹', 'The label before ([)', () => this.goToLabel(-1)),
         this.menu,
-        sign('›', 'The next label (])', () => this.goToLabel(1)),
+        signButton('›', 'The next label (])', () => this.goToLabel(1)),
         this.movies,
         this.orders,
         this.total,
@@ -290,8 +290,7 @@ class Wall {
   }
 
   say(message, kind = 'ok') {
-    this.status.className = `gallery-status ${kind}`;
-    this.status.textContent = message;
+    sayIn(this.status, message, kind);
   }
 
   failed(error) {
@@ -361,18 +360,12 @@ class Wall {
 
   askLabel() {
     if (!this.page?.items.length) return;
-    const field = labelField({
+    askLabelIn(this.where, {
       labels: app.labels(),
       name: 'Label of those that are not struck out',
-      onChoose: (label) => {
-        this.closeWhere();
-        this.accept(label);
-      },
-      onCancel: () => this.closeWhere(),
+      close: () => this.closeWhere(),
+      onChoose: (label) => this.accept(label),
     });
-    fill(this.where, field.node);
-    this.where.hidden = false;
-    field.focus();
   }
 
   closeWhere() {
@@ -442,16 +435,4 @@ function said({ label, confidence, best_label: best }) {
 
 function titleOf(item) {
   return `${item.tracklet}, ${plural(item.images, 'image')}${said(item)}`;
-}
-
-function button(text, key, run) {
-  return h('button', { type: 'button', onclick: run }, h('span', {}, text), h('kbd', {}, key));
-}
-
-function sign(text, title, run) {
-  return h('button', { type: 'button', title, 'aria-label': title, onclick: run }, text);
-}
-
-function setText(node, text) {
-  node.firstElementChild.textContent = text;
 }
