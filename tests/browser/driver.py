@@ -75,7 +75,7 @@ class App:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env={**os.environ, "ANTRAX_CACHE": str(cache)},
+                env={**os.environ, "ANTRAX_CACHE": str(cache), "PYTHONFAULTHANDLER": "1"},
             )
         assert self.process.stdout
         found = re.search(r"http://127\.0\.0\.1:(\d+)/\S+", self.process.stdout.readline())
@@ -84,10 +84,12 @@ class App:
         self.root = f"http://127.0.0.1:{self.port}"
 
     def end(self) -> None:
-        """End it as Ctrl-C does."""
+        """End it as Ctrl-C does. Fails where it had ended by itself."""
         if self.process.returncode is None:
+            by_itself = self.process.poll()
             self.process.terminate()
             self.process.communicate(timeout=PATIENCE_S)
+            assert by_itself is None, f"ended by itself, with {by_itself}: {self.errors_file.read_text()}"
         assert self.errors_file.read_text() == ""
 
     def crash(self) -> None:

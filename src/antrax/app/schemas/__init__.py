@@ -39,6 +39,12 @@ ROUTES: dict[str, Route] = {
     **jobs.ROUTES,
 }
 
+# msgspec (0.22) gathers a type's fields when the type is first used. A second thread that uses the type meanwhile reads
+# a null pointer, and the app, which answers in threads, is gone. Imports are done by one thread: it is done here.
+for _route in ROUTES.values():
+    for _type in (_route.request, _route.answer):
+        msgspec.json.Decoder(_type)
+
 
 def read_request(route: Route, values: Any) -> Request:
     """A request as its type. Texts of a query stand for numbers where these are wanted.
