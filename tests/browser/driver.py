@@ -24,6 +24,7 @@ from antrax.io.names import parse_tracklet_name
 from antrax.io.session import Session
 from antrax.io.stacks import open_stack
 
+AXE = Path(__file__).parents[1] / "page" / "node_modules" / "axe-core" / "axe.min.js"
 PATIENCE_S = 30
 # Somewhat longer than the page wants images to be seen before anything acts on them.
 LOOK_MS = 400
@@ -33,6 +34,31 @@ _SHOWN = """() => {
 }"""
 # Whether the page would let a key act on the tracklet: its images are on the screen for long enough.
 _CAN_ACT = "async () => (await import('/static/js/views/tracklet.js')).canAct()"
+_RUN_AXE = """async () => {
+    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+    return violations.map(({ id, nodes }) => [id, nodes.map(({ target, failureSummary }) =>
+      `${target.join(' ')}: ${failureSummary.replace(/\\s+/g, ' ').slice(0, 220)}`)]);
+}"""
+# Controls that cannot be brought into sight as a person would, by scrolling: their name and where they are.
+_OUT_OF_REACH = """() => {
+    const over = [...document.querySelectorAll('dialog[open], .menu')].at(-1);
+    const selector = 'button, input, select, summary, [role=tab]';
+    const controls = [...(over ?? document).querySelectorAll(selector)].filter((each) => each.checkVisibility());
+    const lost = [];
+    for (const control of controls) {
+        if (control.closest('.toast')) continue;
+        control.scrollIntoView({ block: 'center', inline: 'nearest', behavior: 'instant' });
+        const { left, right, top, bottom } = control.getBoundingClientRect();
+        const x = (left + right) / 2, y = (top + bottom) / 2;
+        const isInside = left >= -1 && top >= -1 && right <= innerWidth + 1 && bottom <= innerHeight + 1;
+        const hit = isInside ? document.elementFromPoint(x, y) : null;
+        const isPart = (one, other) => one.contains(other) || other.contains(one);
+        const isFree = hit && (isPart(control, hit) || hit.closest('label')?.contains(control));
+        const name = control.getAttribute('aria-label') || control.textContent || control.id;
+        if (!isFree) lost.push(`${name.trim()} at ${[left, top, right, bottom].map(Math.round)}`);
+    }
+    return [controls.length, lost];
+}"""
 # Where the images of a montage lie, by the page's own rules: in screen pixels, from the upper left of its canvas.
 _GRID = """async ([id, count, size, scale]) => {
     const { arrange } = await import('/static/js/views/grid.js');
@@ -188,6 +214,19 @@ class Tab:
         grid = self.page.evaluate(_GRID, ["montage", count, size, "fit"])
         name, pixels = self.page.evaluate(_PIXELS, [grid, count, size])
         return name, np.array(pixels, np.uint8).reshape(count, size, size, 3)
+
+    def violations(self) -> list[Any]:
+        """What axe-core finds on the page as it is."""
+        if not self.page.evaluate("typeof axe !== 'undefined'"):
+            self.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+        found: list[Any] = self.page.evaluate(_RUN_AXE)
+        return found
+
+    def out_of_reach(self) -> list[str]:
+        """Controls that cannot be brought into sight as a person would, by scrolling: their name and where they are."""
+        self.until(lambda: self.page.evaluate(_OUT_OF_REACH)[0])
+        lost: list[str] = self.page.evaluate(_OUT_OF_REACH)[1]
+        return lost
 
     # -- what the person does
 

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from antrax.io.session import Session
-from tests.browser.driver import App, Tab
+from tests.browser.driver import AXE, App, Tab
 from tests.browser.test_app_checks import COVERING, VIEWS
 from tests.browser.test_app_positions import cell_shown, made, session  # noqa: F401
-
-AXE = Path(__file__).parents[1] / "page" / "node_modules" / "axe-core" / "axe.min.js"
-_RUN = """async () => {
-    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-    return violations.map(({ id, nodes }) => [id, nodes.map(({ target, failureSummary }) =>
-      `${target.join(' ')}: ${failureSummary.replace(/\\s+/g, ' ').slice(0, 220)}`)]);
-}"""
-
-
-def violations(tab: Tab) -> list[Any]:
-    """What axe-core finds on the page as it is."""
-    if not tab.page.evaluate("typeof axe !== 'undefined'"):
-        tab.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
-    found: list[Any] = tab.page.evaluate(_RUN)
-    return found
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: run `npm ci` in tests/page")
@@ -35,7 +18,7 @@ def violations(tab: Tab) -> list[Any]:
 def test_axe_finds_nothing_in_any_view(session: Session, app: App, visit: Callable[..., Tab], theme: str):  # noqa: F811
     tab = visit(app, color_scheme=theme, bypass_csp=True)
     tab.shown()
-    found = {"main": violations(tab)}
+    found = {"main": tab.violations()}
     for view, keys in VIEWS.items():
         tab.look()
         tab.press(*keys)
@@ -46,7 +29,7 @@ def test_axe_finds_nothing_in_any_view(session: Session, app: App, visit: Callab
             tab.press("d", "i")
             cell_shown(tab)
         tab.saved()
-        found[view] = violations(tab)
+        found[view] = tab.violations()
         if view == "positions":
             tab.press("Escape")
         tab.press("Escape")

@@ -14,7 +14,6 @@ from playwright.sync_api import expect
 from antrax.io.session import Session, open_session
 from antrax.review.positions.solved import Solved
 from tests.browser.driver import LOOK_MS, App, Tab
-from tests.browser.test_app_small_windows import _OUT_OF_REACH
 from tests.fixtures.classified import true_labels
 from tests.fixtures.solved import solved_colony, wrong_label
 
@@ -191,6 +190,6 @@ def test_every_control_can_be_reached_in_any_window(
         tab.press(key)
         expect(tab.find(".positions-list")).to_be_visible()
     expect(tab.find(".positions-who input")).to_be_focused()
-    _, lost = tab.page.evaluate(_OUT_OF_REACH)
+    lost = tab.out_of_reach()
     tab.page.screenshot(path=tmp_path / "positions.png")
     assert lost == []

@@ -12,27 +12,6 @@ from tests.browser.driver import App, Tab
 from tests.browser.test_app_checks import COVERING, VIEWS
 from tests.fixtures.classified import classify_by_truth
 
-# Controls that cannot be brought into sight as a person would, by scrolling: their name and where they are.
-_OUT_OF_REACH = """() => {
-    const over = [...document.querySelectorAll('dialog[open], .menu')].at(-1);
-    const selector = 'button, input, select, summary, [role=tab]';
-    const controls = [...(over ?? document).querySelectorAll(selector)].filter((each) => each.checkVisibility());
-    const lost = [];
-    for (const control of controls) {
-        if (control.closest('.toast')) continue;
-        control.scrollIntoView({ block: 'center', inline: 'nearest', behavior: 'instant' });
-        const { left, right, top, bottom } = control.getBoundingClientRect();
-        const x = (left + right) / 2, y = (top + bottom) / 2;
-        const isInside = left >= -1 && top >= -1 && right <= innerWidth + 1 && bottom <= innerHeight + 1;
-        const hit = isInside ? document.elementFromPoint(x, y) : null;
-        const isPart = (one, other) => one.contains(other) || other.contains(one);
-        const isFree = hit && (isPart(control, hit) || hit.closest('label')?.contains(control));
-        const name = control.getAttribute('aria-label') || control.textContent || control.id;
-        if (!isFree) lost.push(`${name.trim()} at ${[left, top, right, bottom].map(Math.round)}`);
-    }
-    return [controls.length, lost];
-}"""
-
 
 @pytest.mark.parametrize(("width", "height"), [(853, 533), (640, 480), (400, 700)])
 def test_every_control_can_be_reached(
@@ -55,8 +34,7 @@ def test_every_control_can_be_reached(
         if view == "gallery":
             tab.look_at_examples()
         tab.saved()
-        tab.until(lambda: tab.page.evaluate(_OUT_OF_REACH)[0])
-        _, lost = tab.page.evaluate(_OUT_OF_REACH)
+        lost = tab.out_of_reach()
         tab.page.screenshot(path=tmp_path / f"{view}.png")
         assert lost == [], view
         tab.press("Escape")

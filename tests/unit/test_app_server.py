@@ -694,3 +694,29 @@ def test_tracklets_of_another_tracker_are_shown_and_labelled(make_session, tmp_p
     assert (info["images"], info["size"], info["movie"], info["colony"]) == (4, 30, 3, "of animal 7")
     page.tell("/export", tracklet="animal 7", frames=[0, 2], label="AB", client="c", stamp=info["stamp"])
     assert len(list_examples(session.classifier_dir / "examples")) == 2
+
+
+# ---- what is best done next
+
+
+def test_without_a_classifier_there_is_no_report_and_labelling_comes_first(page):
+    assert page.ask("/training") == {"report": None}
+    step = page.ask("/next")
+    assert (step["action"], step["label"]) == ("label", None)
+
+
+def test_without_labels_these_come_first(page, session):
+    session.layout.labels_file.unlink()
+    assert page.ask("/next")["action"] == "labels"
+
+
+def test_when_half_of_the_ids_have_examples_training_comes_next(page, session):
+    by_label = {label: name for name, label in true_labels(session).items()}
+    ants = [ant for ant in session.labels.ants if ant in by_label]
+    half = len(session.labels.ants) // 2
+    assert len(ants) >= half
+    for ant in ants[: half - 1]:
+        page.tell("/export", tracklet=by_label[ant], frames=None, label=ant, client="tab")
+    assert page.ask("/next")["action"] == "label"
+    page.tell("/export", tracklet=by_label[ants[half - 1]], frames=None, label=ants[half - 1], client="tab")
+    assert page.ask("/next")["action"] == "train"

@@ -106,6 +106,13 @@ class TestFilter:
         classify(session, {self.a: "AB", self.b: "AB", self.c: "CD", self.new: "NoAnt"})
         assert view(Filter(label="=conflicts")).tracklets == (self.a, self.b)
 
+    def test_what_looks_like_a_label(self, session: Session, view: Make) -> None:
+        almost = {"label": "Unknown", "best_label": "AB", "confidence": 0.6}
+        classify(session, {self.a: "AB", self.b: "NoAnt", self.c: almost})
+        assert view(Filter(label="=like:AB")).tracklets == (self.a, self.c)
+        assert view(Filter(label="=like:CD")).tracklets == (self.a, self.b, self.c)  # the runner-up of all
+        assert view(Filter(label="=like:NoAnt")).tracklets == (self.b,)
+
     def test_unclassified(self, view: Make) -> None:
         assert view(Filter(label="=unclassified")).tracklets == (self.new, self.other)
 

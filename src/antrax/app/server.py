@@ -357,6 +357,8 @@ _IN_SESSION: dict[str, _Handler] = {
     "positions/mark": _position_mark,
     "positions/correct": _correct,
     "positions/undo": lambda context, api, asked: api.positions.undo(),
+    "training": lambda context, api, asked: api.training(),
+    "next": lambda context, api, asked: api.next_step(),
     "train": _train,
     "classify": _classify,
     "job/stop": _stop,

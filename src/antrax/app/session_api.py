@@ -13,6 +13,7 @@ import numpy as np
 from antrax.app.positions_api import PositionsApi
 from antrax.app.session_classifier import SessionClassifier
 from antrax.app.sheets import IMAGES, make_sheet
+from antrax.app.training_report import describe_training
 from antrax.app.training_set_api import TrainingSetApi, check_there, stack_stamp
 from antrax.app.validation_api import ValidationApi
 from antrax.app.wall_api import WallApi
@@ -24,6 +25,7 @@ from antrax.io.session import Session
 from antrax.io.sources import source_of
 from antrax.io.text import guess_notice
 from antrax.labels import Category, Labels
+from antrax.review.next_step import Situation, Trained, next_step
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
@@ -143,6 +145,44 @@ class SessionApi:
         movies = [known for known in self.assignments.movies if movie in (None, known)]
         counts = self.assignments.counts(movies)
         return {"labels": dict(counts), "classified_movies": movies, "total": counts.total()}
+
+    def training(self) -> dict[str, Any]:
+        """The report of the training that made the session's classifier."""
+        training = self.classifier.training()
+        if training is None:
+            return {"report": None}
+        self.examples.refresh()
+        return {"report": describe_training(training, self._labels()[0], self.examples.counts())}
+
+    def next_step(self) -> dict[str, Any]:
+        """What is best done next."""
+        self.assignments.refresh()
+        self.examples.refresh()
+        labels, _ = self._labels()
+        written, movies = self.classifier.written(), self.catalog.movies
+
+        def more_checks() -> tuple[int, str]:
+            rates = self.validation.rates(labels, only_random=False, only_unseen=False)
+            return rates["more_checks"], rates["more_checks_text"]
+
+        step = next_step(
+            Situation(
+                labels,
+                self.examples.counts(),
+                None if written is None else self._trained(),
+                len(set(movies) - set(self.assignments.movies)),
+                0 if written is None else self.assignments.older_than(written),
+                len(movies),
+                more_checks,
+            )
+        )
+        return {"text": step.text, "action": step.action, "label": step.label}
+
+    def _trained(self) -> Trained:
+        training = self.classifier.training()
+        if training is None:
+            return Trained(None, {}, {})
+        return Trained(training.files, training.record.examples.images_by_label, training.recognised())
 
     @property
     def colonies(self) -> Colonies:

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from antrax.app.training_report import LastTraining, last_training
 from antrax.errors import AntraxError
 
 
@@ -20,7 +21,7 @@ class SessionClassifier:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._known: tuple[str, dict[str, Any]] | None = None
+        self._known: tuple[str, dict[str, Any], LastTraining | None] | None = None
 
     def stamp(self) -> str:
         """Another whenever the file is; empty where there is none."""
@@ -30,26 +31,43 @@ class SessionClassifier:
             return ""
         return f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
 
+    def written(self) -> int | None:
+        """When its file was last written, in ns since 1970; None where there is no classifier."""
+        try:
+            return self._path.stat().st_mtime_ns
+        except OSError:
+            return None
+
     def state(self) -> dict[str, Any] | None:
         """Whether it is calibrated, if not, why, and whether it is poor; None where there is no classifier."""
+        known = self._read()
+        return dict(known[1]) if known else None
+
+    def training(self) -> LastTraining | None:
+        """The training that it tells of; None where it tells of none, or there is no classifier."""
+        known = self._read()
+        return known[2] if known else None
+
+    def _read(self) -> tuple[str, dict[str, Any], LastTraining | None] | None:
         stamp = self.stamp()
         if not stamp:
             return None
         with self._lock:
             if self._known is None or self._known[0] != stamp:
-                self._known = (stamp, _describe(self._path))
-            return dict(self._known[1])
+                self._known = (stamp, *_describe(self._path))
+            return self._known
 
 
-def _describe(path: Path) -> dict[str, Any]:
+def _describe(path: Path) -> tuple[dict[str, Any], LastTraining | None]:
     from antrax.classification.calibration import why_not_calibrated
     from antrax.classification.classifier_file import read_classifier
 
     try:
         classifier = read_classifier(path)
     except AntraxError as error:
-        return {"calibrated": False, "why": str(error), "poor": False}
+        return {"calibrated": False, "why": str(error), "poor": False}, None
     calibration = classifier.calibration
     why = why_not_calibrated(calibration)
     advice = " Label more tracklets and train again." if calibration and calibration.independent else ""
-    return {"calibrated": why is None, "why": f"It {why}.{advice}" if why else None, "poor": classifier.is_poor}
+    state = {"calibrated": why is None, "why": f"It {why}.{advice}" if why else None, "poor": classifier.is_poor}
+    return state, last_training(classifier.labels, classifier.record)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from antrax.training.plan import TrainingPlan
 
 
+# Sentences on what was left out that go into the classifier; a damaged training set can give thousands.
+_TOLD = 50
+
+
 def describe_run(
     plan: TrainingPlan,
     trained: TrainedWeights,
@@ -53,7 +57,8 @@ def describe_run(
     -------
     dict
         `examples`: files found, used and not used because of the cap of images a tracklet (`capped`); images whose
-        names tell no tracklet (`without_tracklet`); files added, changed and removed during the run, which the
+        names tell no tracklet (`without_tracklet`); what was left out and why, in sentences (`left_out`, the first
+        ones; all are in `left_out.txt`); files added, changed and removed during the run, which the
         classifier knows nothing of (`meanwhile`). `calibrated`: whether error rates of this classifier are known, so
         that `classify` can choose a threshold by them.
     """
@@ -81,6 +86,7 @@ def describe_run(
             "tracklets": len(trainset.tracklets),
             "held_out_tracklets": int(split.measurable.sum()),
             "background": trainset.background,
+            "left_out": list(trainset.problems[:_TOLD]),
             "images_by_label": counts,
             "meanwhile": dataclasses.asdict(meanwhile),
         },

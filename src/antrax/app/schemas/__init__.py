@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from antrax.app.schemas import jobs, labels, positions, sessions, tracklets, training_set, validation, wall
-from antrax.app.schemas.base import Answer, NoRequest, Problem, Request, Route
+from antrax.app.schemas import jobs, labels, positions, sessions, tracklets, training, training_set, validation, wall
+from antrax.app.schemas.base import Answer, NoRequest, Problem, Request, Route, gather_fields
 from antrax.errors import OptionError
 
 __all__ = [
@@ -37,13 +37,11 @@ ROUTES: dict[str, Route] = {
     **validation.ROUTES,
     **positions.ROUTES,
     **jobs.ROUTES,
+    **training.ROUTES,
 }
 
-# msgspec (0.22) gathers a type's fields when the type is first used. A second thread that uses the type meanwhile reads
-# a null pointer, and the app, which answers in threads, is gone. Imports are done by one thread: it is done here.
 for _route in ROUTES.values():
-    for _type in (_route.request, _route.answer):
-        msgspec.json.Decoder(_type)
+    gather_fields(_route.request, _route.answer)
 
 
 def read_request(route: Route, values: Any) -> Request:

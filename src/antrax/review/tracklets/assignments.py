@@ -153,6 +153,11 @@ class Assignments:
         movie = _movie_of(tracklet)
         return None if movie is None else self.movie(movie).get(tracklet)
 
+    def older_than(self, time_ns: int) -> int:
+        """Number of classified movies of which the labels were written before a time, in ns since 1970."""
+        with self._lock:
+            return sum(state[0] < time_ns for (kind, _), state in self._states.items() if kind == "autoids")
+
     def counts(self, movies: Iterable[int]) -> Counter[str]:
         """Number of tracklets by label; movies with damaged results are passed over and told of in `problems`."""
         total: Counter[str] = Counter()

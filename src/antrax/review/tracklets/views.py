@@ -42,6 +42,7 @@ ANY_ID = "=ids"
 NO_ID = "=noids"
 NEW = "=new"
 IN_CONFLICT = "=conflicts"
+LIKE = "=like:"
 # Examples of a label at which it is half as rare as one without any.
 RARE = 100
 
@@ -66,7 +67,8 @@ class Filter:
         All movies by default.
     label : str
         A label; ``=unclassified``; ``=ids`` for any ID; ``=noids`` for the classified ones without; ``=new`` for those
-        without examples; ``=conflicts`` for those with an ID that another has at the same time; all by default.
+        without examples; ``=conflicts`` for those with an ID that another has at the same time; ``=like:LABEL`` for
+        those of which LABEL is the label, the most probable or the second most probable one; all by default.
     colony : str
         All colonies by default.
     """
@@ -218,6 +220,8 @@ def _has_label(assignment: Assignment | None, wanted: str, ants: Container[str])
         return wanted == UNCLASSIFIED
     if wanted in (ANY_ID, NO_ID):
         return (assignment.label in ants) == (wanted == ANY_ID)
+    if wanted.startswith(LIKE):
+        return wanted.removeprefix(LIKE) in (assignment.label, assignment.best_label, assignment.runner_up)
     return assignment.label == wanted
 
 

@@ -8,6 +8,7 @@ import { emit, on } from '../core/bus.js';
 import { askWhether, openDialog } from '../core/dialog.js';
 import { byId, count, fill, h } from '../core/dom.js';
 import { classifyForm, trainForm } from './jobforms.js';
+import { openReport } from './report.js';
 import { registerKey } from '../core/keys.js';
 import { pulse } from '../core/pulse.js';
 import { toast, toastError } from '../core/toast.js';
@@ -48,6 +49,7 @@ export function init() {
   byId('open-classify').addEventListener('click', openClassify);
   registerKey({ key: 'Shift+R', title: 'Train', group: 'Workflow', run: openTrain });
   registerKey({ key: 'Shift+C', title: 'Classify', group: 'Workflow', run: openClassify });
+  registerKey({ key: 'Shift+Z', title: 'Report of the last training', group: 'Workflow', run: showReport });
   registerKey({
     key: 'Shift+J',
     title: 'What is being trained or classified',
@@ -77,14 +79,21 @@ function offerToGoOn({ kind, options, time }) {
   });
 }
 
-function openTrain() {
+/** Asks how to train; shows the job where one is at work. */
+export function openTrain() {
   if (isRunning()) openJob();
   else trainForm(start).catch(toastError);
 }
 
-function openClassify() {
+/** Asks what to classify; shows the job where one is at work. */
+export function openClassify() {
   if (isRunning()) openJob();
   else classifyForm(start, openTrain);
+}
+
+/** Shows how the last training went. */
+export function showReport() {
+  openReport({ train: openTrain, classify: openClassify }).catch(toastError);
 }
 
 function isRunning() {
@@ -115,7 +124,11 @@ function announce() {
   const name = NAMES[job.kind][job.state];
   if (job.state === 'failed') toast(`${name}: ${job.error}`, { kind: 'error', sticky: true, action });
   else if (job.state === 'stopped') toast(`${name}. ${STOP[job.kind].told}`, { action });
-  else toast(`${name} in ${duration(job.seconds)}. ${job.messages.at(-1) ?? ''}`, { kind: 'ok', action });
+  else
+    toast(`${name} in ${duration(job.seconds)}. ${job.messages.at(-1) ?? ''}`, {
+      kind: 'ok',
+      action: job.kind === 'train' ? { title: 'Show the report', run: showReport } : action,
+    });
   // There may be a classifier now, and other labels.
   app.refreshOverview().catch(toastError);
 }

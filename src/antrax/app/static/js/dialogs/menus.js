@@ -9,6 +9,7 @@ import { registerKey } from '../core/keys.js';
 import { closeMenu, menuItem, openMenu } from '../core/popover.js';
 import { openSession } from '../core/session.js';
 import { toast, toastError } from '../core/toast.js';
+import { showPanel } from '../panels/side.js';
 
 const MANY = 8; // experiments, from which on a field helps to find one
 const FILTERS = {
@@ -19,6 +20,8 @@ const FILTERS = {
   '=noids': 'Without an ID',
   '=conflicts': 'In conflict: an ID twice at a time',
 };
+// Before a label: those that have it, or most look like it.
+const LIKE = '=like:';
 const NONE_OF = {
   '': 'no tracklet with images',
   '=new': 'no tracklet that is not in the training set',
@@ -73,21 +76,53 @@ function render() {
 function filterTitle({ movie, label, colony }) {
   const parts = [
     movie === null ? 'All movies' : `Movie ${movie}`,
-    label && (FILTERS[label] ?? label),
+    label && labelTitle(label),
     colony && `Colony ${colony}`,
   ];
   return parts.filter(Boolean).join(' · ');
 }
 
+function labelTitle(label) {
+  return FILTERS[label] ?? (label.startsWith(LIKE) ? `Looks like ${label.slice(LIKE.length)}` : label);
+}
+
 function noneSentence({ movie, label, colony }) {
   const where = movie === null ? 'This session' : `Movie ${movie}`;
-  const what = NONE_OF[label] ?? `no tracklet classified as ${label}`;
+  const what =
+    NONE_OF[label] ??
+    (label.startsWith(LIKE)
+      ? `no tracklet that looks like ${label.slice(LIKE.length)}`
+      : `no tracklet classified as ${label}`);
   return `${where} has ${what}${colony && ` in colony ${colony}`}; the filter stays as it was.`;
 }
 
 /** The server ranks by what is known now, and keeps a list as it is for its seed: picked again, it is to be made anew. */
 const anew = (change) =>
   change.order === 'useful' || change.label === '=new' ? { ...change, seed: randomSeed() } : change;
+
+/**
+ * Goes to the tracklets of a filter, of all movies and colonies, in an order, beside a panel.
+ * @param {{label: string, order: import('messages').Order}} change
+ * @param {import('../panels/side.js').Panel} panel
+ */
+export async function showTracklets(change, panel) {
+  const wanted = { movie: null, colony: '', ...change };
+  showPanel(panel);
+  try {
+    const isAny = await openView(anew(wanted));
+    if (!isAny) toast(noneSentence(wanted), { kind: 'warn' });
+  } catch (error) {
+    toastError(error);
+  }
+}
+
+/**
+ * Goes to the tracklets that have a label or most look like it, the most useful first.
+ * @param {string} label
+ */
+export function showLike(label) {
+  showTracklets({ label: LIKE + label, order: 'useful' }, 'label');
+}
 
 // ---- which tracklets ---------------------------------------------------------------------------------------------------------
 

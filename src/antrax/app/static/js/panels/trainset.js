@@ -9,6 +9,7 @@ import { byId, count, fill, h, plural } from '../core/dom.js';
 import { frames } from '../views/frames.js';
 import { initGallery, openGallery } from '../dialogs/gallery.js';
 import { registerKey } from '../core/keys.js';
+import { showReport } from '../dialogs/jobs.js';
 import { openLabels } from '../dialogs/labels.js';
 import { meter } from './plots.js';
 import { shownPanel } from './side.js';
@@ -117,6 +118,12 @@ function draw() {
         set.examples > 0 &&
         h('p.set-without', {}, `${plural(set.without.length, 'label')} without any`),
       h('p.set-folder', { title: set.folder }, h('bdi', {}, set.folder)),
+      app.overview.classifier &&
+        h(
+          'button.set-report',
+          { type: 'button', title: 'Shift+Z', onclick: showReport },
+          'How well each label is recognised…',
+        ),
     ),
     set.examples === 0 && beginning(),
     remarks(),

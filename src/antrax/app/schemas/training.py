@@ -1,0 +1,83 @@
+"""The report of the last training, and what is best done next."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from antrax.app.schemas.base import Answer, NoRequest, Route
+from antrax.labels import Category
+
+
+class EpochFigures(Answer):
+    """An epoch: mean loss on what was trained on, and shares of held-out images and tracklets classified right."""
+
+    epoch: int
+    loss: float
+    image_accuracy: float | None
+    tracklet_accuracy: float | None
+
+
+class LabelFigures(Answer):
+    """How well a label is recognised.
+
+    `trained`: images that were trained on; `examples`, `tracklets`: of the training set as it is now; `right`: share of
+    the held-out images classified right, null where there are none; `confused_with`: the label that most others get.
+    """
+
+    label: str
+    category: Category
+    trained: int
+    examples: int
+    tracklets: int
+    held_out_tracklets: int
+    held_out_images: int
+    right: float | None
+    confused_with: str | None
+    confused_share: float | None
+
+
+class TrainingReport(Answer):
+    """A training. `confusion`: held-out images by people's label (row) and the network's (column), as in `labels`.
+
+    `meanwhile`: example files that changed during the training; `left_out`: what was not used and why, in sentences.
+    """
+
+    time: str
+    seconds: float
+    files: int
+    used: int
+    capped: int
+    without_tracklet: int
+    tracklets: int
+    held_out_tracklets: int
+    meanwhile: int
+    left_out: list[str]
+    image_accuracy: float | None
+    tracklet_accuracy: float | None
+    epochs: list[EpochFigures]
+    labels: list[LabelFigures]
+    confusion: list[list[int]]
+
+
+class TrainingInfo(Answer):
+    """The report; null where the classifier tells of no training that can be shown."""
+
+    report: TrainingReport | None
+
+
+class NextStep(Answer):
+    """What is best done next.
+
+    `action` says which command does it: edit labels, label tracklets, train, classify, look at tracklets like `label`,
+    check; null where nothing more is needed.
+    """
+
+    text: str
+    action: Literal["labels", "label", "train", "classify", "look", "check"] | None
+    label: str | None
+
+
+ROUTES: dict[str, Route] = {
+    "training": Route("GET", NoRequest, TrainingInfo),
+    "next": Route("GET", NoRequest, NextStep),
+}

@@ -1,0 +1,177 @@
+"""The report of a session's last training, for the page: how well each label is recognised, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from antrax.app.schemas.base import gather_fields
+from antrax.io.examples import ExampleChanges
+from antrax.labels import Labels
+from antrax.review.training_set.files import Count
+
+
+class _TrainedOn(msgspec.Struct):
+    """What a record says of the training set."""
+
+    files: int
+    used: int
+    tracklets: int
+    held_out_tracklets: int
+    capped: int = 0
+    without_tracklet: int = 0
+    images_by_label: dict[str, int] = {}
+    left_out: list[str] = []
+    meanwhile: ExampleChanges = ExampleChanges()
+
+
+class _Epoch(msgspec.Struct):
+    """What a record says of one epoch."""
+
+    epoch: float
+    loss: float
+    image_accuracy: float | None = None
+    tracklet_accuracy: float | None = None
+
+
+class _HeldOut(msgspec.Struct):
+    """What a record says of the held-out tracklets; the matrices are by people's label (row) and the network's."""
+
+    image_accuracy: float | None
+    tracklet_accuracy: float | None
+    confusion_images: list[list[int]]
+    confusion_tracklets: list[list[int]]
+
+
+class _Record(msgspec.Struct):
+    """The part of a training's record that the page shows; see `antrax.training.record.describe_run`."""
+
+    time: str
+    seconds: float
+    examples: _TrainedOn
+    history: list[_Epoch]
+    held_out: _HeldOut | None = None
+
+
+gather_fields(_Record)
+
+
+@dataclass(frozen=True)
+class LastTraining:
+    """A training as the classifier that it made tells of it.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Of the classifier, in the order of the matrices.
+    record : _Record
+    """
+
+    labels: tuple[str, ...]
+    record: _Record
+
+    @property
+    def files(self) -> int:
+        """Example files that there were."""
+        return self.record.examples.files
+
+    def images_of(self, label: str) -> int:
+        """Images of a label that were trained on."""
+        return self.record.examples.images_by_label.get(label, 0)
+
+    def recognised(self) -> dict[str, tuple[int, float]]:
+        """By label with held-out images: how many these are, and the share of them that is classified right."""
+        if self.record.held_out is None:
+            return {}
+        rows = dict(zip(self.labels, self.record.held_out.confusion_images, strict=True))
+        return {label: (sum(row), row[place] / sum(row)) for place, (label, row) in enumerate(rows.items()) if sum(row)}
+
+
+def last_training(labels: tuple[str, ...], record: Mapping[str, Any]) -> LastTraining | None:
+    """The training that a classifier's record tells of; None where it tells of none, or of none that fits its labels.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Of the classifier.
+    record : mapping of str to Any
+        As `antrax.classification.classifier_file.Classifier.record`. It comes from a file, so it may hold anything.
+    """
+    try:
+        found = msgspec.convert(record, _Record)
+    except msgspec.ValidationError:  # of anTraX, of another program, or changed by hand
+        return None
+    if found.held_out:
+        for matrix in (found.held_out.confusion_images, found.held_out.confusion_tracklets):
+            if [len(row) for row in matrix] != [len(labels)] * len(labels) or min(map(min, matrix), default=0) < 0:
+                return None
+    return LastTraining(labels, found)
+
+
+def describe_training(training: LastTraining, labels: Labels, examples: Mapping[str, Count]) -> dict[str, Any]:
+    """The report as the page shows it.
+
+    Parameters
+    ----------
+    training : LastTraining
+    labels : Labels
+        Of the session; rows and columns of the confusion matrix are in their order.
+    examples : mapping of str to Count
+        Those that there are now.
+
+    Returns
+    -------
+    dict
+        As `antrax.app.schemas.training.TrainingReport`.
+    """
+    record, held_out = training.record, training.record.held_out
+    known = [label for label in labels.all if label in training.labels]
+    order = known + [label for label in training.labels if label not in known]
+    places = [training.labels.index(label) for label in order]
+
+    def ordered(matrix: list[list[int]]) -> list[list[int]]:
+        return [[matrix[row][column] for column in places] for row in places]
+
+    images = ordered(held_out.confusion_images) if held_out else []
+    tracklets = ordered(held_out.confusion_tracklets) if held_out else []
+    recognised = training.recognised()
+    rows = []
+    for place, label in enumerate(order):
+        row = images[place] if images else []
+        others = {order[column]: count for column, count in enumerate(row) if column != place and count}
+        confused = max(others, key=lambda other: others[other]) if others else None
+        count = examples.get(label)
+        rows.append(
+            {
+                "label": label,
+                "category": labels.likely_category(label),
+                "trained": training.images_of(label),
+                "examples": count.examples if count else 0,
+                "tracklets": count.tracklets if count else 0,
+                "held_out_tracklets": sum(tracklets[place]) if tracklets else 0,
+                "held_out_images": sum(row),
+                "right": recognised[label][1] if label in recognised else None,
+                "confused_with": confused,
+                "confused_share": others[confused] / sum(row) if confused else None,
+            }
+        )
+    return {
+        "time": record.time,
+        "seconds": record.seconds,
+        "files": record.examples.files,
+        "used": record.examples.used,
+        "capped": record.examples.capped,
+        "without_tracklet": record.examples.without_tracklet,
+        "tracklets": record.examples.tracklets,
+        "held_out_tracklets": record.examples.held_out_tracklets,
+        "left_out": record.examples.left_out,
+        "meanwhile": sum(msgspec.to_builtins(record.examples.meanwhile).values()),
+        "image_accuracy": held_out.image_accuracy if held_out else None,
+        "tracklet_accuracy": held_out.tracklet_accuracy if held_out else None,
+        "epochs": [msgspec.to_builtins(epoch) | {"epoch": round(epoch.epoch)} for epoch in record.history],
+        "labels": rows,
+        "confusion": images,
+    }
