@@ -111,6 +111,20 @@ def test_a_setting_without_sense_costs_only_what_needs_it() -> None:
     assert broken.colony_labels == ()
 
 
+def test_all_settings_without_sense_are_told_at_once() -> None:
+    assert parameters(geometry_rscale=1e-5).problems == ()
+    broken = parameters(geometry_multi_colony=True, geometry_rscale="x", geometry_colony_labels=5, tagged=2)
+    assert [problem.split(" is ")[0] for problem in broken.problems] == [
+        "prmtrs.json: tagged",
+        "prmtrs.json: geometry_colony_labels",
+        "prmtrs.json: geometry_rscale",
+    ]
+
+
+def test_a_setting_that_others_need_is_told_once() -> None:
+    assert len(parameters(geometry_multi_colony="x").problems) == 1
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

@@ -192,3 +192,18 @@ def test_time_reads_in_the_unit_that_suits(session: Session) -> None:  # noqa: F
         assert unit == expected
         assert part * 10 in (1.0, 1 / 60, 1 / 3600, pytest.approx(1 / 86_400))
     assert _time_unit(dataclasses.replace(found, fps=math.nan)) == ("frames", 1.0)
+
+
+def test_a_colony_of_which_no_animal_is_placed_costs_only_its_figures(session: Session, caplog) -> None:  # noqa: F811
+    parameters = {"geometry_rscale": SCALE, "geometry_multi_colony": True, "geometry_colony_labels": ["C1", "C2"]}
+    (session.path / "parameters" / "prmtrs.json").write_text(json.dumps(parameters))
+    session = open_session(session.experiment)
+    from .test_positions import SOLVED
+
+    kinds = np.where(SOLVED.animal == 1, Kind.UNDECIDED, SOLVED.kind)
+    solved = dataclasses.replace(SOLVED, ids=("AB", "AB"), colonies=("C1", "C2"), kind=kinds)
+    write_all(session, solved)
+    shutil.rmtree(session.path / "positions")
+    written = plot_positions(session, formats=["svg"])
+    assert [path.name for path in written] == [f"{name}_C1.svg" for name in FIGURES]
+    assert "no animal of colony C2 is placed in any frame" in caplog.text

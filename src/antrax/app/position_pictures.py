@@ -100,9 +100,11 @@ class PositionPictures:
     def _outline(self, image: NDArray[np.uint8], box: tuple[float, float, float, float]) -> None:
         import cv2
 
-        threshold = self._session.parameters.positive("segmentation_threshold") or 0.14
+        threshold = 0.14
+        with contextlib.suppress(ExperimentError):
+            threshold = self._session.parameters.positive("segmentation_threshold") or threshold
         background = read_background(self._session)
-        lines = outline_blob(image, background, box, threshold, light=self._session.inverted)
+        lines = outline_blob(image, background, box, threshold, light=self._session.shown_inverted)
         cv2.polylines(image, lines, isClosed=True, color=(255, 64, 160), thickness=1)
 
     def _open_film(self, path: Path) -> Film:

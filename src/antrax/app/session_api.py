@@ -21,7 +21,7 @@ from antrax.errors import ConflictError, ExperimentError, LabelsError, OptionErr
 from antrax.escapes import printable
 from antrax.io.labels_file import edit_labels, labels_digest
 from antrax.io.names import TrackletName
-from antrax.io.session import Session
+from antrax.io.session import Movie, Session
 from antrax.io.sources import source_of
 from antrax.io.text import guess_notice
 from antrax.labels import Category, Labels
@@ -86,7 +86,8 @@ class SessionApi:
         self.assignments.refresh()
         labels, problem = self._labels()
         classified = set(self.assignments.movies)
-        table = self.session.movies
+        colonies, problems = self.colonies, self.session.parameter_problems
+        table, problem_of_table = self._movies()
         return {
             "experiment": printable(self.session.experiment.name),
             "session": printable(self.session.name),
@@ -95,9 +96,9 @@ class SessionApi:
                 {"movie": movie, "name": table[movie].name if movie in table else "", "classified": movie in classified}
                 for movie in self.catalog.movies
             ],
-            "without_stack": len(self.session.movies_without_stack),
-            "colonies": list(self.colonies.names),
-            "colony_problem": self.colonies.problem,
+            "without_stack": len(table.keys() - set(self.session.stacks)),
+            "colonies": list(colonies.names),
+            "colony_problem": colonies.problem,
             "categories": [
                 {"category": category, "labels": [name for name, kind in labels.categories.items() if kind is category]}
                 for category in Category
@@ -106,9 +107,10 @@ class SessionApi:
             "has_labels_file": self._labels_version() != "",
             "classified": bool(classified),
             "classifier": self.classifier.state(),
-            "inverted": self.session.inverted,
+            "inverted": self.session.shown_inverted,
             "warnings": [
-                *filter(None, [guess_notice(self.session.layout.labels_file)]),
+                *(known for known in problems if known != colonies.problem),
+                *filter(None, [problem_of_table, guess_notice(self.session.layout.labels_file)]),
                 *self.assignments.problems,
                 *self.validation.problems,
             ],
@@ -206,8 +208,15 @@ class SessionApi:
         except LabelsError:
             return "unreadable"
 
+    def _movies(self) -> tuple[dict[int, Movie], str | None]:
+        """The movie table, and what is wrong with it: without it one can look at tracklets all the same."""
+        try:
+            return self.session.movies, None
+        except ExperimentError as error:
+            return {}, str(error)
+
     def _movie_name(self, movie: int) -> str:
-        entry = self.session.movies.get(movie)
+        entry = self._movies()[0].get(movie)
         return entry.name if entry else ""
 
     # ---- going through tracklets
@@ -286,7 +295,7 @@ class SessionApi:
 
     def _seconds(self, tracklet: TrackletName) -> float | None:
         """How long a tracklet is, where the table of movies tells the frames per second."""
-        entry = self.session.movies.get(tracklet.movie)
+        entry = self._movies()[0].get(tracklet.movie)
         return tracklet.span / entry.fps if entry and entry.fps > 0 else None
 
     def _assignment(self, tracklet: TrackletName, labels: Labels) -> dict[str, Any]:

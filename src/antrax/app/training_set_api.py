@@ -235,7 +235,7 @@ class TrainingSetApi:
         files = self.examples.files(label)
         if self.examples.version != version:
             raise ConflictError("the training set has changed")
-        value = 0 if self._session.inverted else 255
+        value = 0 if self._session.shown_inverted else 255
         images: list[NDArray[np.uint8]] = []
         for file in files[start : start + IMAGES]:
             try:

@@ -43,7 +43,7 @@ def describe_experiment(path: str | os.PathLike[str], session: str | None = None
         It is no experiment, or there is no such session.
     """
     opened = open_session(path, session)
-    problems: list[str] = []
+    problems = list(opened.parameter_problems)
     contents = SessionContents(opened)
     images = [file for files in contents.images.values() for file in files]
     found: dict[str, Any] = {

@@ -39,6 +39,8 @@ def show_status(console: Console, found: Sequence[SessionStatus]) -> None:
             console.print("  nothing is tracked: there are neither image stacks nor graphs")
         for command in one.commands:
             _show_command(console, command)
+        for problem in one.problems:
+            console.print(f"  [yellow]problem: {_escape(problem)}[/]", soft_wrap=True)
 
 
 def _show_command(console: Console, command: CommandStatus) -> None:

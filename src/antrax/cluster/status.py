@@ -117,12 +117,15 @@ class SessionStatus:
         Those that there is something to do for.
     failure : str
         Why nothing can be said of it.
+    problems : tuple of str
+        What is wrong with the session's parameters, a sentence each.
     """
 
     experiment: Path
     session: str = ""
     commands: tuple[CommandStatus, ...] = ()
     failure: str = ""
+    problems: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The same as values that JSON has.
@@ -135,6 +138,7 @@ class SessionStatus:
             "experiment": str(self.experiment),
             "session": self.session or None,
             "failure": self.failure or None,
+            "problems": list(self.problems),
             **{command.command: _as_json(command) for command in self.commands},
         }
 
@@ -195,7 +199,8 @@ def _experiment_status(path: Path, name: str | None) -> SessionStatus:
     try:
         session = open_session(path, name)
         found = [session_status(session, command) for command in COMMANDS]
-        return SessionStatus(session.experiment, session.name, tuple(one for one in found if one and one.movies))
+        commands = tuple(one for one in found if one and one.movies)
+        return SessionStatus(session.experiment, session.name, commands, problems=session.parameter_problems)
     except (AntraxError, OSError) as error:
         return SessionStatus(path, failure=str(error))
 

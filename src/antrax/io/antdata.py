@@ -198,22 +198,40 @@ def _table(placements: Placements, positions: MoviePositions, animals: list[int]
 def antdata_movies(session: Session) -> list[int]:
     """Movies that have positions in `antdata/`, sorted. Files of several movies (`xy_1_3.mat`) are not among them."""
     found: set[int] = set()
-    for folder in (session.layout.antdata(), *(session.layout.antdata(colony) for colony in _colonies(session))):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            covered = [antrax_file(path.name, "xy") for path in folder.iterdir()]
-            found.update(movies[0] for movies in covered if movies and len(movies) == 1)
+    for colony in ("", *antdata_colonies(session)):
+        found.update(movies[0] for movies in _movies_in(session.layout.antdata(colony)) if len(movies) == 1)
     return sorted(found)
 
 
-def _colonies(session: Session) -> tuple[str, ...]:
-    """Names of the colonies; one empty name where there is one colony."""
-    return session.parameters.colony_labels or ("",)
+def antdata_colonies(session: Session) -> tuple[str, ...]:
+    """Names of the colonies that have positions in `antdata/`; one empty name where there is one colony.
+
+    They are those of `prmtrs.json`; where what it says has no sense, those of the folders that hold positions.
+    """
+    try:
+        return session.parameters.colony_labels or ("",)
+    except ExperimentError:
+        folders = _folders(session.layout.antdata())
+        return tuple(folder.name for folder in folders if any(_movies_in(folder))) or ("",)
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _movies_in(folder: Path) -> Iterator[range]:
+    """Movies that each file of positions in a folder covers."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        yield from (movies for path in folder.iterdir() if (movies := antrax_file(path.name, "xy")))
 
 
 def antdata_files(session: Session, movie: int) -> list[Path]:
     """The files of a movie that `read_antdata` reads, whether they are there or not."""
     kinds = (xy_file, tracklets_table_file)
-    return [file(session, movie, colony) for colony in _colonies(session) for file in kinds]
+    return [file(session, movie, colony) for colony in antdata_colonies(session) for file in kinds]
 
 
 def read_antdata(session: Session, movie: int) -> MoviePositions:
@@ -228,7 +246,7 @@ def read_antdata(session: Session, movie: int) -> MoviePositions:
     ids: list[str] = []
     colonies: list[str] = []
     columns: list[NDArray[np.float64]] = []
-    for colony in _colonies(session):
+    for colony in antdata_colonies(session):
         path = xy_file(session, movie, colony)
         if colony and not path.exists():
             continue  # a colony that is not solved yet

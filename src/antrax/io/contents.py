@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from antrax.io.antdata import antdata_movies, xy_file
+from antrax.io.antdata import antdata_colonies, antdata_movies, xy_file
 from antrax.io.graphs import movies_with_graph
 from antrax.io.positions_table import positions_file
 from antrax.io.results import autoids_file
@@ -44,7 +44,7 @@ class SessionContents:
     def positions(self) -> Mapping[int, Path]:
         """Positions of this package, or else those in `antdata/`, of the first colony where there are several."""
         session = self._session
-        colonies = session.parameters.colony_labels or ("",)
-        found = {movie: xy_file(session, movie, colonies[0]) for movie in antdata_movies(session)}
+        first = antdata_colonies(session)[0]
+        found = {movie: xy_file(session, movie, first) for movie in antdata_movies(session)}
         found |= {movie: positions_file(session, movie) for movie in session.layout.files("positions")}
         return dict(sorted(found.items()))

@@ -14,6 +14,10 @@ from antrax.labels import check_label_name
 _ORDERS = ("Vertical", "Horizontal", "Clockwise", "CounterClockwise")
 _MOST_COLONIES = 255
 """An index mask has eight bits."""
+_SETTINGS = (
+    "tagged", "inverted", "multi_colony", "colony_count", "colony_labels", "colony_order", "colony_shift",
+    "metres_per_pixel", "smallest_animal", "largest_animal",
+)  # fmt: skip
 
 
 class Parameters(Mapping[str, Any]):
@@ -113,6 +117,20 @@ class Parameters(Mapping[str, Any]):
     def largest_animal(self) -> float | None:
         """Largest area of a single animal, in square metres; None where the file does not tell."""
         return self.positive("thrsh_meanareamax")
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the settings above, a sentence for each that has no sense.
+
+        For those who only look at a session: they go on, and tell.
+        """
+        found: dict[str, None] = {}  # the names of colonies need two other settings
+        for setting in _SETTINGS:
+            try:
+                getattr(self, setting)
+            except ExperimentError as error:
+                found[str(error)] = None
+        return tuple(found)
 
     def flag(self, name: str, default: bool) -> bool:
         """A setting that is true or false. Raises `ExperimentError` where it is neither."""

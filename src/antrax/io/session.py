@@ -117,9 +117,25 @@ class Session:
         return from_parameters_file(self.layout.parameters_file)
 
     @property
+    def parameter_problems(self) -> tuple[str, ...]:
+        """What is wrong with `prmtrs.json`, a sentence each; nothing is raised, since one can look at the rest."""
+        try:
+            return self.parameters.problems
+        except ExperimentError as error:
+            return (str(error),)
+
+    @property
     def inverted(self) -> bool:
         """Whether animals are light on dark: the background of blob images is then black and stays black."""
         return self.parameters.inverted
+
+    @property
+    def shown_inverted(self) -> bool:
+        """As `inverted`, for showing images only: False where the parameters do not tell."""
+        try:
+            return self.inverted
+        except ExperimentError:
+            return False
 
     @property
     def movies(self) -> dict[int, Movie]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from antrax.errors import OptionError
+from antrax.errors import ExperimentError, OptionError
 from antrax.io.atomic import make_folder, replacing
 from antrax.io.positions_table import iter_positions, positions_inputs, positions_span, solved_movies
 from antrax.io.regular_files import open_regular
@@ -75,6 +75,8 @@ def plot_positions(
             if value not in known:
                 raise OptionError(f"there is no {kind} {value!r}; choose from {', '.join(known)}")
     reporter = reporter or Reporter()
+    for problem in session.parameter_problems:
+        reporter.warn(problem)
     wanted = solved_movies(session) if movies is None else sorted(set(movies))
     background = read_background(session)
     size = None if background is None else (background.shape[1], background.shape[0])
@@ -90,7 +92,10 @@ def plot_positions(
         summaries = summarize(counted(), positions_span(session, wanted), size)
     # from here on, nothing is read any more
     inputs.check("no figure was drawn; draw again")
-    scale = session.parameters.metres_per_pixel
+    for empty in [summary for summary in summaries if not summary.placed.any()]:
+        reporter.warn(f"no animal of colony {empty.colony} is placed in any frame; it gets no figures")
+        summaries.remove(empty)
+    scale = _scale(session)
     folder = make_folder(folder or session.path / "plots")
     written: list[Path] = []
     with reporter.bar("drawing", len(summaries) * len(figures), "figures") as update, mpl.rc_context(style()):
@@ -119,6 +124,14 @@ def _draw(name: str, summary: Summary, background: NDArray[np.uint8] | None, sca
     if name == "activity":
         return draw_activity(summary, background, scale)
     return draw_contacts(summary)
+
+
+def _scale(session: Session) -> float | None:
+    """Size of a pixel in metres; None, which gives figures in pixels, where the session does not tell it well."""
+    try:
+        return session.parameters.metres_per_pixel
+    except ExperimentError:
+        return None
 
 
 def read_background(session: Session) -> NDArray[np.uint8] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def movie_groups(session: Session, movies: Sequence[int]) -> list[tuple[int, ...
         keys = dict.fromkeys(movies, 0)
     elif how == "every":
         size = parameters.get("graph_groupby_every", 12)
-        if isinstance(size, bool) or not isinstance(size, int | float) or not size >= 1:
+        if isinstance(size, bool) or not isinstance(size, int | float) or not 1 <= size < math.inf:
             raise ExperimentError(f"{_where(session)}: graph_groupby_every is {size!r}; give a number of movies")
         every = sorted(known) or movies
         keys = {movie: every.index(movie) // int(size) if movie in every else -1 for movie in movies}
@@ -66,11 +67,10 @@ def movie_groups(session: Session, movies: Sequence[int]) -> list[tuple[int, ...
         groups = parameters.get("graph_groups")
         if not isinstance(groups, list) or not groups:
             raise ExperimentError(f"{_where(session)}: graph_groupby is custom, but graph_groups lists no groups")
-        numbers = {
-            int(movie): number
-            for number, group in enumerate(groups)
-            for movie in (group if isinstance(group, list) else [group])
-        }
+        lists = [group if isinstance(group, list) else [group] for group in groups]
+        if not all(isinstance(movie, int | float) and math.isfinite(movie) for group in lists for movie in group):
+            raise ExperimentError(f"{_where(session)}: graph_groups must be lists of numbers of movies")
+        numbers = {int(movie): number for number, group in enumerate(lists) for movie in group}
         keys = {movie: numbers.get(movie, ("alone", movie)) for movie in movies}
     else:
         raise ExperimentError(

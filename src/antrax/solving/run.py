@@ -150,6 +150,7 @@ def _solve_session(
     inputs.note(layout.labels_file, layout.parameters_file, layout.movies_file, layout.manual_ids_file)
     inputs.note(layout.manual_propagation_file, layout.id_changes_file, *graph_inputs(session, options.movies))
     settings = Settings.of_session(session, options.max_error)
+    _tell(experiment, session.parameter_problems, reporter)
     workers = options.workers or _processors()
     with reporter.bar(f"reading graphs of {session.experiment.name}", None, "movies"):
         reading = read_graph(session, options.movies, workers=workers)

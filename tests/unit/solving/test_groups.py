@@ -44,7 +44,9 @@ def test_groups_of_movies(session_of, parameters, groups):
     [
         {"graph_groupby": "moon"},
         {"graph_groupby": "every", "graph_groupby_every": 0},
+        {"graph_groupby": "every", "graph_groupby_every": float("inf")},
         {"graph_groupby": "custom"},
+        *({"graph_groupby": "custom", "graph_groups": [odd]} for odd in ("1", [["1"]], [{}], [None], [float("nan")])),
     ],
     ids=str,
 )

@@ -40,5 +40,7 @@ def export(experiment: Path, to: str, out: Path | None, movies: list[int] | None
     from antrax.io.export import export_positions
     from antrax.io.session import open_session
 
-    path = export_positions(open_session(experiment, session), to, movies, path=out)
-    ConsoleReporter().say(f"written: {path}")
+    opened, reporter = open_session(experiment, session), ConsoleReporter()
+    for problem in opened.parameter_problems:
+        reporter.warn(problem)
+    reporter.say(f"written: {export_positions(opened, to, movies, path=out)}")

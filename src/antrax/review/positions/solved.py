@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
-from antrax.io.antdata import read_antdata, xy_file
+from antrax.io.antdata import antdata_colonies, read_antdata, xy_file
 from antrax.io.positions import KIND_NAMES, Kind, MoviePositions
 from antrax.io.positions_table import count_placed, read_table, solved_movies
 from antrax.io.regular_files import open_regular, read_regular
@@ -102,7 +102,7 @@ class Solved:
         except ExperimentError:
             movies = []
         own = self.session.layout.files("positions") if movies else {}
-        colonies = self.session.parameters.colony_labels or ("",)
+        colonies = antdata_colonies(self.session)
         for movie in movies:
             paths = own.get(movie) or tuple(xy_file(self.session, movie, colony) for colony in colonies)
             for path in paths:
