@@ -33,6 +33,52 @@ def marks_of(session: Session) -> list[tuple[str, str, str]]:
 # ---- checks
 
 
+def test_a_true_label_is_also_exported_where_that_is_wanted(session: Session, app: App, visit: Callable[..., Tab]):
+    classify_by_truth(session)
+    tab = visit(app)
+    tab.shown()
+    tab.filter("Any ID")
+    tab.press("Shift+V")
+    first = tab.shown()
+    truth = next(ant for ant in session.labels.ants if ant != tab.find(".badge .name").inner_text())
+    tab.press("2")
+    tab.page.keyboard.type(truth)
+    tab.press("Enter")
+    second = tab.other_than(first)
+    tab.until(lambda: marks_of(session)[-1:] == [(first, "wrong", truth)])
+    assert exported(session) == {}  # only where it is wanted
+
+    truth = next(ant for ant in session.labels.ants if ant != tab.find(".badge .name").inner_text())
+    tab.press("2")
+    tab.find(".truth").get_by_label("Also add it to the training set").check()
+    tab.find(".truth input[type=text]").fill(truth)
+    tab.press("Enter")
+    third = tab.other_than(second)
+    tab.until(lambda: marks_of(session)[-1:] == [(second, "wrong", truth)])
+    tab.until(lambda: set(exported(session).get(second, {})) == {truth})
+    tab.look()
+    tab.press("2")
+    expect(tab.find(".truth").get_by_label("Also add it to the training set")).to_be_checked()
+    tab.press("Escape")
+    tab.other_than(third)
+    assert set(exported(session)) == {second}
+
+
+def test_an_unknown_tracklet_can_be_told_to_be_no_single_ant(session: Session, app: App, visit: Callable[..., Tab]):
+    several = next(name for name, label in true_labels(session).items() if label == "Multi")
+    classify_by_truth(session, {several: "Unknown"})
+    tab = visit(app)
+    tab.shown()
+    tab.press("Shift+V")
+    tab.go_to(several)
+    tab.press("3")
+    tab.find(".truth input[type=text]").fill("Mul")
+    tab.press("Enter")
+    tab.until(lambda: marks_of(session)[-1:] == [(several, "not_ant", "Multi")])
+    identifiable = tab.find(".rates .rate").filter(has_text="Identifiable")
+    expect(identifiable).to_contain_text("0 of 1")
+
+
 def test_marks_count_at_once_and_can_be_taken_back(session: Session, app: App, visit: Callable[..., Tab]):
     classify_by_truth(session)
     tab = visit(app)
@@ -51,7 +97,7 @@ def test_marks_count_at_once_and_can_be_taken_back(session: Session, app: App, v
     label = tab.find(".badge .name").inner_text()
     truth = next(ant for ant in session.labels.ants if ant != label)
     tab.find(".verdict.wrong").click()
-    expect(tab.find(".truth input")).to_be_focused()
+    expect(tab.find(".truth input[type=text]")).to_be_focused()
     tab.page.keyboard.type(truth)
     tab.press("Enter")
     third = tab.other_than(second)

@@ -62,7 +62,7 @@ def test_enter_for_the_true_label_pressed_twice_exports_nothing(session: Session
     tab.press("Shift+V")
     first = tab.shown()
     tab.press("2")
-    expect(tab.find(".truth input")).to_be_focused()
+    expect(tab.find(".truth input[type=text]")).to_be_focused()
     tab.press("Enter", "Enter", "Enter")
     tab.other_than(first)
     tab.until(lambda: any(truth for *_, truth in marks_of(session)))

@@ -143,7 +143,7 @@ def check_two_tracklets(session: Session, tab: Tab) -> dict[str, str]:
         second = tab.other_than(second)
     other = tab.find(".verdict").nth(1).inner_text().split("\n")[-1]
     tab.press("2")
-    expect(tab.find(".truth input")).to_be_focused()
+    expect(tab.find(".truth input[type=text]")).to_be_focused()
     truth = next(label for label in session.labels.ants if tab.find(".badge .name").inner_text() != label)
     tab.page.keyboard.type(truth.lower())
     tab.press("Enter")

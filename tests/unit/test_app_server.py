@@ -432,7 +432,7 @@ def test_a_mark_can_be_taken_back(page, session, classified):
 def test_marks_fit_the_kind_of_label(page, session, classified):
     name = first_with(session, "Unknown")
     titles = [verdict["title"] for verdict in page.ask("/tracklet", name=name)["verdicts"]]
-    assert titles == ["Rightly unknown", "Identifiable"]
+    assert titles == ["Rightly unknown", "Identifiable", "Not a single ant"]
     page.tell(
         "/mark", status=400, tracklet=name, label="Unknown", verdict="correct", true_label="", met="random", who=""
     )

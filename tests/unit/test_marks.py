@@ -60,7 +60,7 @@ def reread(path: Path) -> tuple[Mark, ...]:
 def test_what_can_be_said_depends_on_the_kind_of_label():
     assert verdicts_for(Category.ANT) == (Verdict.CORRECT, Verdict.WRONG, Verdict.NO_ID)
     assert verdicts_for(Category.NONANT) == verdicts_for(Category.MULTI) == (Verdict.NOT_ANT, Verdict.ANT)
-    assert verdicts_for(Category.UNKNOWN) == (Verdict.RIGHTLY_UNKNOWN, Verdict.IDENTIFIABLE)
+    assert verdicts_for(Category.UNKNOWN) == (Verdict.RIGHTLY_UNKNOWN, Verdict.IDENTIFIABLE, Verdict.NOT_ANT)
 
 
 def test_a_session_without_marks_has_none_and_reading_creates_nothing(path):

@@ -71,6 +71,8 @@ def mark(
         ("Unknown", UNKNOWN, "NoAnt", [NO_ID, NO_ID, NO_ID, NOT_ANT, NOT_ANT, UNKNOWN]),
         ("Unknown", IDENTIFIABLE, "", [None, None, None, ANT, ANT, IDENTIFIABLE]),
         ("Unknown", IDENTIFIABLE, "CD", [WRONG, CORRECT, WRONG, ANT, ANT, IDENTIFIABLE]),
+        ("Unknown", NOT_ANT, "", [NO_ID, NO_ID, NO_ID, NOT_ANT, NOT_ANT, NOT_ANT]),
+        ("Unknown", NOT_ANT, "Multi", [NO_ID, NO_ID, NO_ID, NOT_ANT, NOT_ANT, NOT_ANT]),
         ("AB", None, "", [None] * 6),
     ],
 )

@@ -269,8 +269,10 @@ def _notes(checks: Sequence[Check]) -> list[str]:
 
 def _title(verdict: Verdict, category: Category) -> str:
     """What a verdict is called; of several ants, nobody would say that they are not an ant."""
-    if category is Category.MULTI:
-        return {Verdict.NOT_ANT: "Not a single ant", Verdict.ANT: "Is a single ant"}[verdict]
+    if category is Category.MULTI and verdict is Verdict.ANT:
+        return "Is a single ant"
+    if category is not Category.NONANT and verdict is Verdict.NOT_ANT:
+        return "Not a single ant"
     return TITLES[verdict]
 
 

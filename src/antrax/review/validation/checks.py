@@ -12,6 +12,8 @@ A mark says something of the tracklet itself, and that stays true when the track
 | rightly unknown | not told | no | |
 | identifiable | yes | yes | the true label, where told |
 
+*Not an ant* can also be said of `Unknown`: it is no single ant, and so rightly without an ID.
+
 A true label of a non-ant or multi-ant category says besides that it is no single ant. A true label that
 contradicts the verdict is not believed. And what is true says of a new label:
 

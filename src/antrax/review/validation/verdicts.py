@@ -40,6 +40,7 @@ class Verdict(StrEnum):
     ANT = "is_ant"
     """A single ant, recognisable or not."""
     NOT_ANT = "not_ant"
+    """No single ant: something else, or several."""
     RIGHTLY_UNKNOWN = "rightly_unknown"
     IDENTIFIABLE = "identifiable"
 
@@ -48,14 +49,15 @@ _VERDICTS = {
     Category.ANT: (Verdict.CORRECT, Verdict.WRONG, Verdict.NO_ID),
     Category.NONANT: (Verdict.NOT_ANT, Verdict.ANT),
     Category.MULTI: (Verdict.NOT_ANT, Verdict.ANT),
-    Category.UNKNOWN: (Verdict.RIGHTLY_UNKNOWN, Verdict.IDENTIFIABLE),
+    Category.UNKNOWN: (Verdict.RIGHTLY_UNKNOWN, Verdict.IDENTIFIABLE, Verdict.NOT_ANT),
 }
 
 
 def verdicts_for(category: Category) -> tuple[Verdict, ...]:
     """What can be said of a label of this kind, that it is right first.
 
-    Of a multi-ant label: that it is not a single ant, or that it is one.
+    Of a multi-ant label: that it is not a single ant, or that it is one. Of `Unknown`: also that it is no single ant,
+    which is no error of an ID, but tells which label it should have.
     """
     return _VERDICTS[category]
 

@@ -8,6 +8,7 @@ const FALLBACK = {
   nextAfterExport: true,
   exportMost: 400, // images of a tracklet that an export of all adds, at most: training takes no more of one
   nextAfterMark: true,
+  addTruth: false, // a tracklet of which a check tells the true label is added to the training set under it
   wallImages: 20, // images of each tracklet that the wall exports, at most
   wallOrder: 'useful',
 };

@@ -95,8 +95,17 @@ function setMost() {
   emit('exports');
 }
 
-function exportAll(info, label) {
+/**
+ * Adds a tracklet to the training set, but for images that were put aside as Unknown.
+ * @param {import('messages').Tracklet} info  as the person saw it
+ * @param {string} label
+ */
+export function addToTrainingSet(info, label) {
   send(info, restOf(info, label), label, preference('exportMost'));
+}
+
+function exportAll(info, label) {
+  addToTrainingSet(info, label);
   if (preference('nextAfterExport') && !step(1)) toast('That was the last tracklet of the list.');
 }
 

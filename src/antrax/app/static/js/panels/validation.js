@@ -11,16 +11,17 @@ import { registerKey } from '../core/keys.js';
 import { prefer, preference } from '../core/prefs.js';
 import { forgetRates, ratesView, refreshRates, registerRateKeys } from './rates.js';
 import { toast } from '../core/toast.js';
+import { addToTrainingSet } from './exports.js';
 import { actOnTracklet, go } from '../views/tracklet.js';
 import { labelField } from '../core/typeahead.js';
 
-// After these the person may say which label it should have been.
-const ASK_TRUTH = new Set(['wrong', 'identifiable']);
+// After these the person may say which label it should have been, of these categories.
+const TRUTHS = { wrong: ['ant'], identifiable: ['ant'], not_ant: ['nonant', 'multi'] };
 const HISTORY_SHOWN = 4;
 const MARKS = [
   'First mark: Correct, Not an ant, Rightly unknown',
   'Second mark: Wrong, Is an ant, Identifiable',
-  'Third mark: Should not have an ID',
+  'Third mark: Should not have an ID, Not a single ant',
 ];
 
 let panel;
@@ -205,7 +206,7 @@ function markShown(info, verdict) {
   made = made.filter((one) => one.tracklet !== info.tracklet);
   if (verdict !== null) made.push({ tracklet: info.tracklet, label: info.label });
   write(info, verdict, '');
-  if (ASK_TRUTH.has(verdict)) askTruth(info, verdict);
+  if (asksTruth(info, verdict)) askTruth(info, verdict);
   else if (verdict !== null) goOn();
 }
 
@@ -257,14 +258,26 @@ async function takeBack(tracklet) {
   toast(`The mark of ${tracklet} is taken back.`);
 }
 
+/** Whether it is of use to know which label it should have: not where the mark says that the present one is right. */
+function asksTruth(info, verdict) {
+  return verdict in TRUTHS && (verdict !== 'not_ant' || info.category === 'unknown');
+}
+
 function askTruth(info, verdict) {
   const done = (label) => {
+    const isAdded = label && adding.checked;
     closePrompt();
     if (label) write(info, verdict, label);
+    if (isAdded) addToTrainingSet(info, label);
     goOn();
   };
+  const adding = h('input', {
+    type: 'checkbox',
+    checked: preference('addTruth'),
+    onchange: () => prefer('addTruth', adding.checked),
+  });
   const field = labelField({
-    labels: candidates(info),
+    labels: candidates(info, TRUTHS[verdict]),
     name: 'True label',
     placeholder: 'Which one is it?',
     onChoose: done,
@@ -273,6 +286,7 @@ function askTruth(info, verdict) {
   fill(
     prompt,
     field.node,
+    h('label.check', {}, adding, 'Also add it to the training set'),
     h(
       'div.truth-hint',
       {},
@@ -284,11 +298,11 @@ function askTruth(info, verdict) {
   field.focus();
 }
 
-/** The IDs that it may be, those that the classifier thought of first. */
-function candidates({ label: given, best_label: best, runner_up: next }) {
+/** The labels that it may be, those that the classifier thought of first. */
+function candidates({ label: given, best_label: best, runner_up: next }, categories) {
   const rank = ({ label }) => [best, next].indexOf(label) + 1 || Infinity;
-  const ids = app.labels().filter(({ label, category }) => category === 'ant' && label !== given);
-  return ids.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
+  const labels = app.labels().filter(({ label, category }) => categories.includes(category) && label !== given);
+  return labels.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
 }
 
 function closePrompt() {
