@@ -18,7 +18,7 @@ from antrax.demo import DemoExperiment, generate_experiment
 # No deadline: how long a test takes on a busy machine says nothing about what it tests.
 settings.register_profile("antrax", deadline=None, database=None)
 # `make test-fast` tries fewer examples of each property; `make test` all of them.
-settings.register_profile("fast", settings.get_profile("antrax"), max_examples=25)
+settings.register_profile("fast", settings.get_profile("antrax"), max_examples=10)
 settings.load_profile("antrax")
 # Keras is only the judge of the files that we read and write; which backend it has is decided when it is imported.
 os.environ.setdefault("KERAS_BACKEND", "torch")
