@@ -1,12 +1,13 @@
-"""What commands share that work on several experiments: their options, and what they tell of failures.
+"""Options, results and failure messages of commands that work on several experiments.
 
-A failure is told as what it is and with what to do about it: memory, a drive, a graphics card, or a mistake.
+A failure message names the cause (memory, a drive, a graphics card, a mistake in this package) and what to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from antrax.errors import AntraxError, OptionError, explain_mistake, is_drive_failure
 from antrax.messages import parameter
@@ -38,16 +39,31 @@ def check_options(max_error: float, workers: int | None) -> None:
         raise OptionError(f"{parameter('workers', workers)}: at least one worker is needed")
 
 
-class BatchResult:
-    """Base of results of commands that work on several experiments.
+class ExperimentResult(Protocol):
+    """Result of one experiment, as `BatchResult` needs it."""
 
-    Attributes
+    @property
+    def failures(self) -> list[str]:
+        """Everything that went wrong, a sentence each."""
+
+
+Result = TypeVar("Result", bound=ExperimentResult)
+
+
+@dataclass(frozen=True)
+class BatchResult(Generic[Result]):
+    """Result of a command that works on several experiments.
+
+    Parameters
     ----------
     experiments : list
-        Result of each experiment, with its `failures`.
+        Result of each experiment, in the order in which the experiments were found.
+    seconds : float
+        Duration of the whole run.
     """
 
-    experiments: Any
+    experiments: list[Result]
+    seconds: float
 
     @property
     def failures(self) -> list[str]:

@@ -36,10 +36,8 @@ def test_failures_of_a_result_are_those_of_its_experiments() -> None:
         def __init__(self, *failures: str) -> None:
             self.failures = list(failures)
 
-    class Result(BatchResult):
-        experiments = (Experiment("a"), Experiment(), Experiment("b", "c"))
-
-    assert Result().failures == ["a", "b", "c"]
+    result = BatchResult([Experiment("a"), Experiment(), Experiment("b", "c")], seconds=1.5)
+    assert result.failures == ["a", "b", "c"]
 
 
 def test_an_experiment_that_is_given_twice_is_found_once(make_session: MakeSession, tmp_path: Path) -> None:

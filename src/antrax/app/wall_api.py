@@ -70,15 +70,25 @@ class WallApi:
             raise OptionError(f"ask for 1 to {MOST_TILES} tracklets, from 0 on")
         self._training_set.examples.refresh()
         has_examples = self._training_set.examples.tracklet_names()
-        places = [place for place in range(start, len(view.tracklets)) if view.tracklets[place] not in has_examples]
-        shown, rest = [view.tracklets[place] for place in places[:tiles]], places[tiles:]
+        shown: list[str] = []
+        following = start
+        while following < len(view.tracklets):
+            name = view.tracklets[following]
+            if name not in has_examples:
+                if len(shown) == tiles:
+                    break
+                shown.append(name)
+            following += 1
+        # the examples are few, the tracklets of a view may be millions
+        positions = (view.position(name) for name in has_examples)
+        without = len(view.tracklets) - following - sum(at is not None and at >= following for at in positions)
         made, problems = self._tiles(shown)
         return {
             "items": [self._item(tile, path) for tile, path in made],
             "cell": min(max((len(tile.pixels) for tile, _ in made), default=1), LARGEST_CELL),
-            "next": rest[0] if rest else len(view.tracklets),
+            "next": following,
             "total": len(view.tracklets),
-            "left": len(rest),
+            "left": without,
             "problems": problems,
         }
 

@@ -56,7 +56,7 @@ class ExperimentReport:
 
 
 @dataclass(frozen=True)
-class ClassifyResult(BatchResult):
+class ClassifyResult(BatchResult[ExperimentReport]):
     """Result of `antrax.classify`.
 
     Parameters
@@ -64,14 +64,12 @@ class ClassifyResult(BatchResult):
     experiments : list of ExperimentReport
         In the order in which they were found.
     seconds : float
-        All in all.
+        Duration of the whole run.
     device : str
         As torch names it.
     engine : str
         What ran the network.
     """
 
-    experiments: list[ExperimentReport]
-    seconds: float
     device: str
     engine: str = ""

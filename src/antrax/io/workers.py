@@ -117,23 +117,34 @@ def map_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[
     DeviceError
         No process survives it.
     """
-    for outcome in outcomes_in_workers(workers, function, *columns):
-        if isinstance(outcome, Failed):
-            raise outcome.error
-        yield outcome
+    return results_of(outcomes_in_workers(workers, function, *columns))
 
 
 @dataclass(frozen=True)
 class Failed:
-    """What became of a call that gave no result.
+    """Outcome of a call that raised an error or whose process died.
 
     Parameters
     ----------
     error : Exception
-        What it raised; a `DeviceError` where no process survived it.
+        Error that the call raised; a `DeviceError` where every process that tried it died.
     """
 
     error: Exception
+
+
+def results_of(outcomes: Iterable[T | Failed]) -> Iterator[T]:
+    """Results of calls, up to the first that failed, whose error is raised.
+
+    Parameters
+    ----------
+    outcomes : iterable
+        As `outcomes_in_workers` gives them.
+    """
+    for outcome in outcomes:
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        yield outcome
 
 
 def outcomes_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T | Failed]:

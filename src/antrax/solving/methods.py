@@ -17,7 +17,7 @@ from antrax.defaults import MAX_ERROR
 from antrax.io.positions import Kind
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
-from antrax.io.workers import Failed, outcomes_in_workers
+from antrax.io.workers import Failed, outcomes_in_workers, results_of
 from antrax.progress import Update
 from antrax.solving.evidence import Evidence
 from antrax.solving.groups import Group
@@ -116,13 +116,9 @@ def solve_groups(
     list of Solution
         One for each group, in order.
     """
-    outcomes = outcomes_of_groups(graph, evidence, groups, settings, method, workers=workers, update=update)
-    solutions = []
-    for outcome in outcomes:
-        if isinstance(outcome, Failed):
-            raise outcome.error
-        solutions.append(outcome)
-    return solutions
+    return list(
+        results_of(outcomes_of_groups(graph, evidence, groups, settings, method, workers=workers, update=update))
+    )
 
 
 def outcomes_of_groups(

@@ -75,16 +75,13 @@ class ExperimentSolution:
 
 
 @dataclass(frozen=True)
-class SolveReport(BatchResult):
-    """Result of solving one or more experiments.
+class SolveReport(BatchResult[ExperimentSolution]):
+    """Result of `antrax.solve`.
 
     Parameters
     ----------
     experiments : list of ExperimentSolution
         In the order in which they were found.
     seconds : float
-        Time that it took, all in all.
+        Duration of the whole run.
     """
-
-    experiments: list[ExperimentSolution]
-    seconds: float

@@ -12,6 +12,7 @@ from antrax.io.names import parse_tracklet_name
 from antrax.io.sources import source_of
 from antrax.review.positions.solved import Cell, Solved
 from antrax.review.tracklets.catalog import Catalog
+from antrax.review.tracklets.tiles import spread_images
 
 # Images of the tracklet at the moment itself, within so many frames, and of each other tracklet.
 _HERE, _WITHIN, _OTHERS = 11, 60, 6
@@ -113,14 +114,11 @@ def _shot(solved: Solved, catalog: Catalog, name: str, relation: str, at: int | 
     if not count:
         return None
     step = (parsed.span - 1) / max(1, count - 1)  # 1 where every frame has an image
-    low, high = 0, count - 1
-    if at is not None:
-        middle = round((at - first) / max(step, 1e-9)) if step else 0
-        low, high = max(0, middle - _WITHIN), min(count - 1, middle + _WITHIN)
-    most = _OTHERS if at is None else _HERE
-    chosen = np.unique(np.rint(np.linspace(low, high, min(most, high - low + 1))).astype(int)).tolist()
-    if at is not None and (middle := min(max(middle, 0), count - 1)) not in chosen:
-        # the moment itself instead of the image next to it
-        chosen[int(np.argmin([abs(each - middle) for each in chosen]))] = middle
-    frames = tuple(first + round(image * step) for image in chosen)
-    return Shot(name, relation, solved.placed_in(parsed.movie, name), first, last, tuple(chosen), frames)
+    if at is None:
+        images = spread_images(count, _OTHERS)
+    else:
+        moment = min(max(round((at - first) / step), 0), count - 1) if step else 0
+        low, high = max(0, moment - _WITHIN), min(count - 1, moment + _WITHIN)
+        images = [low + image for image in spread_images(high - low + 1, _HERE, also=moment - low)]
+    frames = tuple(first + round(image * step) for image in images)
+    return Shot(name, relation, solved.placed_in(parsed.movie, name), first, last, tuple(images), frames)

@@ -1,4 +1,4 @@
-/** What the views that fill the window have in common: their buttons, the line that tells what was done, and the field for a label. */
+/** Controls of the views that fill the window: buttons, the status line, and the prompt for a label. */
 
 import { fill, h } from './dom.js';
 import { labelField } from './typeahead.js';
@@ -49,16 +49,20 @@ export function sayIn(status, message, kind) {
  * @param {object} options
  * @param {{label: string, category: string}[]} options.labels
  * @param {string} options.name  what it is for, for screen readers
+ * @param {string} [options.placeholder]
  * @param {() => void} options.close  hides the box again
- * @param {(label: string) => void} options.onChoose
+ * @param {(label: string) => void} options.onChoose  called after `close`
+ * @param {() => void} [options.onCancel]  instead of `close` where no label was chosen
+ * @param {string} [options.cancelText]  of a button that cancels; no button without
  */
-export function askLabelIn(where, { labels, name, close, onChoose }) {
+export function askLabelIn(where, { labels, name, placeholder, close, onChoose, onCancel = close, cancelText }) {
   const choose = (/** @type {string} */ label) => {
     close();
     onChoose(label);
   };
-  const field = labelField({ labels, name, onChoose: choose, onCancel: close });
-  fill(where, field.node);
+  const field = labelField({ labels, name, placeholder, onChoose: choose, onCancel });
+  const cancel = cancelText && h('button.link', { type: 'button', onclick: onCancel }, cancelText, h('kbd', {}, 'Esc'));
+  fill(where, field.node, cancel);
   where.hidden = false;
   field.focus();
 }

@@ -1,10 +1,9 @@
-/** Corrections of positions: who it is, asked for and written down, and what was solved anew. */
+/** Corrections of positions: asks which animal it is, stores the answer, and shows what solving again has changed. */
 
 import { api, who } from '../core/api.js';
 import { app, noteVersions } from '../core/app.js';
-import { keyButton } from '../core/controls.js';
+import { askLabelIn, keyButton } from '../core/controls.js';
 import { fill, h, sentence } from '../core/dom.js';
-import { labelField } from '../core/typeahead.js';
 import { changesOf } from './positionlists.js';
 
 /** The part of the view *Positions* that corrects the cell it shows. */
@@ -52,24 +51,18 @@ export class Corrections {
       this.closeWho();
       if (isAfterMark) view.step(1);
     };
-    const field = labelField({
+    askLabelIn(this.where, {
       labels: ids,
       name: 'Who is it',
       placeholder: 'Who is it? Solved anew at once',
+      cancelText: 'Leave it as it is ',
+      close: () => this.closeWho(),
       onChoose: async (label) => {
-        this.closeWho();
         if (cell.mark?.verdict === 'wrong') await view.write(cell, 'wrong', label);
         await this.correct(label, true);
       },
       onCancel: cancel,
     });
-    fill(
-      this.where,
-      field.node,
-      h('button.link', { type: 'button', onclick: cancel }, 'Leave it as it is ', h('kbd', {}, 'Esc')),
-    );
-    this.where.hidden = false;
-    field.focus();
   }
 
   closeWho() {
