@@ -720,3 +720,14 @@ def test_when_half_of_the_ids_have_examples_training_comes_next(page, session):
     assert page.ask("/next")["action"] == "label"
     page.tell("/export", tracklet=by_label[ants[half - 1]], frames=None, label=ants[half - 1], client="tab")
     assert page.ask("/next")["action"] == "train"
+
+
+def test_filters_follow_marks_and_examples(page, session, classified):
+    name, label = an_id(session)
+    other = next(ant for ant in session.labels.ants if ant != label)
+    assert page.ask("/view", label="=unchecked")["count"] == len(classified)
+    page.tell("/mark", tracklet=name, label=label, verdict="wrong", true_label=other, met="random", who="Ann")
+    assert page.ask("/view", label="=unchecked", seed=2)["count"] == len(classified) - 1
+    assert page.names(label="=wrong") == [name]
+    page.tell("/export", tracklet=name, frames=None, label=other, client="tab")
+    assert page.names(label="=disagrees") == [name]

@@ -166,8 +166,8 @@ def test_each_tracklet_is_checked_once_with_what_was_last_said_of_it():
         mark("Unknown", IDENTIFIABLE, "CD", "old", tracklet=OTHER, movie=2, images=5),
     ]
     assert collect(marks, {TRACKLET: "AB", OTHER: "AB"}, seen_of=lambda tracklet: False) == [
-        Check(Category.ANT, CORRECT, 31, rescored=False, random=False, seen=False),
-        Check(Category.ANT, WRONG, 5, rescored=True, random=True, seen=False),
+        Check(Category.ANT, CORRECT, 31, rescored=False, random=False, seen=False, tracklet=TRACKLET),
+        Check(Category.ANT, WRONG, 5, rescored=True, random=True, seen=False, tracklet=OTHER),
     ]
 
 

@@ -68,7 +68,13 @@ def view(session: Session) -> Make:
     """A function that makes a view of the session as it is."""
 
     def make(filter_: Filter = Filter(), order: Order = Order.TIME, **more: Any) -> View:  # noqa: B008
-        labelling = Labelling(more.pop("ants", ANTS), more.pop("examples", {}), more.pop("labelled", ()))
+        labelling = Labelling(
+            more.pop("ants", ANTS),
+            more.pop("examples", {}),
+            more.pop("labelled", ()),
+            more.pop("checked", {}),
+            more.pop("labels", {}),
+        )
         parts = Catalog(session), Assignments(session), Colonies(session)
         return make_view(*parts, filter_, order, labelling=labelling, **more)
 
@@ -112,6 +118,19 @@ class TestFilter:
         assert view(Filter(label="=like:AB")).tracklets == (self.a, self.c)
         assert view(Filter(label="=like:CD")).tracklets == (self.a, self.b, self.c)  # the runner-up of all
         assert view(Filter(label="=like:NoAnt")).tracklets == (self.b,)
+
+    def test_what_is_not_checked_or_marked_as_wrong(self, view: Make) -> None:
+        checked = {self.a: True, self.b: False}
+        assert view(Filter(label="=unchecked"), checked=checked).tracklets == (self.c,)  # not what is not classified
+        assert view(Filter(label="=wrong"), checked=checked).tracklets == (self.b,)
+
+    def test_what_looks_unlike_its_examples(self, session: Session, view: Make) -> None:
+        classify(session, {self.a: "AB", self.b: "AB", self.c: {"label": "Unknown", "best_label": "AB"}})
+        labels = {self.a: frozenset(["AB", "Unknown"]), self.b: frozenset(["CD"]), self.c: frozenset(["CD"])}
+        assert view(Filter(label="=disagrees"), labels=labels).tracklets == (self.b, self.c)
+        assert view(Filter(label="=disagrees")).tracklets == ()
+        classify(session, {self.a: "AB", self.b: "Unknown"})  # which says nothing against CD
+        assert view(Filter(label="=disagrees"), labels=labels).tracklets == ()
 
     def test_unclassified(self, view: Make) -> None:
         assert view(Filter(label="=unclassified")).tracklets == (self.new, self.other)

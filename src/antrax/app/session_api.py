@@ -30,7 +30,7 @@ from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
 from antrax.review.tracklets.same_time import find_conflicts, find_elsewhere
-from antrax.review.tracklets.views import Filter, Labelling, Order, View, make_view
+from antrax.review.tracklets.views import DISAGREES, UNCHECKED, WRONG, Filter, Labelling, Order, View, make_view
 from antrax.review.validation.verdicts import Judgement
 
 # Positions in a view stay valid while the page walks through it: so many views are kept.
@@ -241,6 +241,7 @@ class SessionApi:
                 return self._views[key]
         labels, _ = self._labels()
         counts = {label: count.examples for label, count in self.examples.counts().items()}
+        by_marks = filter_.label in (UNCHECKED, WRONG)
         made = make_view(
             self.catalog,
             self.assignments,
@@ -248,7 +249,13 @@ class SessionApi:
             filter_,
             order,
             seed=seed,
-            labelling=Labelling(frozenset(labels.ants), counts, self.examples.tracklet_names()),
+            labelling=Labelling(
+                frozenset(labels.ants),
+                counts,
+                self.examples.tracklet_names(),
+                {check.tracklet: check.is_right for check in self.validation.checks(labels)} if by_marks else {},
+                self.examples.labels_of(self.session.experiment.name) if filter_.label == DISAGREES else {},
+            ),
         )
         with self._lock:
             self._views[key] = made

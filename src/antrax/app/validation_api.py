@@ -161,14 +161,8 @@ class ValidationApi:
         only_unseen : bool
             Count only tracklets that were not in the training set when they were classified.
         """
-        self._marks.refresh()
         tracklets, frames = self._counted(labels)
-
-        def assigned(name: str) -> tuple[str, Category] | None:
-            found = self._readable(_movie_of(name)).get(name)
-            return (found.label, labels.likely_category(found.label)) if found else None
-
-        every = collect_checks(self._marks, assigned, self._assignments.classification, labels.categories, self._seen)
+        every = self.checks(labels)
         checks = [check for check in every if (check.random or not only_random) and not (check.seen and only_unseen)]
         rates = error_rates(checks)
         missed = false_negative(
@@ -201,6 +195,22 @@ class ValidationApi:
             "seen": sum(check.seen for check in checks),
             "not_random": sum(not check.random for check in checks),
         }
+
+    def checks(self, labels: Labels) -> list[Check]:
+        """What the marks say of the labels as they are now, one check a tracklet.
+
+        Parameters
+        ----------
+        labels : Labels
+            Of the session.
+        """
+        self._marks.refresh()
+
+        def assigned(name: str) -> tuple[str, Category] | None:
+            found = self._readable(_movie_of(name)).get(name)
+            return (found.label, labels.likely_category(found.label)) if found else None
+
+        return collect_checks(self._marks, assigned, self._assignments.classification, labels.categories, self._seen)
 
     def _seen(self, name: str) -> bool:
         """Whether images of a tracklet were in the training set when it was classified."""

@@ -42,6 +42,9 @@ ANY_ID = "=ids"
 NO_ID = "=noids"
 NEW = "=new"
 IN_CONFLICT = "=conflicts"
+UNCHECKED = "=unchecked"
+WRONG = "=wrong"
+DISAGREES = "=disagrees"
 LIKE = "=like:"
 # Examples of a label at which it is half as rare as one without any.
 RARE = 100
@@ -67,7 +70,9 @@ class Filter:
         All movies by default.
     label : str
         A label; ``=unclassified``; ``=ids`` for any ID; ``=noids`` for the classified ones without; ``=new`` for those
-        without examples; ``=conflicts`` for those with an ID that another has at the same time; ``=like:LABEL`` for
+        without examples; ``=conflicts`` for those with an ID that another has at the same time; ``=unchecked``
+        for the classified ones without a mark; ``=wrong`` for those marked as wrong; ``=disagrees`` for those that most
+        look like another label than those under which they have examples; ``=like:LABEL`` for
         those of which LABEL is the label, the most probable or the second most probable one; all by default.
     colony : str
         All colonies by default.
@@ -105,11 +110,17 @@ class Labelling:
         Number of examples by label, for `Order.USEFUL`.
     tracklets : container of str
         Those that have examples.
+    checked : mapping of str to bool
+        By tracklet with a mark: whether its label is right.
+    labels : mapping of str to frozenset of str
+        Labels under which tracklets of this experiment have examples.
     """
 
     ants: Collection[str] = ()
     examples: Mapping[str, int] = field(default_factory=dict)
     tracklets: Container[str] = ()
+    checked: Mapping[str, bool] = field(default_factory=dict)
+    labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 NO_LABELLING = Labelling()
@@ -208,18 +219,26 @@ def _filtered(
         names = [name for name in names if name.name in contradicted]
     elif filter.label:
         results = assignments.movie(movie)
-        names = [name for name in names if _has_label(results.get(name.name), filter.label, labelling.ants)]
+        names = [name for name in names if _passes(name.name, results.get(name.name), filter.label, labelling)]
     if filter.colony:
         belongs = colonies.of_movie(movie, names)
         names = [name for name in names if belongs[name.name] == filter.colony]
     return names
 
 
-def _has_label(assignment: Assignment | None, wanted: str, ants: Container[str]) -> bool:
+def _passes(name: str, assignment: Assignment | None, wanted: str, labelling: Labelling) -> bool:
+    """Whether a tracklet passes a filter by its label."""
     if assignment is None:
         return wanted == UNCLASSIFIED
     if wanted in (ANY_ID, NO_ID):
-        return (assignment.label in ants) == (wanted == ANY_ID)
+        return (assignment.label in labelling.ants) == (wanted == ANY_ID)
+    if wanted == UNCHECKED:
+        return name not in labelling.checked
+    if wanted == WRONG:
+        return labelling.checked.get(name) is False
+    if wanted == DISAGREES:
+        looks_like = assignment.best_label or assignment.label
+        return looks_like != UNKNOWN and name in labelling.labels and looks_like not in labelling.labels[name]
     if wanted.startswith(LIKE):
         return wanted.removeprefix(LIKE) in (assignment.label, assignment.best_label, assignment.runner_up)
     return assignment.label == wanted

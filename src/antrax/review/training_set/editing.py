@@ -100,6 +100,10 @@ class Examples:
         """Names of the tracklets that have examples, of whatever experiment."""
         return self._files.tracklet_names()
 
+    def labels_of(self, experiment: str) -> dict[str, frozenset[str]]:
+        """Labels under which the tracklets of an experiment have examples, by the tracklet's name."""
+        return self._files.labels_of(experiment)
+
     def older_than(self, tracklet: str, time: float) -> bool:
         """Whether an example of a tracklet of this name was there before a time, in seconds since 1970.
 

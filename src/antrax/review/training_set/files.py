@@ -166,6 +166,15 @@ class ExampleFiles:
             *(folder.tracklets for folders in self._folders.values() for folder in folders),
         )
 
+    def labels_of(self, experiment: str) -> dict[str, frozenset[str]]:
+        """Labels under which the tracklets of an experiment have examples, by the tracklet's name."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for label, folders in self._folders.items():
+            for origin, tracklet in _origins(folders):
+                if origin == experiment:
+                    found[tracklet].add(label)
+        return {tracklet: frozenset(labels) for tracklet, labels in found.items()}
+
     def names(self, label: str) -> dict[str, frozenset[str]]:
         """Names of the files under a label, by the names of its folders."""
         return {folder.directory: folder.names for folder in self._folders.get(label, ())}

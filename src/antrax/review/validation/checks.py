@@ -53,6 +53,8 @@ class Check:
         Chance alone chose the tracklet.
     seen : bool
         Images of it were, or may have been, in the training set before the classification.
+    tracklet : str
+        Its name.
     """
 
     category: Category
@@ -61,6 +63,12 @@ class Check:
     rescored: bool
     random: bool
     seen: bool
+    tracklet: str = ""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the label is the right one."""
+        return self.verdict is verdicts_for(self.category)[0]
 
 
 @dataclass(frozen=True)
@@ -231,5 +239,5 @@ def collect_checks(
         mark, verdict = word
         rescored = mark.classification != classification
         seen = mark.seen or (rescored and (seen_of is None or seen_of(tracklet)))
-        checks.append(Check(assignment[1], verdict, mark.images, rescored, mark.met == "random", seen))
+        checks.append(Check(assignment[1], verdict, mark.images, rescored, mark.met == "random", seen, tracklet))
     return checks

@@ -19,9 +19,14 @@ const FILTERS = {
   '=ids': 'Any ID',
   '=noids': 'Without an ID',
   '=conflicts': 'In conflict: an ID twice at a time',
+  '=disagrees': 'Unlike its examples',
+  '=unchecked': 'Not checked',
+  '=wrong': 'Marked as wrong',
 };
 // Before a label: those that have it, or most look like it.
 const LIKE = '=like:';
+// Which tracklets pass changes with what a person does.
+const MADE_ANEW = new Set(['=new', '=disagrees', '=unchecked', '=wrong']);
 const NONE_OF = {
   '': 'no tracklet with images',
   '=new': 'no tracklet that is not in the training set',
@@ -29,6 +34,9 @@ const NONE_OF = {
   '=ids': 'no tracklet with an ID',
   '=noids': 'no tracklet classified without an ID',
   '=conflicts': 'no ID twice at a time',
+  '=disagrees': 'no tracklet that looks like another label than that of its examples',
+  '=unchecked': 'no classified tracklet without a mark',
+  '=wrong': 'no tracklet that is marked as wrong',
 };
 
 /** Sets them up. Called once. */
@@ -98,7 +106,7 @@ function noneSentence({ movie, label, colony }) {
 
 /** The server ranks by what is known now, and keeps a list as it is for its seed: picked again, it is to be made anew. */
 const anew = (change) =>
-  change.order === 'useful' || change.label === '=new' ? { ...change, seed: randomSeed() } : change;
+  change.order === 'useful' || MADE_ANEW.has(change.label) ? { ...change, seed: randomSeed() } : change;
 
 /**
  * Goes to the tracklets of a filter, of all movies and colonies, in an order, beside a panel.
@@ -244,6 +252,9 @@ function labelColumn(counts, pick) {
           item('=ids'),
           item('=noids'),
           item('=conflicts'),
+          item('=disagrees'),
+          item('=unchecked'),
+          item('=wrong'),
           [...categories.map(({ labels }) => labels), others]
             .filter((labels) => labels.length)
             .map((labels) => [
