@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-# Nothing is imported before it is needed, typing neither: until the program has begun, Ctrl-C ends with a traceback.
+# Nothing is imported before it is needed, not even typing: Ctrl-C during these imports would show a traceback.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from antrax.training.merging import MergeResult, merge_trainsets
     from antrax.training.run import TrainOptions, TrainResult, train
 
-# Where each public name comes from; loaded when first used, so that importing antrax loads no deep-learning library.
+# Module of each public name; imported at first use, so that `import antrax` loads no deep-learning library.
 _SOURCES = {
     "AntraxError": "errors",
     "Category": "labels",

@@ -1,11 +1,11 @@
-"""The start of the program: `antrax` and `python -m antrax`."""
+"""Entry point of the command line: `antrax` and `python -m antrax`."""
 
 
 def main() -> None:
-    """Run the command line; from here on, Ctrl-C ends with exit status 130 and never with a traceback."""
+    """Run the command line. Ctrl-C ends it with exit status 130 and no traceback."""
     try:
         _end_at_once_on_ctrl_c()
-        # Inside, for most of the time until the command begins is taken by imports.
+        # Imported inside the function: imports take most of the start-up time, and Ctrl-C must be handled meanwhile.
         from antrax.cli.main import main as command_line
 
         _raise_on_ctrl_c()
@@ -17,7 +17,7 @@ def main() -> None:
 def _end_at_once_on_ctrl_c() -> None:
     import signal
 
-    # Raised in the middle of an import, an exception may come out as another one, or not at all.
+    # An exception that a signal handler raises during an import may be replaced or swallowed.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: _stop())
 

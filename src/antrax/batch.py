@@ -78,7 +78,7 @@ def failure_line(failures: Sequence[str]) -> str:
 
 
 def is_gpu_failure(error: BaseException) -> bool:
-    """Whether an error comes of a graphics card, its memory or its driver. PyTorch is not loaded to find out.
+    """Whether an error was caused by a graphics card, its memory or its driver. Does not import PyTorch.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def is_gpu_failure(error: BaseException) -> bool:
 
 
 def describe_failure(error: BaseException, where: object) -> str:
-    """A sentence about an error: what it is, where, and what to do.
+    """Describe an error in one sentence: what it is, where it occurred, and what to do.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def describe_failure(error: BaseException, where: object) -> str:
     Returns
     -------
     str
-        Of a mistake in this package it names the file with the traceback.
+        For a mistake in this package, the sentence names the file that holds the traceback.
     """
     if is_drive_failure(error):
         cause = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Defaults that the Python API, the command line and the page have in common: each is written down here alone."""
+"""Defaults shared by the Python API, the command line and the page; defined nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that antrax raises on purpose, in one tree.
+"""Exceptions that antrax raises, derived from `AntraxError`.
 
 The command line turns any `AntraxError` into one line on standard error and exit status 1, so a message says
 what is wrong, in which file, and what to do about it.
@@ -26,7 +26,7 @@ class AntraxError(Exception):
     Parameters
     ----------
     message : str
-        It may hold names and texts out of files: what cannot be printed in them is escaped here, for every error.
+        Messages may contain names and texts from files; characters that cannot be printed are escaped here.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -54,7 +54,7 @@ class GraphError(AntraxError):
 
 
 class SolvingError(AntraxError):
-    """Some movies or experiments could not be solved; the others were.
+    """Some movies or experiments could not be solved; all others are done.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class TrainsetError(AntraxError):
 
 
 class NothingToUndoError(TrainsetError):
-    """There is no change of the training set to take back."""
+    """There is no change of the training set to undo."""
 
 
 class ClassifierError(AntraxError):
@@ -96,7 +96,7 @@ class OutputError(AntraxError):
 
 
 class LockedError(OutputError):
-    """Another process is at work on the same files; the message says which."""
+    """Another process is working on the same files; the message names it."""
 
 
 class InputChangedError(AntraxError):
@@ -104,27 +104,27 @@ class InputChangedError(AntraxError):
 
 
 class ConflictError(AntraxError):
-    """Somebody else changed what this change was meant for; look again first."""
+    """A change refers to a state that somebody else has changed meanwhile; reload and try again."""
 
 
 class JobError(AntraxError):
-    """Training or classifying in the background cannot be started as asked, or one of them is under way."""
+    """A background job (training, classification) cannot be started, or another one is running."""
 
 
 class ClusterError(AntraxError):
-    """A job cannot be given to the cluster."""
+    """A job cannot be submitted to the cluster."""
 
 
 class DeviceError(AntraxError):
-    """The device that was asked for is not on this machine."""
+    """The requested device is not available on this machine."""
 
 
 class DownloadError(AntraxError):
-    """Something that is fetched once could not be fetched."""
+    """A file (pretrained weights) could not be downloaded."""
 
 
 class ClassificationError(AntraxError):
-    """Some movies or experiments could not be classified; the others were.
+    """Some movies or experiments could not be classified; all others are done.
 
     Attributes
     ----------
@@ -145,17 +145,17 @@ _DRIVE = {
     for name in ("EIO", "ENODEV", "ENXIO", "ESTALE", "ETIMEDOUT", "EHOSTDOWN", "ENOTCONN", "EREMOTEIO")
     if (number := getattr(errno, name, None)) is not None
 }
-# HDF5 tells of the error of the system in its own message.
+# HDF5 quotes the error of the operating system in its own message.
 _ERRNO = re.compile(r"errno = (\d+)")
 
 
 def is_drive_failure(error: BaseException) -> bool:
-    """Whether an error comes of a drive that fails or was taken away, and not of what is on it.
+    """Whether an error was caused by a drive that fails or was disconnected, and not by the content of a file.
 
     Parameters
     ----------
     error : BaseException
-        One of the system, of HDF5, or of this package with the text of one of these.
+        An error of the operating system, of HDF5, or of this package that quotes one of these.
     """
     if isinstance(error, OSError) and error.errno in _DRIVE:
         return True
@@ -163,7 +163,7 @@ def is_drive_failure(error: BaseException) -> bool:
 
 
 def reason_of(error: OSError) -> str:
-    """Why something cannot be read or written, in words that can follow a colon.
+    """Reason why something cannot be read or written, worded so that it can follow a colon.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def reason_of(error: OSError) -> str:
 
 
 def explain_mistake(error: Exception) -> str:
-    """A sentence about an error that nobody raised on purpose; it names a file that holds the traceback."""
+    """Describe an unexpected error in one sentence, which names a file that holds the traceback."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="antrax-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as file:

@@ -1,12 +1,12 @@
-"""Text of unknown origin in messages: what cannot be shown as text is written as an escape."""
+"""Escape characters that cannot be printed, for texts of unknown origin in messages."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    r"""A text with everything that cannot be seen, or would move a terminal's cursor, as Python writes it in a literal.
+    r"""Replace invisible and control characters by escapes, as in a Python string literal.
 
-    Names of files need not be text at all: bytes that are none appear as such.
+    Bytes of file names that are not valid UTF-8 are escaped too.
 
     Parameters
     ----------
@@ -28,5 +28,5 @@ def printable(text: str) -> str:
 
 
 def _escaped(letter: str) -> str:
-    # in names of files, Python keeps a byte that is no UTF-8 as such a letter
+    # surrogates, by which Python represents bytes of file names that are not UTF-8
     return f"\\x{ord(letter) - 0xDC00:02x}" if "\udc80" <= letter <= "\udcff" else ascii(letter)[1:-1]

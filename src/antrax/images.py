@@ -1,4 +1,4 @@
-"""Blob images on their way into a network: the one function that all of them pass, and reading examples."""
+"""Preprocessing of blob images for networks, and reading of example images."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ EXAMPLE_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 EXAMPLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 # A blob image has some kB; uncompressed and of the largest size that is accepted, 4 MB.
 _LARGEST_EXAMPLE = 16 * 2**20
-# What Pillow makes grey of red, green and blue, in 65536ths.
+# Weights of red, green and blue in Pillow's conversion to grey, in 1/65536.
 GREY = (19595, 38470, 7471)
-# Of damaged tables within a file, Pillow warns on standard error; all that matters is whether there is an image, and
-# that is told. A filter for a while would not do, for examples are read in several threads.
+# Pillow warns of damaged metadata; whether the image itself can be read is reported as an error anyway. The filter is
+# global because examples are read in several threads.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-# Images that are resized together: so few that they stay in the fastest cache.
+# Images that are resized at a time: few enough to stay in the processor's fastest cache.
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a network wants its images.
+    """Preprocessing that a network expects.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ class BadImageError(Exception):
 
 
 def prepare(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
-    """Make images what a network takes: background set, size right.
+    """Preprocess images for a network: set the background and resize.
 
-    Every image passes here and nowhere else, in training and in classification alike.
+    The only preprocessing there is; training and classification both use it.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def prepare(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.u
 
 
 def _as_antrax_did(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
-    """What is left to do to images whose white background is set."""
+    """Preprocess images as anTraX did, apart from the white background, which is set already."""
     size, scale = preparation.size, preparation.scale
     if preparation.background == "black" and len(images):
         images = np.where((images == 255).any(-1, keepdims=True), np.uint8(0), images)
@@ -112,7 +112,7 @@ def _as_antrax_did(images: NDArray[np.uint8], preparation: Preparation) -> NDArr
 
 
 def _resize_as_pillow(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """What Pillow makes of each image (bicubic), all of them at once, which is faster.
+    """Resize images with Pillow's bicubic filter, all in one call, which is faster.
 
     Pillow resizes lines and then columns, each by itself: so first the lines of all images, which lie on one another,
     and then all columns, side by side.
@@ -144,7 +144,7 @@ def read_example(path: Path, background: Background | None = None) -> NDArray[np
 
 
 def example_content(path: Path) -> bytes:
-    """The bytes of an example's file, as it was at one moment.
+    """Content of an example's file, read as one consistent version.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def example_content(path: Path) -> bytes:
 
 
 def decode_example(content: bytes, background: Background | None = None) -> NDArray[np.uint8]:
-    """The image that an example's file holds.
+    """Decode the image in the content of an example's file.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def decode_example(content: bytes, background: Background | None = None) -> NDAr
         It is damaged, no such image, or not square.
     """
     try:
-        # Pillow reads some eighty formats, with a decoder each; nobody needs them
+        # only common formats: Pillow has about eighty decoders, each of which could be attacked by a crafted file
         with Image.open(io.BytesIO(content), formats=EXAMPLE_FORMATS) as image:
             if image.width != image.height:
                 raise BadImageError(f"not square ({image.width} x {image.height} pixels)")
@@ -203,12 +203,12 @@ def decode_example(content: bytes, background: Background | None = None) -> NDAr
         raise BadImageError("far too large for a blob image") from None
     except UnidentifiedImageError:
         raise BadImageError(f"no image of the formats that are read ({', '.join(EXAMPLE_FORMATS)})") from None
-    except Exception as error:  # of a damaged file, Pillow's decoders raise almost anything
+    except Exception as error:  # Pillow's decoders may raise any exception for a damaged file
         raise BadImageError(f"damaged ({str(error) or type(error).__name__})") from None
 
 
 def detect_background(images: list[NDArray[np.uint8]]) -> Background:
-    """Whether examples lie on white or black ground, told by their outermost pixels.
+    """Detect whether examples have a white or a black background, from their outermost pixels.
 
     Parameters
     ----------

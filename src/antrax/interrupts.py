@@ -1,4 +1,4 @@
-"""A Ctrl-C that is not lost, wherever in the program it arrives."""
+"""Handling of Ctrl-C where Python or a library would swallow the exception."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextlib.contextmanager
 def heeded_interrupts() -> Iterator[Callable[[], None]]:
-    """A block in which an interrupt counts, also where the exception that it raises is swallowed.
+    """Context manager in which an interrupt is remembered even if its exception is swallowed.
 
     Python raises `KeyboardInterrupt` wherever the main thread happens to be. In a callback of another library, in a
     finalizer or while workers start, that is printed at best, and the work goes on. Here it is remembered.
@@ -19,8 +19,8 @@ def heeded_interrupts() -> Iterator[Callable[[], None]]:
     Yields
     ------
     callable
-        Raises again what a signal has raised since the block began; call it between two steps of the work. It is also
-        called when the block ends without an exception.
+        Function that raises the remembered interrupt again; call it between two steps of the work. It is also called
+        when the block ends without an exception.
 
     Examples
     --------

@@ -60,7 +60,7 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", 
 
 
 class Category(StrEnum):
-    """What kind of thing a label stands for; the decision rule treats each kind in its own way."""
+    """Category of a label; the decision rule treats each category differently."""
 
     ANT = "ant"
     NONANT = "nonant"
@@ -99,7 +99,7 @@ class Labels:
         return self.categories.get(label)
 
     def likely_category(self, label: str) -> Category:
-        """Category of `label`; what its name says where these labels do not have it."""
+        """Category of `label`, guessed from its name if these labels do not include it."""
         return self.category(label) or guess_category(label)
 
     @cached_property
@@ -126,7 +126,7 @@ class Labels:
 
 
 def clean_label(label: str) -> str:
-    """A label as it is compared: in composed Unicode (NFC), without blanks at its ends, single ones inside.
+    """Normalise a label for comparison: composed Unicode (NFC), no leading or trailing blanks, single blanks inside.
 
     macOS names folders in decomposed Unicode, and spreadsheets leave blanks and characters that cannot be seen: these
     are never meant.
@@ -140,7 +140,7 @@ def clean_label(label: str) -> str:
 
 
 def match_labels(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Which of some known labels each of some names stands for, where labels from two sources meet.
+    """Match names to known labels of another source that may be spelt slightly differently.
 
     A name stands for the known label that is equal to it as `clean_label` gives both; else for the only one that
     differs in capital letters alone; else, as an unknown label, for itself as `clean_label` gives it.
@@ -201,7 +201,7 @@ def looks_like_a_number(label: str) -> bool:
 
 
 def label_warnings(labels: Labels) -> list[str]:
-    """Warnings about labels that later steps may not accept; they are usable here all the same."""
+    """Warnings about labels that later steps may not accept, although this package does."""
     warnings = []
     numbers = [label for label in labels.all if looks_like_a_number(label)]
     if numbers:
@@ -249,7 +249,7 @@ def unusable_names(ants: Iterable[str]) -> list[str]:
 
 
 def check_label_name(label: str) -> None:
-    """Refuse a label that cannot be the name of a folder on every system, as labels of a training set are.
+    """Raise `LabelsError` unless a label can be the name of a folder on every system, as a training set requires.
 
     Raises
     ------
@@ -274,7 +274,7 @@ def check_label_name(label: str) -> None:
 
 
 def check_new_label(label: str, category: Category) -> None:
-    """Refuse a label that a later step could not take, where it is new and may still have another name.
+    """Raise `LabelsError` for a new label that a later step could not use.
 
     Parameters
     ----------

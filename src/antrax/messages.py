@@ -39,13 +39,13 @@ def parameter(name: str, value: object = _ANY) -> str:
 
 
 def named_parameter(message: str) -> str | None:
-    """The name of the first parameter that a message names; None if it names none."""
+    """Name of the first parameter in a message; None if there is none."""
     found = _REFERENCE.search(message)
     return found[1] if found else None
 
 
 def with_command_line_options(message: str) -> str:
-    """A message with the options of the command line in the place of parameters.
+    """Replace parameters in a message by the options of the command line.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def with_command_line_options(message: str) -> str:
 
 
 def option_of(name: str) -> str:
-    """What the command line calls a parameter: ``--ne`` for ``epochs``."""
+    """Option of the command line for a parameter: ``--ne`` for ``epochs``."""
     return _OPTIONS.get(name) or f"--{name.replace('_', '-')}"
 
 

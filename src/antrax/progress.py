@@ -1,4 +1,4 @@
-"""How long work tells what it does: silent here; the command line has one that draws."""
+"""Progress reporting: logging only here; the command line draws progress bars."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Update(Protocol):
     """Called with the amount done, a short note, and the total where that was not known before."""
 
     def __call__(self, done: int, note: str = "", total: int | None = None) -> None:
-        """Note how far it is."""
+        """Report the progress."""
         ...
 
 
@@ -24,18 +24,18 @@ class Reporter:
     """Reports nothing but warnings; the default in Python."""
 
     def say(self, message: str) -> None:
-        """A line about what was done; in Python, of level INFO in the log `antrax`."""
+        """Report what was done; in Python, a record of level INFO of the logger `antrax`."""
         _LOG.info("%s", printable(message))
 
     def warn(self, message: str) -> None:
-        """Something the user should know, after which the work goes on; in Python, a warning in the log `antrax`.
+        """Warn the user; the work goes on. In Python, a record of level WARNING of the logger `antrax`.
 
         Unless logging was configured in another way, Python shows it on standard error.
         """
         _LOG.warning("%s", printable(message))
 
     def stages(self, shares: Mapping[str, float]) -> None:
-        """Which stages the work will have, so that one bar and one time left can stand for all of it.
+        """Announce the stages of the work, so that one bar and one remaining time cover all of them.
 
         Parameters
         ----------
@@ -46,7 +46,7 @@ class Reporter:
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
-        """A stretch of work; the block calls what it is given as work gets done.
+        """Context manager for a stage of work; gives a function to call with the amount done.
 
         Parameters
         ----------

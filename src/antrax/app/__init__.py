@@ -1,5 +1,4 @@
-"""The app of `antrax extract-trainset`: what a browser needs to label tracklets and to judge a classification.
+"""The web app of `antrax extract-trainset`, for labelling tracklets and validating a classification.
 
-Everything of the web is in here; what a person does at a session, and what becomes of it on disk, is in
-`antrax.review`.
+This package holds all code of the web; changes of a session and its files are made by `antrax.review`.
 """

@@ -1,4 +1,4 @@
-"""Authentication, CSRF and DNS-rebinding protection: only who knows the printed address may use the app.
+"""Authentication, CSRF and DNS-rebinding protection: only those who know the printed address can use the app.
 
 A web server on the loopback address can be reached by every user of the machine, and by every web page that a
 browser on it has open. Against the first stands a secret: the printed address carries a token, which is exchanged
@@ -29,7 +29,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 # The largest sensible request names the frames of a long tracklet, or the files of a label's gallery.
 LARGEST_BODY = 8 * 2**20
 _METHODS = ("GET", "HEAD", "POST")
-# Headers on which a decision rests; sent twice, two readers may each take another one.
+# Headers that decide on access; if one is sent twice, different readers may use different values.
 _SINGLE = (
     *(b"host", b"origin", b"cookie", b"authorization", b"x-antrax"),
     *(b"content-type", b"content-length", b"transfer-encoding", b"sec-fetch-site", b"sec-fetch-mode"),
@@ -167,7 +167,7 @@ class Guard:
         return any(name == self._cookie and _same(value, self._secret) for name, _, value in pairs)
 
     async def _post(self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send) -> None:
-        """Hand on a request once its whole body is here: so none grows without limit, whatever length it announces."""
+        """Pass on a request once its whole body has arrived, which limits its size."""
         announced = headers.get(b"content-length", "0")
         if not announced.isdecimal() or int(announced[:20]) > LARGEST_BODY:
             await _refuse(scope, send, 413, "This is more than antrax takes at once.")
@@ -273,7 +273,7 @@ def _page(head: str, body: str) -> str:
 async def _refuse(
     scope: Scope, send: Send, status: int, sentence: str, extra: dict[bytes, bytes] | None = None
 ) -> None:
-    """Say no: in JSON to a page's script, as a small page to a person. The connection is closed, read or not."""
+    """Refuse a request: JSON for a page's script, a small page for a person. The connection is closed."""
     headers = {b"connection": b"close"} | (extra or {})
     if scope["method"] == "HEAD":
         await _answer(send, status, "", "text/plain", headers)

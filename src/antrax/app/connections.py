@@ -1,4 +1,4 @@
-"""Connections that ask for nothing: closed after a while, and never so many that others find no room.
+"""Limits of idle connections: their duration and number.
 
 A connection takes a file descriptor from the moment it is made, before any token was seen, and of these a process has
 some hundred. So a connection that has not brought a whole request's headers within `HEADERS_S` seconds is closed, and
@@ -54,7 +54,7 @@ class Waiting:
         return len(self._protocols)
 
     def add(self, protocol: LimitedProtocol, address: str) -> None:
-        """One more waits; where they are too many, the one that waits longest is closed."""
+        """Add a connection; if there are too many, the one that has waited longest is closed."""
         self.remove(protocol)
         if self._counts[address] >= self._most_an_address:
             self._close(next(other for other, its in self._protocols.items() if its == address))
@@ -64,7 +64,7 @@ class Waiting:
         self._counts[address] += 1
 
     def remove(self, protocol: LimitedProtocol) -> None:
-        """One waits no more."""
+        """Remove a connection."""
         address = self._protocols.pop(protocol, None)
         if address is not None:
             self._counts[address] -= 1
@@ -77,7 +77,7 @@ class Waiting:
 
 
 def waiting_room() -> Waiting:
-    """As many places as this process has descriptors for."""
+    """Limit of waiting connections, from the process's limit of file descriptors."""
     limit = descriptors()
     most = MOST_WAITING if limit is None else max(8, min(MOST_WAITING, (limit - _RESERVED) // 2))
     return Waiting(most, min(most, MOST_WAITING_AN_ADDRESS))
@@ -95,12 +95,12 @@ class LimitedProtocol(H11Protocol):
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place to others."""
+        """Remove the connection from those that wait."""
         self._wait_no_more()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; where a request is not whole by it, its time runs."""
+        """Process received data; the time limit starts if a request is still incomplete."""
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._wait_no_more()

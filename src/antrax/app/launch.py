@@ -1,4 +1,4 @@
-"""Starting the app: a port, a token, what is printed, a browser, and the end with Ctrl-C."""
+"""Start of the app: port, token, printed address, browser, and shutdown by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -164,14 +164,14 @@ def _why(error: OSError) -> str:
 
 
 def address(host: str, port: int) -> str:
-    """What to type into a browser, without path."""
+    """Address of the app for a browser, without path."""
     if host in ("0.0.0.0", "::", ""):
         host = socket.gethostname()
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def has_browser(environment: Mapping[str, str]) -> bool:
-    """Whether there is a screen, and the person sits before it."""
+    """Whether a browser can be opened on a screen of this machine."""
     if over_ssh(environment):
         return False
     graphical = "DISPLAY" in environment or "WAYLAND_DISPLAY" in environment
@@ -179,7 +179,7 @@ def has_browser(environment: Mapping[str, str]) -> bool:
 
 
 def over_ssh(environment: Mapping[str, str]) -> bool:
-    """Whether the person sits at another machine."""
+    """Whether the program was started over SSH."""
     return "SSH_CONNECTION" in environment or "SSH_TTY" in environment
 
 
@@ -217,7 +217,7 @@ def _machine_names() -> frozenset[str]:
 
 def _open_browser(url: str) -> None:
     def run() -> None:
-        with contextlib.suppress(Exception):  # a comfort; the address is printed
+        with contextlib.suppress(Exception):  # optional: the address is printed anyway
             webbrowser.open(url)
 
     threading.Thread(target=run, name="browser", daemon=True).start()
@@ -256,7 +256,7 @@ def _serve(guard: Guard, listener: socket.socket, on_end: Callable[[], None]) ->
 
 @contextlib.contextmanager
 def _polite_kill_as_ctrl_c() -> Iterator[None]:
-    """Have SIGTERM raise `KeyboardInterrupt`; the server passes it on when it has ended, and more follows then."""
+    """Make SIGTERM raise `KeyboardInterrupt`, as Ctrl-C does."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

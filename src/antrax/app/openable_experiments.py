@@ -1,4 +1,4 @@
-"""Which experiments the app may open: those named when it was started, and those in the folders named."""
+"""Experiments that the app may open: those named on the command line, and those in folders named there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from antrax.io.layout import SESSION_MARK, is_session
 from antrax.io.regular_files import read_regular
 from antrax.io.session import Session, open_session, session_dirs
 
-# It is looked for new experiments after so many seconds, and so many times the time that looking takes.
+# Folders are searched again after so many seconds, or so many times the duration of a search.
 _LOOK_AGAIN_S, _LOOK_AGAIN_TIMES = 3.0, 10.0
 _MOST_RECENT = 20
 
@@ -98,7 +98,7 @@ class OpenableExperiments:
         with self._lock:
             if started < self._look_again:
                 return self._places
-            self._look_again = math.inf  # the others go on with what is known while this thread looks
+            self._look_again = math.inf  # other threads use the known experiments while this one searches
         places = self._places
         try:
             places = self._look()
@@ -150,7 +150,7 @@ class OpenableExperiments:
         return tuple(entry for entry in entries if entry[1] in now.get(entry[0], ()))
 
     def _take(self, path: Path, problems: list[str]) -> list[tuple[Path, str | None]]:
-        """Note what an argument stands for; gives its experiments, with the session where that was named."""
+        """Resolve an argument: its experiments, with the session if one was named."""
         if path.is_file():
             found = []
             for line in find_experiments(path):

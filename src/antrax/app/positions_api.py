@@ -43,7 +43,7 @@ _NAMES = {
 
 
 class PositionsApi:
-    """Positions of one session, and what people say of them. Safe to use from several threads.
+    """Positions of one session, marks on them and corrections. Safe to use from several threads.
 
     Parameters
     ----------
@@ -76,12 +76,12 @@ class PositionsApi:
 
     @property
     def version(self) -> str:
-        """Another whenever positions or marks on them are."""
+        """Version of positions and their marks; it differs after each change."""
         with contextlib.suppress(ExperimentError):
             self._marks.refresh()
         return f"{self._solved.refresh()}-{self._marks.version}"
 
-    # ---- what there is
+    # ---- overview
 
     def info(self) -> dict[str, Any]:
         """The solution as a whole. Raises `ExperimentError`."""
@@ -294,7 +294,7 @@ class PositionsApi:
         }
 
     def neighbours(self, movie: int, tracklet: str) -> dict[str, Any]:
-        """Tracklets that lead into one and out of it. What the graph cannot tell is told as a problem."""
+        """Parents and children of a tracklet. A missing or damaged graph is reported as a problem."""
         try:
             parents, children, single = self._resolver.neighbours(tracklet, movie)
         except AntraxError as error:
@@ -311,7 +311,7 @@ class PositionsApi:
             "problem": None,
         }
 
-    # ---- what a person says
+    # ---- marks and corrections
 
     def mark(
         self,
@@ -323,7 +323,7 @@ class PositionsApi:
         number: int | None,
         who: str,
     ) -> dict[str, Any]:
-        """Write a mark down, or take the present one back.
+        """Write a mark, or remove the present one.
 
         Parameters
         ----------
@@ -387,7 +387,7 @@ class PositionsApi:
         return self._solved.draw(seed, number) == cell
 
     def correct(self, movie: int, tracklet: str, animal: str, colony: str, is_it: bool, who: str) -> dict[str, Any]:
-        """Write a correction down and solve anew what depends on it. Raises `AntraxError`.
+        """Write a correction, and solve the affected part again. Raises `AntraxError`.
 
         Parameters
         ----------
@@ -432,7 +432,7 @@ class PositionsApi:
         }
 
     def undo(self) -> dict[str, Any]:
-        """Take the last correction back. Raises `AntraxError`."""
+        """Undo the last correction. Raises `AntraxError`."""
         started = datetime.now(UTC)
         what = self._resolver.undo()
         return {

@@ -1,4 +1,4 @@
-"""The page's server: requests in, one method of a session's API called, its answer as JSON or PNG."""
+"""The page's server: each request calls a method of the session's API, and is answered by JSON or PNG."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ONE_DAY = "private, max-age=86400, immutable"
 
 
 class _Context:
-    """What requests are answered from: open sessions, jobs, and what may be opened."""
+    """State of the server: open sessions, jobs, and openable experiments."""
 
     def __init__(self, places: OpenableExperiments, jobs: Jobs, memory: Path) -> None:
         self.places = places
@@ -128,14 +128,14 @@ class _Json(JSONResponse):
     def render(self, content: Any) -> bytes:
         try:
             return super().render(content)
-        except UnicodeEncodeError:  # half a surrogate pair stands for each such byte; JSON can escape it
+        except UnicodeEncodeError:  # such a byte is represented by a lone surrogate, which JSON can escape
             return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _answer(
     context: _Context, name: str, contract: schemas.Route, where: Mapping[str, str], values: Mapping[str, Any]
 ) -> Response:
-    """What a question gives, or a sentence about why not. Nothing that goes wrong here ends the app."""
+    """Compute the answer of a request, or describe the error. No error here ends the app."""
     try:
         asked = schemas.read_request(contract, values)
         if contract.in_session:

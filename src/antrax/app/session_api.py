@@ -1,4 +1,4 @@
-"""What the page asks of an open session and does to it, in plain values."""
+"""API of an open session for the page, in plain values."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ class SessionApi:
         self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
         self._lock = threading.RLock()
 
-    # ---- what there is
+    # ---- overview
 
     def overview(self) -> dict[str, Any]:
-        """Movies, labels and what else menus show."""
+        """Overview of the session: movies, labels, classifier and jobs."""
         self.assignments.refresh()
         labels, problem = self._labels()
         classified = set(self.assignments.movies)
@@ -118,9 +118,9 @@ class SessionApi:
         }
 
     def versions(self) -> dict[str, Any]:
-        """Numbers that change when what they stand for does, so that a page knows what to ask for again.
+        """Versions of the parts of the session; the page requests a part again when its version differs.
 
-        What others changed, in this process or elsewhere, is noticed here.
+        Changes by other processes are noticed too.
         """
         self.assignments.refresh()
         self.examples.refresh()
@@ -157,7 +157,7 @@ class SessionApi:
         return {"report": describe_training(training, self._labels()[0], self.examples.counts())}
 
     def next_step(self) -> dict[str, Any]:
-        """What is best done next."""
+        """The recommended next step."""
         self.assignments.refresh()
         self.examples.refresh()
         labels, _ = self._labels()
@@ -266,7 +266,7 @@ class SessionApi:
         return made
 
     def tracklet(self, name: str) -> dict[str, Any]:
-        """Everything that is known of one tracklet, but for its images. Raises `ExperimentError`."""
+        """Details of a tracklet, without its images. Raises `ExperimentError`."""
         versions = self.versions()
         tracklet, path = self.catalog.find(name)
         labels, _ = self._labels()
@@ -306,7 +306,7 @@ class SessionApi:
         return tracklet.span / entry.fps if entry and entry.fps > 0 else None
 
     def _assignment(self, tracklet: TrackletName, labels: Labels) -> dict[str, Any]:
-        """What classification says of a tracklet."""
+        """Result of classification of a tracklet."""
         try:
             found = self.assignments.of(tracklet.name)
         except ExperimentError as error:
@@ -346,7 +346,7 @@ class SessionApi:
         if values is None or not len(values):
             return None
         looked_at = ~np.isnan(values)
-        # the classifier may not have known a label that a person wrote
+        # a label that a person wrote may be missing from the classifier
         known = np.flatnonzero(looked_at.any(0)).tolist()
         wanted, values, looked_at = [wanted[column] for column in known], values[:, known], looked_at[:, known]
         bins = min(len(values), _STRIP_POINTS)
@@ -384,16 +384,16 @@ class SessionApi:
     # ---- validation
 
     def mark(self, name: str, label: str, judgement: Judgement) -> dict[str, Any]:
-        """Write down what a person says of a tracklet's label.
+        """Write a mark on a tracklet's label.
 
         Parameters
         ----------
         name : str
             Of the tracklet.
         label : str
-            The label that the person saw.
+            The label that was shown.
         judgement : Judgement
-            What the person says.
+            The verdict.
 
         Raises
         ------

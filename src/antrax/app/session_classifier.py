@@ -1,4 +1,4 @@
-"""The classifier of an open session: whether there is one, and what is to be known before it is used."""
+"""The classifier of an open session: its state and warnings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SessionClassifier:
         self._known: tuple[str, dict[str, Any], LastTraining | None] | None = None
 
     def stamp(self) -> str:
-        """Another whenever the file is; empty where there is none."""
+        """Version of the file; empty if there is none."""
         try:
             found = self._path.stat()
         except OSError:

@@ -15,7 +15,7 @@ from antrax.review.training_set.files import Count
 
 
 class _TrainedOn(msgspec.Struct):
-    """What a record says of the training set."""
+    """The part of a record about the training set."""
 
     files: int
     used: int
@@ -29,7 +29,7 @@ class _TrainedOn(msgspec.Struct):
 
 
 class _Epoch(msgspec.Struct):
-    """What a record says of one epoch."""
+    """The part of a record about an epoch."""
 
     epoch: float
     loss: float
@@ -38,7 +38,7 @@ class _Epoch(msgspec.Struct):
 
 
 class _HeldOut(msgspec.Struct):
-    """What a record says of the held-out tracklets; the matrices are by people's label (row) and the network's."""
+    """The part of a record about held-out tracklets; confusion matrices have true labels as rows."""
 
     image_accuracy: float | None
     tracklet_accuracy: float | None
@@ -61,7 +61,7 @@ gather_fields(_Record)
 
 @dataclass(frozen=True)
 class LastTraining:
-    """A training as the classifier that it made tells of it.
+    """A training, from the record in the classifier that it made.
 
     Parameters
     ----------

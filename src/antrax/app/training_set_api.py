@@ -134,7 +134,7 @@ class TrainingSetApi:
         return self.told(outcome)
 
     def told(self, outcome: Outcome) -> dict[str, Any]:
-        """What the page is told of a change."""
+        """Result of a change, for the page."""
         return {
             "message": outcome.message,
             "label": outcome.label,
@@ -274,13 +274,13 @@ class TrainingSetApi:
 
 
 def check_there(session: Session) -> None:
-    """A drive that is gone must not look like a session without labels and examples. Raises `ExperimentError`."""
+    """Raise `ExperimentError` if the session's folder is gone, so that it does not look like an empty one."""
     if not session.path.is_dir():
         raise ExperimentError(f"{session.path} is gone; is its drive still connected?")
 
 
 def stack_stamp(path: Path) -> str:
-    """What tells a stack from the one that replaces it. Raises `StackError`."""
+    """Version of a stack's file, which differs when it is replaced. Raises `StackError`."""
     try:
         found = path.stat()
     except OSError as error:
@@ -289,7 +289,7 @@ def stack_stamp(path: Path) -> str:
 
 
 def _hints(rows: Sequence[Mapping[str, Any]], labels: Labels) -> list[str]:
-    """What would help the training set most, in sentences."""
+    """Hints for improving the training set, a sentence each."""
     hints = []
     unlisted = [row["label"] for row in rows if not row["listed"]]
     if unlisted and labels.ants:

@@ -52,7 +52,7 @@ class ValidationApi:
 
     @property
     def version(self) -> int:
-        """Another number after each mark, whoever made it."""
+        """Version of the marks, which differs after each mark of any user."""
         with contextlib.suppress(ExperimentError):  # told in `problems`; what was read before stays
             self._marks.refresh()
         return self._marks.version
@@ -67,7 +67,7 @@ class ValidationApi:
         return []
 
     def of(self, tracklet: TrackletName, label: str | None, category: Category | None) -> dict[str, Any]:
-        """What can be said, is said and was said of a tracklet's label.
+        """Possible verdicts on a tracklet's label, the present mark, and earlier ones.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class ValidationApi:
         images: int,
         judgement: Judgement,
     ) -> str:
-        """Write a mark down, or take the present one back; a sentence about it.
+        """Write a mark, or remove the present one; returns a message.
 
         Parameters
         ----------
@@ -246,7 +246,7 @@ class ValidationApi:
 
 
 def _more_checks(rates: Rates, with_id: int) -> str:
-    """How far it is to showing that fewer than 1 % of the IDs are wrong."""
+    """Number of further checks needed to show that fewer than 1 % of the IDs are wrong."""
     shown = rates.any_id_error
     if not rates.more_checks:
         return "Shown: fewer than 1 % of the IDs are wrong or should not be there (95 %, one-sided)."
@@ -260,7 +260,7 @@ def _more_checks(rates: Rates, with_id: int) -> str:
 
 
 def _notes(checks: Sequence[Check]) -> list[str]:
-    """What to keep in mind with these checks."""
+    """Notes on the interpretation of these checks."""
     notes = []
     if picked := sum(not check.random for check in checks):
         were = "was" if picked == 1 else "were"
@@ -278,7 +278,7 @@ def _notes(checks: Sequence[Check]) -> list[str]:
 
 
 def _title(verdict: Verdict, category: Category) -> str:
-    """What a verdict is called; of several ants, nobody would say that they are not an ant."""
+    """Title of a verdict for a category of labels."""
     if category is Category.MULTI and verdict is Verdict.ANT:
         return "Is a single ant"
     if category is not Category.NONANT and verdict is Verdict.NOT_ANT:

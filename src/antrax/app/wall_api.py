@@ -116,7 +116,7 @@ class WallApi:
         return [made[name] for name in wanted if name in made], _first(problems)
 
     def _result(self, name: str) -> Assignment | None:
-        """What classification says of a tracklet; damaged results are told elsewhere."""
+        """Result of classification of a tracklet; damaged results are reported elsewhere."""
         try:
             return self._assignments.of(name)
         except ExperimentError:

@@ -1,4 +1,4 @@
-"""What anTraX wrote into its classifiers beside the Keras model: how images are made, and labels cut at ten bytes."""
+"""Metadata of classifiers that anTraX wrote: preprocessing parameters, and labels truncated to ten bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MODELS = ("small", "wide", "large", "MobileNetV2")
 
 
 def read_parameters(text: str, graph: Graph) -> tuple[Preparation, bool, str]:
-    """How images are made for a network of anTraX's, whether animals are symmetric, and a name for the network.
+    """Preprocessing of a network of anTraX, whether animals are symmetric, and a name for the network.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def distinct(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def match_cut_labels(classes: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels that a classifier's classes stand for, which anTraX cut at ten bytes.
+    """Labels that a classifier's classes stand for, whose names anTraX truncated to ten bytes.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def match_cut_labels(classes: Sequence[str], labels: Sequence[str]) -> tuple[str
 
 
 def _cut(label: str) -> str:
-    """A label as anTraX stored it; a letter that was cut in two is gone."""
+    """A label truncated as anTraX does; a character that would be cut in two is dropped."""
     return label.encode()[:_CUT].decode(errors="ignore")
 
 

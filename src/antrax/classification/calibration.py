@@ -26,8 +26,8 @@ UNDECIDED = 0.75
 # benchmarks/cautious_rule.py).
 CAUTIOUS = Rule(temperature=0.65, exponent=0.0, threshold=0.8, guarded=True)
 
-# Where the fit starts from and what few tracklets cannot move it far from: values found on the JS16 set, of four
-# networks (benchmarks/fitted_constants.py prints them again).
+# Means and widths of the fit's prior: values fitted on the JS16 set with four networks (benchmarks/fitted_constants.py
+# prints them again).
 _PRIOR_TEMPERATURE, _TEMPERATURE_SPREAD = CAUTIOUS.temperature, 0.25
 _PRIOR_EXPONENT, _EXPONENT_SPREAD = 0.0, 0.05
 # Likewise for the chance of being right as a function of confidence: intercept and slope (see `fit_curve`).
@@ -59,7 +59,7 @@ class HeldOutTracklet:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was found on held-out tracklets.
+    """Result of a calibration on held-out tracklets.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Calibration:
 
     @property
     def sufficient(self) -> bool:
-        """Whether there are enough tracklets to choose a threshold by, and what they show can be trusted."""
+        """Whether there are enough held-out tracklets to choose a threshold, and they are certainly unseen."""
         return self.independent and len(self.confidences) >= ENOUGH_TRACKLETS
 
     def rule(self, max_error: float) -> Rule:
@@ -156,7 +156,7 @@ def why_not_calibrated(calibration: Calibration | None) -> str | None:
 
 
 def calibrate(tracklets: Sequence[HeldOutTracklet], categories: Sequence[Category]) -> Calibration:
-    """Fit temperature and exponent, and keep what a threshold is chosen by.
+    """Fit temperature and exponent, and store the confidences from which a threshold is chosen.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def calibrate(tracklets: Sequence[HeldOutTracklet], categories: Sequence[Categor
 
 
 def fit_rule(tracklets: Sequence[HeldOutTracklet], *, prior_weight: float = 1.0) -> tuple[float, float]:
-    """Temperature and exponent of largest posterior, on the tracklets and on pieces of them.
+    """Maximum a posteriori temperature and exponent, fitted on the tracklets and on pieces of them.
 
     Pieces show what length does to one and the same animal; all pieces of a tracklet together weigh as much as one
     tracklet.

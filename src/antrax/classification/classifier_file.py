@@ -1,4 +1,4 @@
-"""The classifier and its file: a Keras model with what anTraX and we add, read with h5py alone.
+"""The classifier and its file: a Keras model with metadata of anTraX and of this package, read with h5py alone.
 
 Files that anTraX wrote are read by `antrax_file`.
 """
@@ -63,7 +63,7 @@ _FOR_ANTRAX = {
 
 @dataclass(frozen=True)
 class Classifier:
-    """Everything needed to classify, and to train on.
+    """A classifier: network, labels, preprocessing and calibration; the start of further training.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Classifier:
 
     @property
     def is_poor(self) -> bool:
-        """Whether its training found it to be evidently poor."""
+        """Whether its evaluation after training found it poor."""
         quality = self.record.get("quality")
         return isinstance(quality, Mapping) and quality.get("poor") is True
 
@@ -170,7 +170,7 @@ class Classifier:
         return predict_proba(self, images, device=device)
 
     def digest(self) -> str:
-        """Tells this classifier from any other, by what decides its answers."""
+        """Digest of everything that determines this classifier's results."""
         state = blake2b(json.dumps([self.labels, to_keras_config(self.graph)]).encode(), digest_size=16)
         for name in sorted(self.weights):
             state.update(np.ascontiguousarray(self.weights[name]).tobytes())
@@ -178,7 +178,7 @@ class Classifier:
 
 
 def write_classifier(classifier: Classifier, path: Path) -> None:
-    """Write a classifier whole or not at all.
+    """Write a classifier; an interrupted write leaves the earlier file.
 
     Keras of TensorFlow 1.15, Keras 2 and Keras 3 open the file and predict alike, and so does anTraX.
 
@@ -260,7 +260,7 @@ def read_classifier(path: str | os.PathLike[str]) -> Classifier:
 
 
 def _checksum(content: bytes) -> bytes:
-    """What is written behind a classifier, so that any damage is noticed.
+    """Checksum that is appended to a classifier's file, by which damage is detected.
 
     HDF5 does not look behind its own end, and cuts it off when somebody changes the file on purpose.
     """
@@ -268,7 +268,7 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _check_checksum(path: Path) -> None:
-    """Raise ClassifierError where a file is not what its checksum is of; one without checksum passes."""
+    """Raise ClassifierError if a file does not match its checksum; a file without one passes."""
     length = len(_CHECKSUM_MARK) + _CHECKSUM_SIZE
     try:
         with open_regular(path) as file:

@@ -28,12 +28,12 @@ from antrax.errors import OptionError
 from antrax.io.results import Decision
 from antrax.labels import UNKNOWN, Category
 
-# Keeps one certain image from ruling a label out for good.
+# Lower bound of probabilities, so that a single image cannot exclude a label.
 FLOOR = 1e-6
 
 
 class DecisionRule(Protocol):
-    """What decides on a tracklet. It is sent to worker processes, and so must be picklable or a function."""
+    """Protocol of decision rules. A rule is sent to worker processes, so it must be picklable or a function."""
 
     def __call__(
         self,
@@ -47,7 +47,7 @@ class DecisionRule(Protocol):
 
 
 def check_decision(decision: Decision, labels: tuple[str, ...], categories: tuple[Category | None, ...]) -> None:
-    """Refuse what a rule must not decide, for later steps would take it for true.
+    """Raise an error for a decision of a rule that later steps could not use.
 
     Parameters
     ----------

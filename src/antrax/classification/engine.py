@@ -37,7 +37,7 @@ _FAR_APART = 64
 
 @dataclass(frozen=True)
 class Model:
-    """What a worker needs of a classifier.
+    """Everything that a worker process needs of a classifier.
 
     Parameters
     ----------
@@ -66,13 +66,13 @@ class Model:
 
 
 def batch_size(graph: Graph, device: str) -> int:
-    """How many images a network is given at a time."""
+    """Batch size for a network."""
     kind = "cpu" if device == "cpu" else "gpu"
     return max(1, min(_MOST_IMAGES[kind], _MOST_FLOATS[kind] // graph.floats_at_once()))
 
 
 def make_model(classifier: Classifier, device: str, engine: str = "auto") -> Model:
-    """What workers on a device need of a classifier.
+    """Prepare a classifier for worker processes on a device.
 
     Parameters
     ----------
@@ -133,11 +133,11 @@ def make_predictor(model: Model, threads: int = 1) -> Predictor:
 
 
 class NetworkError(Exception):
-    """The network could not be run; why is its cause. No fault of the tracklet that is read at that moment."""
+    """The network could not be run (see its `__cause__`); the tracklet that was being read is not to blame."""
 
 
 class Batcher:
-    """Gathers images of many tracklets into full batches, and keeps the answers in order.
+    """Collects images of many tracklets into full batches, and keeps the network's outputs in order.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ class Batcher:
 
 @dataclass(frozen=True)
 class Unread:
-    """A tracklet that could not be classified; the others of its movie are.
+    """A tracklet that could not be classified; the movie's other tracklets are classified.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ class Unread:
 
 @dataclass(frozen=True)
 class Notice:
-    """What people should know of how a job went, beside its results.
+    """A message about a job for the user.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ class Notice:
 
 
 def undecided(tracklet: str, labels: int) -> Classified:
-    """The row of a tracklet without images, or that could not be read: every dataset of a movie must have one.
+    """The row of a tracklet without images, or that could not be read; results have a row for each tracklet.
 
     Parameters
     ----------
@@ -297,7 +297,7 @@ class Worker:
 
 @dataclass
 class _PendingTracklet:
-    """A tracklet on its way to a decision.
+    """A tracklet whose images are being classified.
 
     Parameters
     ----------
@@ -320,11 +320,11 @@ class _PendingTracklet:
 
     @property
     def total(self) -> int:
-        """How many images are looked at in all, at most."""
+        """Largest number of images that are classified."""
         return len(self.looked_at) + sum(map(len, self.rounds))
 
     def add(self, probabilities: NDArray[np.float32]) -> None:
-        """Take the network's answers for the images of a round."""
+        """Add the network's outputs for the images of a round."""
         index = self.rounds.pop(0)
         order = np.argsort(np.concatenate([self.looked_at, index]), kind="stable")
         together = np.concatenate([self.probabilities, probabilities]) if len(self.looked_at) else probabilities
@@ -341,7 +341,7 @@ class _PendingTracklet:
 def _classify_round(
     stack: TrackletImages, waiting: list[_PendingTracklet], model: Model, batcher: Batcher, job: Job
 ) -> dict[str, Classified | Unread]:
-    """Show the network a round of images of some tracklets. Returns the tracklets that cannot be read."""
+    """Run the network on a round of images of some tracklets. Returns the tracklets that cannot be read."""
     unread: dict[str, Classified | Unread] = {}
     shown: list[tuple[_PendingTracklet, int]] = []
     for tracklet in waiting:
@@ -364,7 +364,7 @@ def _classify_round(
 
 @contextlib.contextmanager
 def _faults_of_network() -> Iterator[None]:
-    """What the network raises, as itself."""
+    """Raise the network's errors as `NetworkError`."""
     try:
         yield
     except NetworkError as error:

@@ -1,4 +1,4 @@
-"""One movie on its way from stacks to a result."""
+"""Classification of one movie: from image stacks to a result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from antrax.progress import Reporter
 # A job is long enough to fill batches with the shortest tracklets and short enough to spread one movie over all
 # workers.
 _TRACKLETS_PER_JOB = 48
-# Where more than this share of a movie cannot be read, its earlier result is worth more than what is left.
+# If more than this share of a movie cannot be read, an earlier result is kept instead.
 _MOST_UNREAD = 0.5
 _NAMED = 3
 
@@ -151,7 +151,7 @@ class MovieRun:
         return count
 
     def fail(self, error: BaseException) -> None:
-        """Note that the movie failed; what it had so far is dropped, an earlier result stays."""
+        """Record that the movie failed; its new results are discarded, and an earlier result stays."""
         if self.failed:
             return
         self.failed = True
@@ -208,7 +208,7 @@ class MovieRun:
             )
 
     def _check(self) -> None:
-        """Raise where what the result was made from, or where it goes, is not what it was."""
+        """Raise an error if inputs, or the folder of results, have changed since the run began."""
         advice = f"movie {self.number} keeps its earlier result, if it had one; classify it again"
         if tuple(source_of(self.session).files(self.session).get(self.number, ())) != self.stacks:
             raise InputChangedError(
@@ -221,7 +221,7 @@ class MovieRun:
             raise ExperimentError(f"{self.session.labels_dir} was removed while movies were classified; start again")
 
     def _pass_over(self, reporter: Reporter) -> None:
-        """A movie without tracklets: what lies there is of an earlier tracking, and would be taken for its result."""
+        """Set an earlier result aside where a movie has no tracklets any more."""
         self._check()
         self.report.skipped.append(self.number)
         self.report.record.empty(self.number)
@@ -272,7 +272,7 @@ def tracklets_of(part: MoviePart) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def folder_identity(folder: Path) -> tuple[int, int]:
-    """What tells a folder from a later one of the same name; zeros where there is none."""
+    """Identity of a folder, to detect one that replaced it under the same name; zeros if there is none."""
     try:
         found = folder.stat()
     except OSError:
@@ -281,7 +281,7 @@ def folder_identity(folder: Path) -> tuple[int, int]:
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """`1-5, 7` for the numbers 1 2 3 4 5 7."""
+    """Format numbers as ranges: `1-5, 7` for 1 2 3 4 5 7."""
     parts: list[list[int]] = []
     for number in numbers:
         if parts and number == parts[-1][1] + 1:

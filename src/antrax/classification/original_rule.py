@@ -1,4 +1,4 @@
-"""The decision rule of anTraX, to compare with and to be no less cautious than. Pure: arrays in, label out."""
+"""The decision rule of anTraX, for comparison and for the cautious rule. Pure: arrays in, label out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worker processes that classify, and what happens when one of them dies."""
+"""Pool of worker processes for classification, which survives the death of workers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Results = list[Classified | Unread]
 _Answer = list[Classified | Unread | Notice]
 Key = TypeVar("Key")
 
-# So many workers may die one after the other, none of which did anything: then none can be had.
+# After so many workers in a row that died without any result, the pool gives up.
 _MOST_DEATHS = 6
 
 
@@ -113,7 +113,7 @@ class WorkerPool:
         return make_executor(workers, start_worker, (self._parcel.path, os.getpid()))
 
     def _told_of(self, answer: _Answer) -> Results:
-        """The results in an answer; what else is in it is told, once for all workers."""
+        """Results in a worker's answer; notices are reported, each once for all workers."""
         for notice in (found for found in answer if isinstance(found, Notice)):
             self._tell(notice.text)
         return [found for found in answer if not isinstance(found, Notice)]
@@ -140,7 +140,7 @@ class WorkerPool:
             return key, error
 
     def _drop(self, executor: Any, error: BaseException) -> None:
-        """Take a broken executor out of use, and tell why."""
+        """Stop using a broken executor, and report why."""
         what, memory = describe_dead_worker(error)
         if executor is not None and executor is self._many:
             executor.shutdown(wait=False, kill_workers=True)
@@ -151,7 +151,7 @@ class WorkerPool:
         self._tell(f"{what}: what it was doing is done again{advice}")
 
     def _alone(self, job: Job) -> Results | BaseException:
-        """Do a job with nothing beside it; parts of it where no worker survives it."""
+        """Run a job with no other job in its worker; divide it if the worker dies."""
         if self._hopeless:
             return self._hopeless
         try:

@@ -1,4 +1,4 @@
-"""What a classifier says of single images."""
+"""Predictions of a classifier for single images."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def predict_proba(classifier: Classifier, images: NDArray[np.uint8], *, device: 
     batcher = Batcher(predictor, batch_size(classifier.graph, chosen), classifier.size)
     for start in range(0, len(images), _AT_ONCE):
         some = prepare(images[start : start + _AT_ONCE], classifier.preparation)
-        # each image by itself, whatever it lies beside
+        # each image independently of the others
         batcher.add(some, *views(len(some), total=1, rotate=classifier.rotation))
     return merge_views(batcher.finish(), len(images)) if len(images) else np.zeros((0, len(classifier.labels)), "f4")

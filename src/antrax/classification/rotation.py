@@ -1,4 +1,4 @@
-"""Test-time rotation: which images a network is shown, rotated by 180° or not, and what its answers are together."""
+"""Test-time augmentation by rotation: images are classified as they are, or rotated by 180°, or both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BOTH_WAYS_BELOW = 8
 def views(
     count: int, start: int = 0, total: int | None = None, *, rotate: bool = True
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Which images to show the network, and which of them rotated by 180°.
+    """Choose the images to classify, and which of them to rotate by 180°.
 
     Head and tail are mixed up now and then, and a network is more certain where it is shown an image both ways;
     rotating every other image of a tracklet gives nearly all of that at no cost.

@@ -45,7 +45,7 @@ _MOST_GPU_WORKERS = 4
 
 @dataclass(frozen=True)
 class ClassifyOptions:
-    """How to classify.
+    """Options of classification.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _plan(
     claims: contextlib.ExitStack,
     reporter: Reporter,
 ) -> list[MovieRun]:
-    """The movies of an experiment that are to be classified, claimed. Raises AntraxError where none can be."""
+    """Choose and claim the movies of an experiment to classify. Raises AntraxError if there is none."""
     session = report.session = open_session(report.path, options.session)
     report.path = session.experiment
     if options.session is None and (others := len(session_dirs(session.experiment)) - 1) and others > 0:
@@ -232,7 +232,7 @@ def _plan(
 
 
 def _classifier_warnings(name: str, classifier: Classifier, *, has_own_rule: bool) -> list[str]:
-    """What is to be known of results of a classifier, in sentences."""
+    """Warnings about a classifier, a sentence each."""
     warnings = []
     if not has_own_rule and (why := why_not_calibrated(classifier.calibration)):
         warnings.append(f"{name} {why}. A fixed cautious rule is used, and {parameter('max_error')} has no effect")
@@ -270,7 +270,7 @@ def _stacks_to_classify(
 
 
 def _claim(session: Session, numbers: list[int], claims: contextlib.ExitStack) -> None:
-    """Keep others from classifying the same movies meanwhile, and tidy up after runs that were killed."""
+    """Claim movies against other processes, and remove left-over files of killed runs."""
     folder = session.labels_dir
     if not folder.is_dir():
         make_folder(folder, within=session.layout.parameters)
@@ -282,7 +282,7 @@ def _claim(session: Session, numbers: list[int], claims: contextlib.ExitStack) -
 
 
 def _announce(path: Path, claims: contextlib.ExitStack, reporter: Reporter) -> None:
-    """Let a training of a classifier know that it is used, and tell where one is under way."""
+    """Announce that a classifier is in use, and warn if it is being trained."""
     if trainings := locks.claims(path.parent, classifier_claim(path, "train")):
         reporter.warn(
             f"{trainings[0]} is training {path.name}: movies that are not done when it puts its result there keep "
@@ -299,7 +299,7 @@ def _remove_if_empty(folder: Path) -> None:
 def _without_result(
     report: ExperimentReport, session: Session, stacks: dict[int, tuple[Path, ...]], reporter: Reporter
 ) -> dict[int, tuple[Path, ...]]:
-    """The movies that have no result, or none that counts any more."""
+    """Movies without a result, or with an outdated one."""
     chosen = {}
     name = session.experiment.name
     results = {number: result_files(session, number) for number in stacks}
@@ -339,7 +339,7 @@ def _without_result(
 
 
 def _tracked_again(session: Session, movie: int, stacks: tuple[Path, ...]) -> bool:
-    """Whether the tracklets of a movie are others than those of its result; False where that cannot be told."""
+    """Whether a movie was tracked again after its result was made; False if that is not known."""
     try:
         source = source_of(session)
         names = {name for path in stacks for name in tracklets_of(MoviePart(source, session, path))[0]}
@@ -349,7 +349,7 @@ def _tracked_again(session: Session, movie: int, stacks: tuple[Path, ...]) -> bo
 
 
 def _compare_background(session: Session, classifier: Classifier, path: Path, reporter: Reporter) -> None:
-    """Tell where a classifier learned another ground than the session's. Raises `ExperimentError` where that cannot do.
+    """Warn of a classifier for another background than the session's. Raises `ExperimentError` if it is unusable.
 
     In sessions of light animals, anTraX's page wrote selected frames on white ground and whole tracklets on black, so
     classifiers of such sessions may have learned either. Where it is white, blob images are shown on white ground.
@@ -368,7 +368,7 @@ def _compare_background(session: Session, classifier: Classifier, path: Path, re
 
 
 def _compare_labels(session: Session, labels: Labels, classifier: Classifier, reporter: Reporter) -> None:
-    """Tell which labels are not shared. Raises `LabelsError` where no ID is."""
+    """Warn of labels that only the classifier or only the session has. Raises `LabelsError` if no ID is shared."""
     name = session.experiment.name
     known = set(labels.all)
     if unknown := [label for label in classifier.labels if label not in known]:
@@ -428,7 +428,7 @@ def _steps(movies: list[MovieRun]) -> Iterator[tuple[tuple[MovieRun, float], Job
 
 
 def _conclude(report: ExperimentReport, movies: list[MovieRun], reporter: Reporter) -> None:
-    """Look whether what was written is still there, and name what was passed over."""
+    """Verify that the results are still in place, and report what was passed over."""
     name = report.path.name
     if gone := [
         movie.number

@@ -1,6 +1,6 @@
-"""Which images of a tracklet the network is shown, where not all are: `--images-per-tracklet`.
+"""Selection of images of a tracklet when not all are classified: `--images-per-tracklet`.
 
-Neighbouring images of a tracklet say nearly the same, so some that are spread evenly over it say nearly what all say.
+Neighbouring images of a tracklet are nearly alike, so evenly spread ones give nearly the same decision as all.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def check_images_per_tracklet(wanted: ImagesPerTracklet) -> None:
 
 
 def rounds(count: int, wanted: ImagesPerTracklet) -> list[NDArray[np.intp]]:
-    """Images to look at, one round after the other, until the decision is sure.
+    """Images to classify in successive rounds, until the decision is certain.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _spread(count: int, number: int) -> NDArray[np.intp]:
 
 
 def is_sure(probabilities: NDArray[np.floating], decide: Callable[[NDArray[np.floating]], str]) -> bool:
-    """Whether more images would hardly change a decision: each part of those looked at gives the same one.
+    """Whether more images would hardly change a decision, because each part of those classified gives the same one.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def is_sure(probabilities: NDArray[np.floating], decide: Callable[[NDArray[np.fl
 
 
 def for_all_images(decision: Decision, looked_at: NDArray[np.intp], count: int) -> Decision:
-    """What was decided by some images, in figures of the whole tracklet.
+    """Scale a decision that was made from some images to the whole tracklet.
 
     The score and the number of votes are scaled to all images; the best frame is numbered among all.
 

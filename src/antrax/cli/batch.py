@@ -1,4 +1,4 @@
-"""How commands that work on several experiments run, and show what was done although some of it failed."""
+"""Running of commands on several experiments, and output of partial results after failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--hpc` of the commands that take long: the same command line, as jobs of a cluster."""
+"""The option `--hpc`: runs a command as jobs of a cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HPC_VARIABLE = "ANTRAX_HPC"
 _FALSE = ("", "0", "false", "no", "off")
 # Set by SLURM in whatever runs in one of its jobs.
 _IN_JOB = "SLURM_JOB_ID"
-# What a task gets in another way than it was given on the command line.
+# Options that are set for each task, and so are not copied from the command line.
 _NOT_PASSED_ON = {"experiments", "classdir", "session", "movies", "missing", "classifier", "workers"}
 _OWN = ("hpc", "hpc_options", "dry")
 

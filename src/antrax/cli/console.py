@@ -1,4 +1,4 @@
-"""What the command line shows: colour and bars on a terminal, plain lines in a log file."""
+"""Output of the command line: colour and bars on a terminal, plain lines in a log file."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def show_solutions(console: Console, report: SolveReport) -> None:
 
 
 def show_merge(console: Console, result: MergeResult, dry_run: bool) -> None:
-    """What was added to which label.
+    """Print the result of a merge: images added by label.
 
     Parameters
     ----------

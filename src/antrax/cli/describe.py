@@ -1,4 +1,4 @@
-"""`antrax info`: what a classifier's file says of itself, as plain values."""
+"""`antrax info`: description of a classifier's file, as plain values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from antrax.labels import Category, guess_category
 
 
 def describe_classifier(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """All that there is to know of a classifier without using it.
+    """Describe a classifier without running it.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def _calibration(classifier: Classifier) -> dict[str, Any] | None:
 
 
 def _value(record: Mapping[str, Any], *keys: str, kind: type) -> Any:
-    """A value of a record, which nothing vouches for; None where it is not there or of another kind."""
+    """A value of a record, which may hold anything; None if it is missing or of another type."""
     value: Any = record
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None

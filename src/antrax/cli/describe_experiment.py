@@ -1,4 +1,4 @@
-"""`antrax info EXPERIMENT`: what there is of an experiment, and which step comes next, as plain values."""
+"""`antrax info EXPERIMENT`: content of an experiment and next step, as plain values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_experiment_or_session(path: Path) -> bool:
 
 
 def describe_experiment(path: str | os.PathLike[str], session: str | None = None) -> dict[str, Any]:
-    """What there is of an experiment: movies, labels, examples, classifiers, results.
+    """Describe an experiment: movies, labels, examples, classifiers, results.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _classifiers(session: Session) -> list[dict[str, str]]:
 
 
 def _next_step(session: Session, found: dict[str, Any]) -> str:
-    """What to type next, and why."""
+    """The next command to type, and why."""
     there = session.experiment
     tracked, classified = set(found["tracked"]), set(found["classified"])
     if not tracked and not classified:

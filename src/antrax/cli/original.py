@@ -38,7 +38,7 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 def command(name: str) -> click.Command:
-    """Return a command that only says what has taken the place of one of the original's.
+    """Return a command that only reports what replaces a command of the original.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Work given to a cluster: scripts for SLURM, and how far the work on an experiment is."""
+"""Work on a cluster: scripts for SLURM, and the progress of the work on an experiment."""

@@ -1,4 +1,4 @@
-"""How movies are divided into tasks: each lasts minutes, and there are not more of them than a cluster takes."""
+"""Division of movies into tasks of some minutes each, within the cluster's limit of tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOVIE_SECONDS = 2.0
 
 
 def seconds_of(size: int, cpus: int) -> float:
-    """About how long the classification of a movie takes, rather too much than too little.
+    """Estimated duration of the classification of a movie, generously.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def seconds_of(size: int, cpus: int) -> float:
 
 
 def allot(seconds: Sequence[float], movies: Sequence[int], array_size: int, max_jobs: int) -> list[int]:
-    """How many tasks each experiment gets.
+    """Number of tasks for each experiment.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def split_movies(seconds: Mapping[int, float], tasks: int) -> list[list[int]]:
 
 
 def time_limit(seconds: float) -> str:
-    """What is asked for a task that takes about `seconds`: much more, in whole hours, for nodes and drives differ.
+    """Time limit of a task that takes about `seconds`: much more, in whole hours, since nodes and drives differ.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The folder of a job that was given to a cluster: its script, its tasks and their outcomes."""
+"""The folder of a job that was submitted to a cluster: its script, its tasks and their outcomes."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def write_job(script: Script, options: HpcOptions, command: str, movies: Sequenc
 
 
 def submit(script: Path) -> str:
-    """Give a script to sbatch, and note what the cluster calls the job.
+    """Submit a script by sbatch, and record the number of the job.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def read_job(folder: Path) -> ClusterJob | None:
 
 
 def last_error(log: Path) -> str:
-    """What a log says went wrong: its last error, or its last line.
+    """Error in a log: its last error message, or its last line.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is asked of a cluster for each task: `--hpc-options throttle=20,time=1:00:00,…`."""
+"""Resources of each task of a cluster: `--hpc-options throttle=20,time=1:00:00,…`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antrax.errors import OptionError
 
 @dataclass(frozen=True)
 class HpcOptions:
-    """What is asked of a cluster. What is None is left to the command, or to the cluster.
+    """Resources to request from a cluster. None leaves the choice to the command or the cluster.
 
     Parameters
     ----------

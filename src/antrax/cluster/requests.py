@@ -33,7 +33,7 @@ _LONG = "12:00:00"
 
 @dataclass(frozen=True)
 class Request:
-    """What a command line asks for.
+    """A command and its options, to be run on a cluster.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Request:
 
 @dataclass
 class _JobPlan:
-    """A script to be."""
+    """A script that is planned."""
 
     layout: ClusterLayout
     within: Path
@@ -213,7 +213,7 @@ def _classifier(plan: _JobPlan, session: Session, request: Request) -> tuple[lis
     try:
         path: Path | None = find_classifier(session.classifier_dir, request.classifier)
     except ClassifierError:
-        # it may be what a training that waits in the cluster is going to write
+        # a training that waits in the cluster may write it
         path = _classifier_to_be(session, request.classifier)
         if path is None:
             raise

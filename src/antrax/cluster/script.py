@@ -19,7 +19,7 @@ _TASK = '"$SLURM_ARRAY_TASK_ID"'
 
 @dataclass(frozen=True)
 class Script:
-    """What a script says.
+    """Content of a script.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How far the work on experiments is, from their files alone: on any machine that sees them.
+"""Progress of the work on experiments, determined from their files alone, on any machine that sees them.
 
 What is there tells what is done. Records of runs (`antrax.io.runs`) tell what failed and why; claims
 (`antrax.io.locks`) whether the process of a run still lives; folders of jobs (`antrax.cluster.jobs`) what waits in the
@@ -46,7 +46,7 @@ class MovieState(StrEnum):
 
 @dataclass(frozen=True)
 class MovieStatus:
-    """How far a movie is, and why.
+    """Progress of a movie, and the reason.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class MovieStatus:
 
 @dataclass(frozen=True)
 class CommandStatus:
-    """How far a command is on a session.
+    """Progress of a command on a session.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class CommandStatus:
 
 @dataclass(frozen=True)
 class SessionStatus:
-    """How far the work on a session is.
+    """Progress of the work on a session.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def status(
     *,
     reporter: Reporter | None = None,
 ) -> list[SessionStatus]:
-    """How far the work on one or more experiments is, from their files.
+    """Determine the progress of the work on one or more experiments from their files.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def _experiment_status(path: Path, name: str | None) -> SessionStatus:
 
 
 def session_status(session: Session, command: str) -> CommandStatus | None:
-    """How far a command is on a session; None where there is nothing for it to work on.
+    """Determine the progress of a command on a session; None if there is nothing for it to work on.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def session_status(session: Session, command: str) -> CommandStatus | None:
     return CommandStatus(command, tuple(view.movie(movie) for movie in sorted(work.inputs)))
 
 
-# --- what there is
+# --- files
 
 
 @dataclass(frozen=True)
@@ -346,7 +346,7 @@ class _Classifiers:
         return self._digests[path]
 
 
-# --- what it means
+# --- states
 
 
 @dataclass(frozen=True)

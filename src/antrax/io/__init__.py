@@ -1,1 +1,1 @@
-"""Files of an experiment: the only code that knows their paths and bytes."""
+"""Files of an experiment: paths, reading and writing. No other package does this."""

@@ -71,7 +71,7 @@ def tracklets_table_file(session: Session, movie: int, colony: str = "") -> Path
 
 
 class AntdataWriter:
-    """Collects movies; nothing is seen of them before all are written. Use `writing_antdata`."""
+    """Writes several movies, which appear in `antdata/` together. Use `writing_antdata`."""
 
     def __init__(self, session: Session, files: contextlib.ExitStack) -> None:
         self._session = session
@@ -110,7 +110,7 @@ class AntdataWriter:
 
 @contextlib.contextmanager
 def writing_antdata(session: Session) -> Iterator[AntdataWriter]:
-    """A block that writes movies into `antdata/`; what was there is replaced when it ends without an exception.
+    """Context manager that writes movies into `antdata/`; they replace existing files if no exception is raised.
 
     Raises
     ------

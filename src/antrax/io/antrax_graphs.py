@@ -103,7 +103,7 @@ def _load(path: Path, variable: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import matio  # touches options of pandas that later versions of pandas will not have
+            import matio  # mat-io uses deprecated options of pandas
 
             # Raw: mat-io else makes a pandas table of each of a tracklet's ends, which takes two thirds of the time.
             content = matio.load_from_mat(str(path), variable_names=[variable], raw_data=True)[variable]
@@ -111,7 +111,7 @@ def _load(path: Path, variable: str) -> Any:
         raise GraphError(f"{path} does not exist") from None
     except KeyError:
         raise GraphError(f"{path} is damaged or half-written: it holds no variable {variable}") from None
-    # mat-io does not check files: whatever it raises on a damaged one says no more than that.
+    # mat-io may raise any exception for a damaged file.
     except Exception as error:
         raise GraphError(f"{path} is damaged or half-written: {' '.join(str(error).split())}") from None
     return content if isinstance(content, np.ndarray) else _properties(content)

@@ -1,4 +1,4 @@
-"""Atomic writing: no reader, nor a second try after a crash, ever finds a half-written file."""
+"""Atomic writing of files: a file is written beside its target and then renamed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import h5py
 
 
-# Letters of a file's name that its temporary name begins with, in bytes.
+# Bytes of the file's name that its temporary name begins with.
 _LONGEST_START = 180
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without an exception.
+    """Context manager: a temporary path beside `path`, renamed to `path` when the block ends without an exception.
 
     The temporary name starts with a dot and ends in ``.part``, so that nothing that looks for results finds it, and
     names the process, so that `remove_dead_parts` knows what a killed one left.
@@ -51,10 +51,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file, open for writing, that takes the place of `path` when the block ends without an exception.
+    """Context manager: an HDF5 file to write, which replaces `path` when the block ends without an exception.
 
-    It grows in memory, for where a disk is full HDF5 drops data, says so on standard error only, and in the end takes
-    the whole process down (seen with h5py 3.16).
+    It is built in memory, because on a full disk HDF5 loses data, reports that on standard error only, and finally
+    crashes the process (seen with h5py 3.16).
 
     Raises
     ------
@@ -71,7 +71,7 @@ def replacing_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write `content` (text as UTF-8) to `path` whole or not at all."""
+    """Write `content` (text as UTF-8) to `path` atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -151,7 +151,7 @@ def remove_dead_parts(folder: Path) -> list[Path]:
 
 
 def user_cache() -> Path:
-    """Where what is kept for a user between runs lies; the variable ANTRAX_CACHE says otherwise. It may not exist."""
+    """Folder of the user's cache; the environment variable ANTRAX_CACHE changes it. It may not exist."""
     if folder := os.environ.get("ANTRAX_CACHE"):
         return Path(folder)
     import platformdirs
@@ -160,7 +160,7 @@ def user_cache() -> Path:
 
 
 def check_writable(path: Path, room: int) -> None:
-    """Find out before long work whether `room` bytes could be written to `path`; leaves nothing behind.
+    """Check before long work that `room` bytes can be written to `path`; leaves no file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What there is of a session, by movie: images, labels, graphs, positions. Files are listed, not opened."""
+"""Which movies of a session have images, labels, graphs and positions. Files are listed, not opened."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 LONGEST_NAME = 230
 
 _TRACKLET = re.compile(r"trj_id[0-9]{1,12}_ti[0-9]{1,12}_[0-9]{1,12}_tf[0-9]{1,12}_[0-9]{1,12}")
-# Programs that "clean" names change capital letters and what stands between the words.
+# Programs that "clean" file names change capital letters and separators.
 _CHANGED = re.compile(
     _TRACKLET.pattern.replace("_", "[-_. ]{1,3}").replace("[0-9]{1,12}", "([0-9]{1,12})"), re.IGNORECASE
 )
@@ -75,14 +75,14 @@ class ExampleFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies below `examples/`.
+    """Content of the folder `examples/`.
 
     Parameters
     ----------
     files : tuple of ExampleFile
         In sorted order of their paths.
     passed_over : tuple of str
-        What is there and is not used, and why: a sentence for each kind and folder.
+        What is not used, and why: a sentence for each kind and folder.
     """
 
     files: tuple[ExampleFile, ...]
@@ -119,7 +119,7 @@ class ClassDir:
 
 
 def open_classdir(path: str | os.PathLike[str], session: str | None = None) -> ClassDir:
-    """The training set that a command's argument stands for.
+    """Open the training set that a command's argument refers to.
 
     Parameters
     ----------
@@ -167,12 +167,12 @@ def _session_around(classdir: Path) -> Session | None:
 
 
 def is_example_name(name: str) -> bool:
-    """Whether a file of that name in a label's folder is taken for an example."""
+    """Whether a file of that name in a label's folder is an example."""
     return not name.startswith(".") and name.lower().endswith(SUFFIXES)
 
 
 def example_file(path: Path, label: str) -> ExampleFile:
-    """An example by its path: experiment, tracklet and frame are looked for anywhere in its name.
+    """Parse an example's path: experiment, tracklet and frame are searched for anywhere in its name.
 
     Copies keep what tells their tracklet: `exp.trj_…_99.7 - Copy.png`, `Copy of exp.trj_…_99.7.png`, `trj_…_99.7.png`,
     `EXP-TRJ-…-99-7.PNG`.
@@ -190,13 +190,13 @@ def example_file(path: Path, label: str) -> ExampleFile:
 
 
 def original_name(name: str) -> str | None:
-    """The name that a file or folder was copied from, as `BB` for `BB - Copy`; None if it looks like no copy."""
+    """Name of the original of a copied file or folder, such as `BB` for `BB - Copy`; None if it is no copy."""
     bare = _COPY_AFTER.sub("", _COPY_BEFORE.sub("", name)).strip()
     return bare if bare and bare != name else None
 
 
 def survey_examples(examples_dir: Path) -> Listing:
-    """All example files, and what else is there.
+    """List all example files, and everything else in `examples/`.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def list_examples(examples_dir: Path) -> list[ExampleFile]:
 
 @dataclass(frozen=True)
 class ExampleChanges:
-    """How a training set changed under a run that reads it.
+    """Changes of a training set during a run that reads it.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ class ExampleChanges:
 
 
 class ExamplesRead:
-    """The examples of a run, as they were when each was read.
+    """Stamps of the examples of a run, by which changes during the run are found.
 
     People label while a training runs, so that the set changes then is no error: it is told, and the next training
     learns of it. What must not be is half of an image. A file is read at once, and again where it was being written

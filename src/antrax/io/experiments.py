@@ -1,4 +1,4 @@
-"""Which experiments an argument of a command stands for: one, those in a folder, or those in a list."""
+"""Search for experiments: a single one, all in a folder, or those in a list."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def is_experiment(path: Path) -> bool:
 
 
 def find_experiments(path: str | os.PathLike[str], notice: Callable[[str], object] | None = None) -> list[Path]:
-    """The experiments that a command's argument stands for.
+    """Find the experiments that a command's argument refers to.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def find_experiments(path: str | os.PathLike[str], notice: Callable[[str], objec
 def find_all_experiments(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], notice: Callable[[str], object] | None = None
 ) -> list[Path]:
-    """The experiments that one or several arguments stand for, each once.
+    """Find the experiments that one or several arguments refer to, each once.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def _from_list_file(path: Path, notice: Callable[[str], object]) -> Iterator[Pat
 
 
 def _listed(list_file: Path, number: int, line: str, notice: Callable[[str], object]) -> Path:
-    """The experiment that a line of a list names: the first place that exists, or the whole line as a path."""
+    """Experiment named in a line of a list: the first candidate that exists, or the whole line as a path."""
     places = (list_file.parent, Path.cwd())
     for candidate in _candidates(line):
         for place in places:
@@ -205,7 +205,7 @@ def _listed(list_file: Path, number: int, line: str, notice: Callable[[str], obj
 
 
 def _candidates(line: str) -> Iterator[str]:
-    """What of a line may be the path, the likeliest first."""
+    """Candidates for the path in a line of a list, the likeliest first."""
     yield _unquoted(line)
     if line[0] == '"' and '"' in line[1:]:
         yield line[1 : line.index('"', 1)]

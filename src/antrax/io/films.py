@@ -1,4 +1,4 @@
-"""Films: finding a movie's file, and reading single frames of it. The one door to OpenCV's decoder.
+"""Video files of movies: finding them, and reading single frames. The only module that uses OpenCV's decoder.
 
 A film lies in `videos/`, in the subfolder that the movie table tells or anywhere below, and is called as the movie is.
 Films are optional: whatever shows them works without, and says what is missing.
@@ -55,7 +55,7 @@ def _in_folder(folder: Path, name: str) -> Path | None:
 
 
 def why_no_film(session: Session, movie: int) -> str | None:
-    """Why frames of a movie's film cannot be shown, a sentence; None where they can."""
+    """Reason why frames of a movie's film cannot be shown, a sentence; None if they can."""
     if find_film(session, movie) is None:
         entry = session.movies.get(movie)
         name = f"{entry.name}.mp4" if entry and entry.name else f"the film of movie {movie}"
@@ -136,7 +136,7 @@ def outline_blob(
     *,
     light: bool = False,
 ) -> list[NDArray[np.int32]]:
-    """Outlines of what differs from the background in a box, as tracking finds it; the box itself without a background.
+    """Outlines of the foreground in a box, segmented as in tracking; without a background image, the box itself.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LARGEST_PROBABILITIES = 2**40
 _MOST_TRACKLETS = 10_000_000
-# What reading a damaged HDF5 file may raise.
+# Exceptions that reading a damaged HDF5 file may raise.
 DAMAGED = (
     untrusted_hdf5.ContentError,
     OSError,
@@ -129,7 +129,7 @@ def open_frame_probabilities(session: Session, results: MovieResults) -> Iterato
 
 
 def made_with(session: Session, movie: int) -> dict[str, Any]:
-    """What a movie's result was made with, by what its probabilities say of it; empty where they say nothing.
+    """Options and versions that a movie's result was made with, from its frameprobs file; empty if it has none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Parts of a graph, as single files hold them, and the graph that they make together."""
+"""Parts of a graph, each from one file, and joining them to one graph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from antrax.io.tracklet_graph import COLUMNS, TrackletGraph, assembled
 
 @dataclass(frozen=True)
 class GraphPart:
-    """What one file says of one or several movies; tracklets in the file's order, links by name.
+    """Part of a graph that one file holds, of one or several movies; tracklets in the file's order, links by name.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ class GraphPart:
 
 
 def checked_part(part: GraphPart) -> GraphPart:
-    """The part itself, when it can be: names once, frames in order, edges between rows that are there.
+    """Validate a part: unique names, ordered frames, edges between existing rows.
 
     Raises
     ------
     GraphError
-        It cannot be.
+        The part is invalid.
     """
     names = part.columns["names"]
     if len(set(names.tolist())) < len(names):
@@ -69,7 +69,7 @@ def checked_part(part: GraphPart) -> GraphPart:
 def join_parts(
     parts: Sequence[GraphPart], links: Iterable[tuple[str, str]] = (), absent: Iterable[int] = ()
 ) -> tuple[TrackletGraph, tuple[str, ...]]:
-    """One graph of several files, and what had to be left out of it.
+    """Join parts to one graph; invalid edges are left out.
 
     Edges that cannot be are left out and named, so that one costs no more than itself: those that lead back in time
     (among them one of every cycle) and those to tracklets that no file has.
@@ -168,7 +168,7 @@ def _backward_edges(
 
 
 def of_movies(part: GraphPart, movies: set[int], spans: Mapping[int, tuple[int, int]]) -> GraphPart:
-    """A part without the tracklets of other movies; frames of movies from the movie table where it tells them.
+    """Select the tracklets of some movies; spans of movies come from the movie table where it has them.
 
     Parameters
     ----------

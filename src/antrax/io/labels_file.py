@@ -81,7 +81,7 @@ _Row = tuple[int, list[str]]  # number of the line, and its cells
 
 @dataclass(frozen=True)
 class _Parsed:
-    """A file that was understood; `old_form`, and whether it holds more than labels and categories."""
+    """Result of parsing: rows, whether in the old form, and whether there is more than labels and categories."""
 
     labels: Labels
     old_form: bool
@@ -187,7 +187,7 @@ def _without_quotes(cell: str) -> str:
 
 
 def _without_empty_columns(rows: list[_Row]) -> list[_Row]:
-    """Rows without columns that hold nothing, as two tabs for one make them."""
+    """Remove empty columns, which doubled tabs produce."""
     width = min(max(len(cells) for _, cells in rows), _MOST_COLUMNS)
     used = [any(place < len(cells) and cells[place] for _, cells in rows) for place in range(width)]
     if all(used):
@@ -219,7 +219,7 @@ def _category_column(rows: list[_Row]) -> int | None:
 
 
 def _not_understood(path: Path, rows: list[_Row]) -> LabelsError:
-    """What is wrong with a file of which no column holds only categories: its first wrong line."""
+    """Error for a file in which no column holds only categories; names its first wrong line."""
     expected = "one of ant_labels, noant_labels, other_labels, tagcolors"
     width = min(max(len(cells) for _, cells in rows), _MOST_COLUMNS)
     hits = [sum(_category(cells, column) in _SPELLINGS for _, cells in rows) for column in range(width)]
@@ -289,7 +289,7 @@ def to_labels_file(labels: Labels, path: Path, old_form: bool = False, known: Co
 
 
 def labels_digest(path: Path) -> str | None:
-    """What tells the present content of a `labels.csv` from any other; None where there is no file.
+    """Digest of the content of a `labels.csv`; None if there is no file.
 
     Raises
     ------
@@ -357,7 +357,7 @@ def edit_labels(layout: SessionLayout, rows: Sequence[tuple[str, Category | str]
 
 
 def _current(path: Path) -> tuple[_Parsed | None, bytes]:
-    """What a file holds, and its bytes; None for an empty one. Raises `LabelsError`."""
+    """Parsed content and bytes of a file; None for an empty one. Raises `LabelsError`."""
     try:
         content = read_regular(path)
         text = decode_text(content, path)
@@ -375,7 +375,7 @@ def _free_name(path: Path) -> Path:
 
 
 def _checked(rows: Sequence[tuple[str, Category | str]], there: Labels) -> dict[str, Category]:
-    """Rows as a table, if labels may be named so; those of the file as it is may stay what they are."""
+    """Check rows of labels and make a table of them; names that are in the file already are allowed."""
     categories: dict[str, Category] = {}
     folders = {UNKNOWN.casefold(): UNKNOWN}
     for text, kind in rows:

@@ -1,4 +1,4 @@
-"""The names of all files and folders of an experiment: no other module knows one.
+"""Names of all files and folders of an experiment; they are defined nowhere else.
 
 ::
 
@@ -56,7 +56,7 @@ _ANTRAX_SUFFIXES: dict[AntraxFile, str] = {"graph": ".mat", "xy": ".mat", "track
 _ANTRAX_FILE = re.compile(r"(?P<kind>[a-z_]+)_(?P<first>[0-9]{1,9})_(?P<last>[0-9]{1,9})(?P<suffix>\.\w+)")
 _MOST_MOVIES = 100_000
 _IN_PARTS = ("images", "frame_passed", "trdata")
-# Longer numbers are no numbers of movies.
+# A longer number is not taken for the number of a movie.
 _MOVIE_FILE = re.compile(
     r"(?P<kind>[a-z]+(?:_[a-z]+)?)_(?P<movie>[0-9]{1,9})(?:_p(?P<part>[0-9]{1,9}))?(?P<suffix>\.\w+)"
 )
@@ -64,7 +64,7 @@ _MOVIE_FILE = re.compile(
 
 def is_session(folder: Path) -> bool:
     """Whether a folder is a session; one that cannot be looked into is none."""
-    # On the top folder of a drive lie folders that nobody may look into.
+    # The top folder of a drive has folders without read permission.
     try:
         return (folder / SESSION_MARK).is_file()
     except PermissionError:
@@ -95,7 +95,7 @@ def checkpoint_file(classifier: Path, phase: str) -> Path:
 
 
 def classifier_claim(classifier: Path, work: Literal["train", "classify"]) -> str:
-    """What work with a classifier is called in claims (`antrax.io.locks`) beside its file.
+    """Task name for claims on a classifier (`antrax.io.locks`).
 
     Names of classifiers may hold what a search for files takes for a pattern, so their digest stands for them.
     """
@@ -184,7 +184,7 @@ class ClassifierLayout:
 
     @property
     def trash(self) -> Path:
-        """Examples that people threw away, by label."""
+        """Examples that users deleted, by label."""
         return self.path / "trash"
 
     @property
@@ -203,7 +203,7 @@ class ClassifierLayout:
 
     @property
     def trainset_lock(self) -> Path:
-        """Held by whoever changes the training set, or the labels of its session.
+        """Lock for changes of the training set and of the labels of its session.
 
         A training set that several sessions share is a link, and so its lock lies beside what the link points to.
         """
@@ -211,7 +211,7 @@ class ClassifierLayout:
 
     @property
     def job_lock(self) -> Path:
-        """Held by the page's job that trains or classifies."""
+        """Lock of the page's background job."""
         return self.path / ".job.lock"
 
 
@@ -259,17 +259,17 @@ class SessionLayout:
 
     @property
     def id_changes_file(self) -> Path:
-        """Which animals join or leave, and when."""
+        """Times at which animals join or leave (`ids.cfg`)."""
         return self.parameters / "ids.cfg"
 
     @property
     def manual_propagation_file(self) -> Path:
-        """What people say of single tracklets: who is in them, who is not, and whether they are of one animal."""
+        """Manual corrections of single tracklets: which animals they hold, and whether only one (`prop.cfg`)."""
         return self.parameters / "prop.cfg"
 
     @property
     def manual_ids_file(self) -> Path:
-        """Labels that people gave single tracklets."""
+        """Manual labels of tracklets."""
         return self.labels / "manualids.csv"
 
     @property
@@ -279,7 +279,7 @@ class SessionLayout:
 
     @property
     def solving_record(self) -> Path:
-        """What positions were made with, and which labels contradict them."""
+        """Record of solving: inputs, options, and labels that contradict the solution."""
         return self.logs / "solve.json"
 
     @property
@@ -289,7 +289,7 @@ class SessionLayout:
 
     @property
     def cluster(self) -> ClusterLayout:
-        """What was given to a cluster to do on the session."""
+        """Jobs submitted to a cluster."""
         return ClusterLayout(self.logs / "cluster")
 
     @property
@@ -334,7 +334,7 @@ class SessionLayout:
 
     @property
     def set_aside(self) -> Path:
-        """Results of classification that do not count any more, a folder each."""
+        """Outdated results of classification, a folder each."""
         return self.labels / "set_aside"
 
     @property
@@ -354,7 +354,7 @@ class SessionLayout:
 
     @property
     def marks_lock(self) -> Path:
-        """Held by whoever writes marks."""
+        """Lock for writing marks."""
         return self.marks_file.with_suffix(".lock")
 
     @property
@@ -369,7 +369,7 @@ class SessionLayout:
 
     @property
     def unfinished_positions(self) -> Path:
-        """It is there while files of positions take their names, and stays where that was broken off."""
+        """Marker that exists while files of positions are being replaced; it remains if that is interrupted."""
         return self.positions / ".unfinished"
 
     def netcdf(self, movie: int) -> Path:

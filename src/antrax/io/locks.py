@@ -1,4 +1,4 @@
-"""Locks between processes, on this machine and on others that share a drive: who holds one is written beside it.
+"""Locks between processes on machines that share a drive; a file beside each lock describes its holder.
 
 There are three kinds, on one mechanism (`filelock`: a lock of the operating system, which ends with its process, or,
 where the file system knows no such locks, a file with the holder's number and machine):
@@ -67,7 +67,7 @@ def _this_holder(task: str, parts: Collection[int] | None = None) -> Holder:
 
 
 def default_task() -> str:
-    """What this process is doing, as far as its command line tells: `antrax train`, or `a Python program`."""
+    """Task of this process, from its command line: `antrax train`, or `a Python program`."""
     command = Path(sys.argv[0]).stem if sys.argv else ""
     if command == "__main__":
         command = Path(sys.argv[0]).parent.name
@@ -76,7 +76,7 @@ def default_task() -> str:
 
 @contextlib.contextmanager
 def only_writer(lock: Path, patience: float = 10.0, *, task: str | None = None) -> Iterator[None]:
-    """A block that no two processes are in at a time.
+    """Context manager for a block that only one process can be in at a time.
 
     A holder that died does not block: its lock ends with it. Where the file system knows no locks, or the folder is
     read-only, the block is entered all the same: the first is no reason to refuse work, and the second shows when
@@ -127,7 +127,7 @@ def only_writer(lock: Path, patience: float = 10.0, *, task: str | None = None) 
 
 @contextlib.contextmanager
 def claim(folder: Path, kind: str, parts: Collection[int] | None, *, task: str | None = None) -> Iterator[None]:
-    """A block in which no other process works on the same parts of a folder.
+    """Context manager in which no other process works on the same parts of a folder.
 
     Every claim is a pair of hidden files in the folder: a lock that ends with its process, and beside it who claims
     which parts. A claim is made known first and the others are looked at then, so that of two at the same moment at
@@ -170,7 +170,7 @@ def claim(folder: Path, kind: str, parts: Collection[int] | None, *, task: str |
 
 @contextlib.contextmanager
 def announce(folder: Path, kind: str, *, task: str | None = None) -> Iterator[None]:
-    """A block that others can see while it lasts, and that keeps nobody off. What dead processes left is removed.
+    """Context manager that announces work to other processes without excluding any. Removes files of dead processes.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def announce(folder: Path, kind: str, *, task: str | None = None) -> Iterator[No
 
 
 def claims(folder: Path, kind: str, *, tidy: bool = True) -> list[Holder]:
-    """Who claims or announces work in a folder at this moment.
+    """Current claims and announcements of work in a folder.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def _claims(folder: Path, kind: str, *, tidy: bool, own: Path | None = None) -> 
 
 
 def _living(path: Path, *, tidy: bool) -> Holder | None:
-    """Who holds a claim; None where its process is dead, and the claim is removed then if that is wanted."""
+    """Holder of a claim; None if its process is dead, in which case the claim is removed if `tidy` is set."""
     from filelock import FileLock, Timeout
 
     note = path.with_suffix(".holder")
@@ -246,7 +246,7 @@ def _living(path: Path, *, tidy: bool) -> Holder | None:
 
 @contextlib.contextmanager
 def _published(folder: Path, kind: str, parts: Collection[int] | None, task: str) -> Iterator[Path]:
-    """A claim that others can see; gives its lock file."""
+    """Write a claim's files; returns its lock file."""
     from filelock import FileLock, Timeout
 
     path = folder / f".{kind}.{secrets.token_hex(4)}.lock"
@@ -271,7 +271,7 @@ def _overlapping(folder: Path, kind: str, own: Path, parts: frozenset[int] | Non
 
 
 def _remove_dead_notes(folder: Path, kind: str) -> None:
-    """Remove what processes left that were killed before they had their lock, or while they wrote who they are."""
+    """Remove files of processes that were killed before they held their lock, or while they described themselves."""
     remove_dead_parts(folder)
     for note in folder.glob(f".{kind}.*.holder"):
         left = _read_note(note)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from antrax.io.layout import EXAMPLE_SUFFIX
 
-#: Characters of a tracklet's name, at most: what is longer is none.
+#: Largest length of a tracklet's name.
 LONGEST_NAME = 200
-# Longer numbers are no numbers of frames; and Python refuses to read those of thousands of digits.
+# A longer number is not taken for a frame; Python refuses to convert thousands of digits.
 _TRACKLET = re.compile(r"trj_id([0-9]{1,12})_ti([0-9]{1,12})_([0-9]{1,12})_tf([0-9]{1,12})_([0-9]{1,12})")
 _EXAMPLE = re.compile(r"(?P<experiment>.+)\.(?P<tracklet>trj_id\d+_ti\d+_\d+_tf\d+_\d+)\.(?P<frame>\d+)")
 

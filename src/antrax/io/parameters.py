@@ -23,8 +23,8 @@ _SETTINGS = (
 class Parameters(Mapping[str, Any]):
     """Settings of a session: a table by name as the file has them, and those that are used as checked properties.
 
-    A setting that has no sense costs only what needs it: its property raises `ExperimentError`, which names the file
-    and the setting.
+    An invalid setting affects only what needs it: its property raises `ExperimentError`, which names the file and the
+    setting.
 
     Parameters
     ----------
@@ -120,9 +120,9 @@ class Parameters(Mapping[str, Any]):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the settings above, a sentence for each that has no sense.
+        """Problems of the settings above, a sentence for each invalid one.
 
-        For those who only look at a session: they go on, and tell.
+        For callers that only show a session: they continue, and report the problems.
         """
         found: dict[str, None] = {}  # the names of colonies need two other settings
         for setting in _SETTINGS:
@@ -135,7 +135,7 @@ class Parameters(Mapping[str, Any]):
     def flag(self, name: str, default: bool) -> bool:
         """A setting that is true or false. Raises `ExperimentError` where it is neither."""
         value = self._values.get(name)
-        if value is None or value == []:  # as MATLAB writes what is not set
+        if value is None or value == []:  # MATLAB's representation of a setting that is not set
             return default
         if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)):
             return bool(value)

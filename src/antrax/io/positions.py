@@ -1,4 +1,4 @@
-"""Where every animal is: from pairs of an animal and a tracklet to a position for each animal and frame.
+"""Positions of animals: from pairs of an animal and a tracklet to a position for each animal and frame.
 
 Solving ends with `Placements`; `place` looks up the blobs' positions for one movie. All files of positions
 (`antrax.io.antdata`, `antrax.io.positions_table`) are made from the result and read back as it.
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class Kind(IntEnum):
-    """What a placement rests on; the numbers above 0 are those of anTraX's `xy_….mat`."""
+    """Evidence that a placement is based on; the numbers above 0 are those of anTraX's `xy_….mat`."""
 
     UNDECIDED = 0  # not placed: this tracklet is one of several that the animal may be in
     CLASSIFIED = 1  # the tracklet's own label, of a single animal
     SINGLE = 2  # a tracklet of a single animal, by its neighbours in the graph
     SEVERAL = 3  # a tracklet of several animals, by its neighbours in the graph
     SOFT = 4  # anTraX's weaker rule: the only tracklet at its time that can be the animal's
-    INTERPOLATED = 5  # the tracker lost it for a moment; on the line between two placements
+    INTERPOLATED = 5  # interpolated between two placements over a gap in tracking
 
 
 #: Names of the kinds in tables.
@@ -156,7 +156,7 @@ class MoviePositions:
     def empty(
         cls, movie: int, first_frame: int, frames: int, fps: float, ids: tuple[str, ...], colonies: tuple[str, ...]
     ) -> MoviePositions:
-        """Positions of a movie in which nothing is known.
+        """Positions of a movie with no animal placed.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class MoviePositions:
 
 
 def placements_of(positions: MoviePositions, is_single: Callable[[str], bool]) -> Placements:
-    """The pairs of an animal and a tracklet that a movie's positions are made of; `place` makes these of them again.
+    """Recover the pairs of an animal and a tracklet from a movie's positions; the inverse of `place`.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def place(
     measurements: BlobMeasurements,
     longest_gap: float = 0.0,
 ) -> MoviePositions:
-    """Look up where the animals of a movie are.
+    """Compute positions of the animals of a movie from placements.
 
     Where an animal is placed in two tracklets at a time, the harder kind counts, then the higher confidence.
     Where it is in none for a moment, between two in which it is placed, its position is interpolated.
@@ -294,7 +294,7 @@ def place(
 
 
 def _interpolate(found: MoviePositions, most: int) -> None:
-    """Fill gaps of at most so many frames in which nothing is known of an animal, as sure as the less sure end."""
+    """Interpolate gaps of at most so many frames; the confidence is that of the less certain end."""
     animal, frame = np.nonzero((found.placed | (found.tracklet >= 0)).T)
     before = np.flatnonzero(
         (animal[1:] == animal[:-1]) & (frame[1:] > frame[:-1] + 1) & (frame[1:] <= frame[:-1] + most + 1)

@@ -119,7 +119,7 @@ def to_table(positions: MoviePositions, metres_per_pixel: float | None = None) -
 
 @contextlib.contextmanager
 def writing_solution(session: Session) -> Iterator[tuple[AntdataWriter, Callable[[MoviePositions], None]]]:
-    """A block that writes movies, into `antdata/` and the package's own files: all of one solution.
+    """Context manager that writes all movies of a solution, into `antdata/` and the package's own files.
 
     When it ends without an exception, what was there is replaced file by file. A mark lies beside them for that long:
     where a process is killed in between, `broken_off` tells so until the session is solved again.
@@ -143,7 +143,7 @@ def writing_solution(session: Session) -> Iterator[tuple[AntdataWriter, Callable
 
 
 def broken_off(session: Session) -> str | None:
-    """What is wrong with files of positions that took their names in part only; None where all of them did.
+    """Error text if replacing the files of positions was interrupted; None otherwise.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def broken_off(session: Session) -> str | None:
 
 @contextlib.contextmanager
 def writing_positions(session: Session) -> Iterator[Callable[[MoviePositions], None]]:
-    """A block that writes movies, table and netCDF; what was there is replaced when it ends without an exception.
+    """Context manager that writes tables and netCDF files; they replace existing ones if no exception is raised.
 
     Raises
     ------
@@ -232,7 +232,7 @@ def read_table(path: Path) -> MoviePositions:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """A table open for reading; whatever goes wrong in the block is told as a fault of the file."""
+    """Context manager that opens a table; any error in the block is raised as `ExperimentError` about the file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -402,7 +402,7 @@ def read_positions(session: Session, movies: Iterable[int] | None = ..., *, form
 def read_positions(
     session: Session, movies: Iterable[int] | None = None, *, form: Literal["pandas", "xarray"] = "pandas"
 ) -> pd.DataFrame | xr.Dataset:
-    """Where every animal was.
+    """Read the positions of all animals.
 
     Parameters
     ----------

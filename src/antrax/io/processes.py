@@ -1,4 +1,4 @@
-"""Tags of processes: which one made a file, and whether it has certainly ended."""
+"""Tags that identify the process that made a file, to find out whether it has ended."""
 
 from __future__ import annotations
 

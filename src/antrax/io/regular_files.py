@@ -1,4 +1,4 @@
-"""Opening files that other programs and people left: only regular files, and only so much of them as is expected.
+"""Safe opening of files from other programs and people: regular files only, and of limited size.
 
 A named pipe, a socket or a device under the name of a file would make a program wait for ever, and some files have no
 end. Every file that is read, other than those that this process has just made, is opened here.
@@ -41,7 +41,7 @@ _TRIES, _BETWEEN_S = 5, 0.05
 
 
 class UnexpectedFileError(OSError):
-    """What lies under a name is no regular file, too large, or being written; `strerror` says which."""
+    """A path is not a regular file, too large, or being written; `strerror` says which."""
 
 
 def open_regular(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
@@ -89,7 +89,7 @@ def open_regular(path: str | os.PathLike[str], most: int | None = None) -> Binar
 
 
 def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> bytes:
-    """The content of a regular file, as it was at one moment.
+    """Read a regular file as one consistent version.
 
     A file that is replaced meanwhile is read as it was. One that is written in place meanwhile is read again, and
     refused where that does not end: half of it is worth less than nothing.
@@ -116,7 +116,7 @@ def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> byte
             before = os.fstat(file.fileno())
             content = file.read(most + 1)
             after = os.fstat(file.fileno())
-        if content is None:  # a file of the system's that has nothing to say yet
+        if content is None:  # a special file (such as in /proc) that has no data yet
             raise UnexpectedFileError(errno.EINVAL, "it is no regular file", os.fspath(path))
         if len(content) > most:
             raise _too_large(path, most)
@@ -128,7 +128,7 @@ def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> byte
 
 @contextlib.contextmanager
 def _drive_named() -> Iterator[None]:
-    """Have errors of a drive say that it is the drive: whoever tells of them takes their `strerror`."""
+    """Context manager that adds to the `strerror` of a failing drive that the drive has failed."""
     try:
         yield
     except OSError as error:

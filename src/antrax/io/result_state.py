@@ -15,7 +15,7 @@ from antrax.io.stamps import stamp_of
 
 
 class ResultState(Enum):
-    """What there is of a movie's result."""
+    """State of a movie's result."""
 
     NONE = "no result"
     WHOLE = "a result, all files of which belong together"
@@ -26,7 +26,7 @@ class ResultState(Enum):
 
 
 def result_state(session: Session, movie: int, left: Mapping[str, tuple[int, int]] | None = None) -> ResultState:
-    """What there is of a movie's result; reads its files.
+    """Determine the state of a movie's result by reading its files.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ A movie has three files, which are one result:
 - `confidence_<m>.csv`: how sure each label is, and what else it might be;
 - `frameprobs_<m>.h5`: the probabilities of every image.
 
-The first is what counts: a result is there when this file is, and is replaced at the moment when this file is. The
+The first one is decisive: a result exists if this file exists, and is replaced at the moment when this file is. The
 other two carry the digest of the `autoids_<m>.csv` that they belong to, and are not used with any other. They are
 written before it under the name of `pending_file` and renamed after it; a reader takes them from wherever they are. So
 whoever reads, at whatever moment, sees the old result or the new one, all of it; also where a run was killed in
@@ -62,7 +62,7 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Decision:
-    """What is decided on one tracklet.
+    """Decision on one tracklet.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What classification said of a tracklet, as read.
+    """Result of classification of one tracklet, as read from files.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def result_files(session: Session, movie: int) -> tuple[Path, ...]:
 
 
 def pending_file(path: Path, digest: str) -> Path:
-    """Where a confidence or frameprobs file lies until it takes its own name.
+    """Temporary name of a confidence or frameprobs file.
 
     Parameters
     ----------
@@ -354,7 +354,7 @@ def _parse_autoids(path: Path, content: bytes) -> dict[str, Assignment]:
                 raise ValueError(f"{score!r} is no score")
             if tracklet in table:
                 raise ValueError("it is listed twice")
-            # no label is what nobody can tell
+            # an empty label means unknown
             table[tracklet] = Assignment(
                 labels.setdefault(label, clean_label(label) or UNKNOWN), number, int(float(best_frame))
             )

@@ -1,4 +1,4 @@
-"""Results of classification as a table (see `antrax.io.results`)."""
+"""Results of classification as a pandas table (see `antrax.io.results`)."""
 
 from __future__ import annotations
 

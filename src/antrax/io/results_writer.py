@@ -38,7 +38,7 @@ _ROWS_A_CHUNK = 4096
 
 
 class MovieWriter:
-    """Collects one movie's results; nothing is seen of them before `commit`.
+    """Collects one movie's results; `commit` writes them.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ def _digest_of(path: Path) -> str | None:
 
 
 def keep_copy(session: Session, movie: int) -> Path | None:
-    """Copy a movie's labels to where `set_aside` would move them, for they may be of a person.
+    """Copy a movie's labels to where `set_aside` would move them, because a person may have edited them.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def keep_copy(session: Session, movie: int) -> Path | None:
 
 
 def set_aside(session: Session, movie: int) -> Path | None:
-    """Move the files of a movie's result out of the way, where neither anTraX nor this package takes them for one.
+    """Move the files of a movie's result to a folder where neither anTraX nor this package reads them.
 
     Parameters
     ----------

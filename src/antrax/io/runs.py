@@ -1,9 +1,9 @@
-"""What runs of `classify` and `solve` came to, movie by movie: a file a run in the session's `logs/runs`.
+"""Records of runs of `classify` and `solve`, movie by movie: a file for each run in the session's `logs/runs`.
 
 Every run writes a file of its own, so that many of them, on whatever machines, can work on one session at the same
 time. A file has a line of JSON for the run, and one for each thing that happens to a movie; it is written as that
-happens, so it also tells of runs that were killed. Nothing depends on these files but what `antrax status` shows: where
-they cannot be written, the work goes on.
+happens, so it also tells of runs that were killed. Only `antrax status` uses these files: if they cannot be written,
+the work continues.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Event = Literal["begun", "done", "empty", "failed"]
 LOG_VARIABLE = "ANTRAX_LOG"
 """Environment variable with the path of the file that a run's output goes to."""
 _LARGEST = 64 * 2**20
-# Beyond this number of files, those that tell nothing any more are removed.
+# Beyond this number of files, superseded ones are removed.
 _MANY = 200
 
 
@@ -47,7 +47,7 @@ class RunRecord:
         self._path = path
 
     def begun(self, inputs: Mapping[int, Iterable[Path]]) -> None:
-        """Work on some movies begins.
+        """Record that work on some movies begins.
 
         Parameters
         ----------
@@ -60,20 +60,20 @@ class RunRecord:
         )
 
     def done(self, movie: int, results: Iterable[Path]) -> None:
-        """The files of a movie's result are in place."""
+        """Record that a movie's result is complete."""
         files = {path.name: _size_and_time(path) for path in results}
         self._write([{"event": "done", "movie": movie, "results": files}])
 
     def empty(self, movie: int) -> None:
-        """A movie holds nothing that there could be a result of."""
+        """Record that a movie has nothing to process."""
         self._write([{"event": "empty", "movie": movie}])
 
     def failed(self, movie: int, reason: str) -> None:
-        """A movie has no new result."""
+        """Record that a movie failed."""
         self._write([{"event": "failed", "movie": movie, "reason": reason}])
 
     def end(self) -> None:
-        """The run has ended by itself: it was not killed."""
+        """Record that the run has ended by itself: it was not killed."""
         self._write([{"event": "end"}])
 
     def _write(self, events: Iterable[dict[str, Any]]) -> None:
@@ -126,7 +126,7 @@ def start_record(session: Session, command: str, movies: Collection[int], **made
 
 @dataclass(frozen=True)
 class MovieEvent:
-    """What last happened to a movie in a run.
+    """Last event of a movie in a run.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class MovieEvent:
 
 @dataclass(frozen=True)
 class Run:
-    """A run, as its record tells of it.
+    """A run, read from its record.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def results_left(runs: Iterable[Run]) -> dict[int, Mapping[str, tuple[int, int]]
 
 
 def remove_superseded(session: Session, command: str) -> None:
-    """Where there are many records, remove those of ended runs of whose movies later ones tell.
+    """If there are many records, remove those of ended runs whose movies later records cover.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ def _size_and_time(path: Path) -> tuple[int, int] | None:
 
 
 def size_and_time(stamp: FileStamp) -> tuple[int, int]:
-    """Of a file's stamp what is the same on every machine that sees the file.
+    """Size and time of a stamp, which are the same on every machine that sees the file.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Experiments, their sessions, and what lies in them."""
+"""Experiments and their sessions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from antrax.io.text import read_text
 from antrax.labels import Labels
 from antrax.messages import parameter
 
-# Sessions whose times are closer than this came by copying: nobody tracks two in a second.
+# Sessions whose times are closer than this were copied: nobody tracks two within a second.
 _SAME_TIME_NS = 10**9
 _SETTLED_SECONDS = 2.0
 _MOST_REMEMBERED = 64
@@ -71,9 +71,8 @@ def absolute_frame(movies: Mapping[int, Movie], movie: int, frame: int) -> int |
 class Session:
     """One session of an experiment: a set of tracking results with its labels and classifier.
 
-    Only the two paths are kept: `labels`, `parameters`, `movies` and `stacks` are those of the files whenever they are
-    asked for: never older than the files. Who needs one of them often, or needs it to stay the same, keeps
-    what one look gave.
+    Only the two paths are stored: `labels`, `parameters`, `movies` and `stacks` read the files at each access and are
+    never outdated. Code that needs one of them often, or unchanged, stores the value.
 
     Parameters
     ----------
@@ -131,7 +130,7 @@ class Session:
 
     @property
     def shown_inverted(self) -> bool:
-        """As `inverted`, for showing images only: False where the parameters do not tell."""
+        """As `inverted`, for display only: False if the parameters are invalid."""
         try:
             return self.inverted
         except ExperimentError:

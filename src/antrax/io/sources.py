@@ -1,4 +1,4 @@
-"""Where tracklets come from: what anything that delivers tracklets and their blob images must give.
+"""Protocol of tracklet sources: any tracker whose tracklets and blob images can be read.
 
 anTraX's image stacks are the first source. Another tracker's files are read by a class of this protocol that is put
 into `SOURCES`; classification, review and `iter_tracklets` read through it. A source is sent to worker processes, so it
@@ -60,7 +60,7 @@ class TrackletImages(Protocol):
 
 
 class TrackletSource(Protocol):
-    """Reads the tracklets of a session as one tracker leaves them. See the module's text."""
+    """Reads the tracklets of a session in the format of one tracker. See the module's docstring."""
 
     def reads(self, session: Session) -> bool:
         """Whether this source knows the session's files."""
@@ -92,7 +92,7 @@ class TrackletSource(Protocol):
         Raises
         ------
         StackError
-            Something tells of them, but cannot be read. They are classified all the same, and it is told once.
+            The file of plausible blobs cannot be read. The tracklets are classified all the same, with one warning.
         """
         return {}
 
@@ -105,7 +105,7 @@ class AntraxStacks(TrackletSource):
     """`images_<m>.mat`, the image stacks of anTraX."""
 
     def reads(self, session: Session) -> bool:
-        """Every session may have some."""
+        """Always True: the fallback for every session."""
         return True
 
     def files(self, session: Session) -> Mapping[int, tuple[Path, ...]]:

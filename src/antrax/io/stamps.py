@@ -1,4 +1,4 @@
-"""Noticing that a file that is being read was replaced or changed meanwhile."""
+"""Stamps of files, to detect changes during a run that reads them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def stamps_of(paths: Iterable[Path]) -> dict[Path, FileStamp | None]:
 
 
 class InputStamps:
-    """The files that a run reads, as they were before it first opened them.
+    """Stamps of the files that a run reads, taken before it first opened them.
 
     Examples
     --------

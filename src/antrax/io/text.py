@@ -1,4 +1,4 @@
-"""Text that people and their programs wrote: any usual encoding, any line ends.
+"""Reading of text files of any usual encoding and line ending.
 
 Every text file that a person may have edited is read here: an editor or a spreadsheet may have given it a byte order
 mark, UTF-16 (PowerShell's ``>``, *Unicode text* of Excel), Windows-1252, and the line ends of any system.
@@ -156,7 +156,7 @@ def decode_text(content: bytes, path: str | os.PathLike[str] = "a text", *, only
 
 
 def _notice(text: str, path: str | os.PathLike[str], *, only_numbers: bool) -> str | None:
-    """What is to be said of text that was taken for Windows-1252; NotTextError where it is another encoding's."""
+    """Warning for text that was read as Windows-1252. Raises NotTextError if it must be of another encoding."""
     words = list(dict.fromkeys(_WORD.findall(text)))
     if strange := [word for word in words if _IMPLAUSIBLE.search(word) or "\ufffd" in word]:
         if not only_numbers:
@@ -177,7 +177,7 @@ def _notice(text: str, path: str | os.PathLike[str], *, only_numbers: bool) -> s
 
 
 def guess_notice(path: str | os.PathLike[str]) -> str | None:
-    """What `GuessedTextWarning` says of a file, for who has no use for a warning; None where nothing is to be said.
+    """Message of `GuessedTextWarning` for a file, for callers that do not use warnings; None if there is none.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def guess_notice(path: str | os.PathLike[str]) -> str | None:
 
 
 def tell_guesses(tell: Callable[[str], object]) -> None:
-    """Have this program tell of guessed encodings in its own way instead of as Python's warnings, once for each file.
+    """Report guessed encodings through a function instead of Python's warnings, once for each file.
 
     Parameters
     ----------

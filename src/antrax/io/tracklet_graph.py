@@ -1,4 +1,4 @@
-"""The graph of tracklets: which tracklet's animals are in which tracklet next."""
+"""The graph of tracklets: edges lead from a tracklet to those that its animals are in next."""
 
 from __future__ import annotations
 

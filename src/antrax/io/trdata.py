@@ -31,7 +31,7 @@ _COLUMNS = (16, 17)
 
 @dataclass(frozen=True, eq=False)
 class BlobMeasurements:
-    """Where the blobs of a movie's tracklets are; a row a blob, tracklet by tracklet, frame by frame.
+    """Measurements of the blobs of a movie's tracklets; a row for each blob, tracklet by tracklet, frame by frame.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def measured_movies(session: Session) -> list[int]:
 
 
 def read_centroids(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray[np.float64] | None]:
-    """Where the blobs of some tracklets are, for looks at which a damaged one costs only itself.
+    """Read the centroids of the blobs of some tracklets; a damaged tracklet affects only itself.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def read_centroids(path: Path, tracklets: Iterable[str]) -> dict[str, NDArray[np
 def _centroids(file: h5py.File, name: str) -> NDArray[np.float64] | None:
     try:
         table = dataset(file, name, dtype=(np.integer, np.floating), compressed=True)
-    except ContentError:  # only this one is not known
+    except ContentError:  # only this tracklet is affected
         return None
     if "MATLAB_empty" in table.attrs or table.ndim != 2:
         return None

@@ -1,4 +1,4 @@
-"""Worker processes: how they are started, and what is said of one that dies."""
+"""Worker processes: starting them, and describing how one died."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from antrax.messages import parameter
 
 T = TypeVar("T")
 
-# A worker that crashes would print its stack on standard error; what it died of is told by the parent, in a line.
+# A worker that crashes would print its stack on standard error; the parent reports the cause in one line instead.
 _WORKERS = {"PYTHONFAULTHANDLER": ""}
-# The process that cleans up after a run that was killed tells of every semaphore that it removes.
+# After a killed run, loky's resource tracker warns of every semaphore that it removes.
 _TRACKER = "ignore:resource_tracker:UserWarning"
 
 
 def make_executor(
     workers: int, initializer: Callable[..., object] | None = None, initargs: tuple[Any, ...] = ()
 ) -> Any:
-    """Processes to hand work to, which say nothing on standard error when they die.
+    """Make an executor whose processes print nothing on standard error when they die.
 
     Unlike those of the standard library they do not run the user's script again, which need then not be guarded by
     `if __name__ == "__main__"`.
@@ -60,7 +60,7 @@ def make_executor(
 
 
 class Parcel:
-    """Something large that workers are to have, in a file of this user's that lasts as long as the block.
+    """Context manager: a large object for worker processes, in a temporary file.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Parcel:
 
 
 def open_parcel(path: Path) -> Any:
-    """What the parent put into a `Parcel`; in a worker."""
+    """Load the object of a `Parcel`, in a worker."""
     import cloudpickle
 
     with path.open("rb") as file:
@@ -150,8 +150,8 @@ def results_of(outcomes: Iterable[T | Failed]) -> Iterator[T]:
 def outcomes_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T | Failed]:
     """Results of a function in order, where a call that fails does not end the others.
 
-    Where a process dies, what was under way is done again by half as many, in the end by one at a time: what that one
-    does not survive has failed.
+    If a process dies, unfinished calls are repeated by half as many processes, in the end by one: a call that ends this
+    one has failed.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def _outcome(call: Callable[[], T]) -> T | Failed:
 
 
 def describe_dead_worker(error: BaseException) -> tuple[str, bool]:
-    """What ended a worker process, and whether that was most likely a want of memory.
+    """Describe what ended a worker process, and whether memory had probably run out.
 
     Parameters
     ----------

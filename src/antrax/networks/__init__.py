@@ -1,5 +1,5 @@
-"""Networks as data: a graph of layers and its weights, and what runs or stores them.
+"""Networks as data: a graph of layers and its weights, and code that runs and stores them.
 
-`graph` and `keras_config` need neither torch nor ONNX; `torch_network` trains, `onnx_network` builds what
-ONNX Runtime classifies with.
+`graph` and `keras` need neither torch nor ONNX; `backends.torch_network` trains, `backends.onnx_network` builds the
+model that ONNX Runtime classifies with.
 """

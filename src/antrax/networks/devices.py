@@ -12,7 +12,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(wanted: str, warn: Callable[[str], None] = lambda message: None) -> str:
-    """The device to use, as torch names it: a GPU where there is one that works, unless told otherwise.
+    """Choose the device: a working GPU if there is one, else the processor.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def choose_device(wanted: str, warn: Callable[[str], None] = lambda message: Non
 
 
 def try_device(device: str) -> str | None:
-    """Compute something tiny on a device: drivers may be too old for it, or others may have taken its memory.
+    """Test a device with a tiny computation: its driver may be too old, or its memory in use.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A network's architecture as plain data, and the architectures that we offer."""
+"""A network's architecture as plain data, and this package's own architectures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Weights = dict[str, NDArray[np.float32]]
 FILTERS = {"small": (32, 64, 128), "wide": (64, 128, 192), "large": (32, 64, 128, 128)}
 SMALLEST, LARGEST = 24, 512
 
-# What a network may take: more than any of Keras's applications in use on such images, far less than a machine has.
+# Limits of a network: more than Keras's applications need on such images, far less than a machine can do.
 MOST_LAYERS = 2000
 _MOST_CONNECTIONS = 2 * MOST_LAYERS
 _MOST_WEIGHTS = 100_000_000
@@ -33,7 +33,7 @@ _MOST_FLOATS, _MOST_FLOATS_AT_ONCE = 2**28, 2**26
 
 @dataclass(frozen=True)
 class Graph:
-    """Layers in an order in which they can be computed; the softmax of what the last one gives is the answer.
+    """A network's layers in topological order; the softmax of the last one's output are the probabilities.
 
     Images go in as floats 0–255, shape (N, S, S, channels), with the background set. With one channel, this is the
     grey value that Pillow gives.
@@ -82,7 +82,7 @@ class Graph:
         return {f"{layer}/{name}": shape for layer, shapes in layers for name, shape in shapes.items()}
 
     def work(self) -> int:
-        """Multiplications, about, that one image takes."""
+        """Approximate number of multiplications for one image."""
         total = 0
         weights = self.layer_weights()
         for layer in self.layers:
@@ -140,7 +140,7 @@ class Graph:
 
 
 def build(name: str, size: int, outputs: int, background: Background) -> Graph:
-    """One of the architectures that we offer.
+    """Build one of this package's own architectures.
 
     A stem of stride 2 and two (small, wide) or three (large) further convolutions, each with batch normalisation;
     then what they found is read out as its mean, its maximum and its mean in each cell of a 3 × 2 grid: where along the

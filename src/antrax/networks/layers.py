@@ -1,4 +1,4 @@
-"""The kinds of layers that a network may have: which options they have, their shapes and their weights.
+"""The kinds of layers that a network may have: their options, output shapes and weights.
 
 `KINDS` is the list of what is allowed. `torch_layers` and `onnx_layers` compute the same kinds; names, options,
 defaults and weights are Keras's.
@@ -373,7 +373,7 @@ KINDS: Mapping[str, LayerKind] = {
 }
 # Kinds that take several inputs.
 MERGING = ("Concatenate", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
-# Kinds that only training knows.
+# Kinds that have an effect in training only.
 NOISE = ("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise")
 
 

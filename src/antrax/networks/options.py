@@ -1,4 +1,4 @@
-"""What options of layers may be: functions that bring a value into its one form, or raise ValueError or TypeError."""
+"""Validation of layer options: functions that normalise a value, or raise ValueError or TypeError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights pre-trained on ImageNet, fetched once from where Keras publishes them and kept in the user's cache."""
+"""Weights pre-trained on ImageNet, downloaded once from Keras's site and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def load_pretrained(size: int, reporter: Reporter, *, _base: str = _PUBLISHED) -
             _fetch(url, path, reporter)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, urllib.error.HTTPError):
-                error.close()  # it is an answer too, and holds the connection
+                error.close()  # the error is a response too, and holds the connection
             reason = getattr(error, "reason", None) or error
             reason = getattr(reason, "strerror", None) or reason
             raise DownloadError(
@@ -111,7 +111,7 @@ class _SameProtocol(urllib.request.HTTPRedirectHandler):
 
 
 def _fetch(url: str, path: Path, reporter: Reporter) -> None:
-    """Put what a server gives into a file, if it is what it should be."""
+    """Download a URL into a file, checking size and content."""
     with urllib.request.build_opener(_SameProtocol).open(url, timeout=_PATIENCE_S) as response:
         content = _read(response, int(response.headers.get("Content-Length") or 0), reporter)
     with replacing(path) as temporary:

@@ -1,4 +1,4 @@
-"""The figures: trails, who is placed when, distances and occupancy, time budget of contacts."""
+"""The figures: trails, presence, distances and occupancy, time budget of contacts."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def draw_trails(summary: Summary, background: NDArray[np.uint8] | None, scale: f
 
 
 def draw_presence(summary: Summary) -> Figure:
-    """Who is placed when: a row for each animal, coloured by confidence, or by kind where there is no confidence."""
+    """Draw the presence of animals over time: a row each, coloured by confidence, or by kind without confidences."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize, to_rgb
     from matplotlib.patches import Patch
@@ -128,7 +128,7 @@ def draw_presence(summary: Summary) -> Figure:
 
 
 def draw_activity(summary: Summary, background: NDArray[np.uint8] | None, scale: float | None) -> Figure:
-    """Distances that animals walk, and where all of them spend their time.
+    """Draw the distances that animals walk, and the occupancy of the arena.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def draw_activity(summary: Summary, background: NDArray[np.uint8] | None, scale:
 
 
 def draw_contacts(summary: Summary) -> Figure:
-    """How long each animal is alone or in groups, and who is with whom."""
+    """Draw the time that each animal is alone or in groups, and the matrix of pairs."""
     count = len(summary.names)
     height = max(5.5, min(11.5, 1.6 + 0.26 * count))
     figure = _figure(13.3, height)

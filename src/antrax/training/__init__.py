@@ -1,1 +1,1 @@
-"""From a training set to a classifier."""
+"""Training: from a training set to a classifier."""

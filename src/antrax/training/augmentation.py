@@ -1,6 +1,6 @@
-"""Random variation of training images, on whole batches.
+"""Augmentation of training images, on whole batches.
 
-It is done on the processor, whatever trains: a seed then means the same everywhere, and no GPU needs to know how.
+It runs on the processor even if a GPU trains, so that a seed gives the same images everywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from antrax.errors import OptionError
 from antrax.images import Background
 from antrax.messages import parameter
 
-# A camera's exposure and white balance drift by so much; hue is what an ID is made of and is left alone.
+# Drift of a camera's exposure and white balance; hue tells the IDs apart and is not changed.
 _BRIGHTNESS, _CHANNEL = 0.15, 0.05
 _STRETCH = 0.03
 _BLURRED = 0.25
@@ -24,7 +24,7 @@ _BLURRED = 0.25
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far images are varied. Names and meanings are those of Keras's image generator, which anTraX used.
+    """Options of augmentation. Names and meanings are those of Keras's image generator, which anTraX used.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def describe(options: Augmentation) -> dict[str, float | bool]:
 def augment(
     images: Tensor, margins: Tensor, options: Augmentation, background: Background, generator: torch.Generator
 ) -> Tensor:
-    """Vary a batch: turned, shifted, sheared, resized and relit at random.
+    """Augment a batch: rotate, shift, shear, resize and change the light at random.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class Negatives:
 def make_negatives(
     images: Tensor, labels: Tensor, negatives: Negatives, background: Background, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Turn a share of a batch's ants into what must not be given an ID.
+    """Change a share of a batch's ants into images that must not be given an ID.
 
     Half of them lose one tag, the other half get a second animal into their blob. People's `Unknown` examples show
     too few of the ways in which an animal can be unrecognisable; without these, blurred and touching animals get
@@ -242,7 +242,7 @@ def make_negatives(
 
 
 def add_brood(images: Tensor, share: float, background: Background, generator: torch.Generator) -> Tensor:
-    """Lay a pale lump beside or under a share of the animals, whatever their label.
+    """Draw a pale lump (brood) beside or under a share of the animals, whatever their label.
 
     Animals that carry brood are few in any training set and many in a colony; they keep their IDs.
 

@@ -1,4 +1,4 @@
-"""Training sets in memory: reading the labelled examples, and leaving out what cannot be trained on."""
+"""Loading of training sets: reads the labelled examples, and leaves out unusable ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from antrax.labels import Category, guess_category, match_labels, spelling_notic
 from antrax.networks.devices import processors
 from antrax.training.tracklets import Origin, find_units
 
-# Of a long tracklet, neighbouring images teach nothing new: so many, evenly spread, are kept in memory.
+# Largest number of images of a tracklet, evenly spread, since neighbouring images are nearly alike.
 IMAGES_PER_TRACKLET = 400
 
 Progress = Callable[[int, int], None]
@@ -283,7 +283,7 @@ def _look_ahead(files: list[ExampleFile]) -> tuple[Background, int]:
 
 
 def ground_of(image: NDArray[np.uint8]) -> Background | None:
-    """What most of an image's outermost pixels are; None where that is neither white nor black.
+    """Background of an image, from the majority of its outermost pixels; None if it is neither white nor black.
 
     Parameters
     ----------
@@ -297,7 +297,7 @@ def ground_of(image: NDArray[np.uint8]) -> Background | None:
 
 
 def mixed_grounds(others: int, files: int, background: Background, first: Path) -> str:
-    """A sentence on a set of which some images lie on another ground than the rest.
+    """Warning for a set in which some images have another background than the rest.
 
     Parameters
     ----------

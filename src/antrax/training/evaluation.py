@@ -1,4 +1,4 @@
-"""How good a network is on tracklets that it has not seen."""
+"""Evaluation of a network on held-out tracklets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antrax.classification.calibration import HeldOutTracklet
 
 @dataclass(frozen=True)
 class LabelFigures:
-    """How well one label is recognised.
+    """Accuracy for one label.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A held-out tracklet and what the network says of it.
+    """A held-out tracklet and the network's predictions for its images.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Prediction:
 
 
 def evaluate(predictions: Sequence[Prediction], labels: tuple[str, ...]) -> Evaluation:
-    """Count what is right and what is confused with what."""
+    """Compute confusion matrices of images and tracklets."""
     images = np.zeros((len(labels), len(labels)), np.int64)
     tracklets = np.zeros_like(images)
     for prediction in predictions:
@@ -130,13 +130,13 @@ def evaluate(predictions: Sequence[Prediction], labels: tuple[str, ...]) -> Eval
     return Evaluation(labels, images, tracklets)
 
 
-# Below these a network is evidently poor. On the JS16 set a good one has 0.95, 0.95 and 0.9.
+# Thresholds below which a network is called poor. On the JS16 set a good one has 0.95, 0.95 and 0.9.
 _LEAST_ACCURACY, _LEAST_AGREEMENT, _LEAST_CONFIDENCE = 0.6, 0.7, 0.5
 
 
 @dataclass(frozen=True)
 class Signs:
-    """Signs of a good or a poor network.
+    """Indicators of a network's quality.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ class Signs:
     confidence: float
 
     def what_is_poor(self) -> str | None:
-        """A sentence on a network that is evidently poor; None for others."""
+        """Warning about an evidently poor network; None for others."""
         found = []
         if self.accuracy < _LEAST_ACCURACY:
             found.append(f"{self.accuracy:.0%} of {'held-out' if self.held_out else 'its own training'} images right")
@@ -184,7 +184,7 @@ class Signs:
 
 
 def look_for_signs(predictions: Sequence[Prediction], held_out: bool) -> Signs | None:
-    """Judge a network by some tracklets; None without any.
+    """Compute the indicators of quality from some tracklets; None without any.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Measuring a network on the held-out tracklets: figures, calibration, and what the figures are worth."""
+"""Evaluation and calibration of a network on the held-out tracklets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GLANCE = 40
 
 @dataclass(frozen=True)
 class Measurement:
-    """What held-out tracklets tell about a network.
+    """Evaluation and calibration of a network on held-out tracklets.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def measure(plan: TrainingPlan, weights: Weights, reporter: Reporter) -> Measure
 
 
 def predict(plan: TrainingPlan, weights: Weights, most: int | None = None, *, seen: bool = False) -> list[Prediction]:
-    """What a network says of the held-out tracklets, its images rotated as in classification.
+    """Predict the held-out tracklets, with test-time rotation as in classification.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def predict(plan: TrainingPlan, weights: Weights, most: int | None = None, *, se
 
 
 def _tell_of_new_experiments(plan: TrainingPlan, predictions: list[Prediction], reporter: Reporter) -> None:
-    """Say how well experiments are identified of which not one tracklet was seen: the hardest figure."""
+    """Report the accuracy on experiments of which no tracklet was trained on, the hardest test."""
     new = in_held_out_experiments(plan.trainset.origins)[np.flatnonzero(plan.split.measurable)]
     chosen = [prediction for prediction, is_new in zip(predictions, new, strict=True) if is_new]
     if chosen:

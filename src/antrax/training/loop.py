@@ -1,4 +1,4 @@
-"""The training loop: batches in, weights out. What to train on is decided in `plan` and `phases`."""
+"""The training loop: batches in, weights out. `plan` and `phases` decide what is trained on what."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _MAPS_AT_ONCE = 2**28
 
 @dataclass(frozen=True)
 class Material:
-    """What one network is trained on.
+    """Training data of one network.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how to train.
+    """Length, learning rates and other settings of a training.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where the state of a training is kept, so that it can go on after an interruption.
+    """File with the state of a training, from which it is resumed after an interruption.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def optimize(
 
 
 class _NetworkInTraining:
-    """A network and all else that changes from step to step, which is what a checkpoint holds."""
+    """A network and all other state of its training, which a checkpoint stores."""
 
     def __init__(
         self, graph: Graph, start: Weights | None, material: Material, schedule: Schedule, device: str
@@ -283,7 +283,7 @@ class _NetworkInTraining:
         return get_weights(cast(Network, self._average.module))
 
     def step(self, on_notice: Callable[[str], None]) -> None:
-        """Learn one batch, in smaller pieces from now on where the device has too little memory for it."""
+        """Train on one batch; if the device has too little memory, on smaller pieces from now on."""
         images, targets = self._batches.draw()
         while (value := self._gradients(images, targets)) is None:
             if self._pieces >= BATCH // 2:
@@ -351,7 +351,7 @@ def _set_random_state(device: str, state: Tensor) -> None:
 
 
 class _Batches:
-    """Draws batches, and weighs the answers to them."""
+    """Draws batches, and computes the loss."""
 
     def __init__(self, material: Material, schedule: Schedule, device: str, generator: torch.Generator) -> None:
         self._material = material

@@ -1,4 +1,4 @@
-"""`antrax merge-trainset`: adding training sets to one another without losing anything."""
+"""`antrax merge-trainset`: adding training sets to one another without losing images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SAMPLE = 100
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What a merge did, or would do.
+    """Result of a merge, or of a dry run.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class MergeResult:
     only_source, only_destination : tuple of str
         Labels that only one side had before the merge.
     notes : tuple of str
-        What a person should look at: files of the sources that are no examples, light and dark grounds mixed.
+        Warnings: files of the sources that are no examples, light and dark backgrounds mixed.
     """
 
     destination: Path
@@ -218,7 +218,7 @@ def _grounds_differ(files: Sequence[ExampleFile], there: Sequence[ExampleFile]) 
 
 
 class _Taken:
-    """Which names and images the destination has, including what this merge adds; reads only what it must."""
+    """Index of the destination's names and images, including those added by this merge; read as needed."""
 
     def __init__(self, files: list[ExampleFile], examples_dir: Path, labels: Collection[str]) -> None:
         self._examples_dir = examples_dir

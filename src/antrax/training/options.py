@@ -1,4 +1,4 @@
-"""What can be asked of `antrax train`, and what of it cannot be."""
+"""Options of training, and their validation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LARGEST_WEIGHT = 1000.0
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train. None leaves the choice to an existing classifier, or to the default for a new one.
+    """Options of training. None means as in the existing classifier, or the default for a new one.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class TrainOptions:
 
 
 def check_options(options: TrainOptions) -> None:
-    """Raise OptionError for options that cannot be, or do not belong together."""
+    """Raise OptionError for invalid options or combinations."""
     if options.epochs < 1:
         raise OptionError(f"{parameter('epochs', options.epochs)}: train for at least one epoch")
     if not re.fullmatch(r"[^/\\.][^/\\]*", options.name) or options.name.endswith(".h5"):
@@ -105,7 +105,7 @@ def relabelling(options: TrainOptions) -> str:
 
 
 def check_relabelling(options: TrainOptions) -> None:
-    """Refuse changes of labels that contradict one another, or leave no classifier to change.
+    """Raise OptionError for contradictory changes of labels.
 
     Parameters
     ----------

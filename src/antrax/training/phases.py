@@ -42,7 +42,7 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training.
+    """A phase of training.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Phase:
 
     @property
     def title(self) -> str:
-        """How progress reports call it."""
+        """Title in progress reports."""
         return _TITLES[self.name]
 
     @property
@@ -68,7 +68,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class TrainedWeights:
-    """What the phases of a run give.
+    """Result of the phases of a run.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _training_share(plan: TrainingPlan) -> NDArray[np.bool_]:
 
 
 def _material(plan: TrainingPlan, phase: Phase) -> Material:
-    """What a phase trains on."""
+    """Training data of a phase."""
     from antrax.training.augmentation import parse_augmentation
     from antrax.training.loop import Material
 
@@ -205,7 +205,7 @@ def _run_phase(
 
 @dataclass(frozen=True)
 class _PhaseReport:
-    """What is told of a phase while it is trained."""
+    """Progress reports of a phase."""
 
     plan: TrainingPlan
     phase: Phase
@@ -218,7 +218,7 @@ class _PhaseReport:
         self.reporter.say(f"{self.phase.title}: going on where it was stopped, at {done:.0%}")
 
     def epoch(self, epoch: int, loss: float, weights: Weights) -> dict[str, float]:
-        """Figures after an epoch, which are said too."""
+        """Loss and accuracy after an epoch, which are also reported."""
         only_labels = self.phase.name == "head"
         # what pre-trained features are worth by themselves is shown before they are changed
         row = {"epoch": 0.0 if only_labels else float(epoch), "loss": loss}

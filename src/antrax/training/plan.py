@@ -1,4 +1,4 @@
-"""What a training run is to do: from options and files to labels, split and start network."""
+"""Plan of a training run: from options and files to labels, split and initial network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ROOM, _ROOM_A_WEIGHT, _LARGEST_TRIAL = 8 * 2**20, 64, 512 * 2**20
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a run is given, checked as far as it can be before images are read.
+    """Inputs of a run, checked as far as possible before images are read.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class TrainingSetup:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What one run trains on what, and from where.
+    """Plan of a run: network, labels, examples, split and initial weights.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class TrainingPlan:
 
 
 def make_setup(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Reporter) -> TrainingSetup:
-    """Check what a run is given, before an hour's images are read.
+    """Check the inputs of a run before the images are read, which may take long.
 
     Parameters
     ----------
@@ -320,7 +320,7 @@ def _output_labels(
 
 
 def _split(trainset: Trainset, existing: Classifier | None) -> Split:
-    """What is held out: nothing where training goes on from weights that may have seen all, as those of anTraX."""
+    """Choose the held-out tracklets: none when continuing from weights that may have seen all, as those of anTraX."""
     seen = existing.seen if existing else None
     split = make_split(trainset.origins, trainset.tracklet_index, trainset.label_index, seen)
     if existing and existing.evaluation_weights is None:

@@ -60,7 +60,7 @@ def draw_learning_curve(history: Sequence[dict[str, float]], path: Path) -> None
         values = [100 * row.get(key, float("nan")) for row in history]
         accuracy_axes.plot(epochs, values, "o-", color=color, label=text)
         lowest = min([lowest, *(value - 2 for value in values if value == value)])
-    # a scale that does not make a molehill of one tracklet a mountain
+    # at least this range, so that the difference of a single tracklet does not look large
     accuracy_axes.set_ylim(lowest, 100.5)
     accuracy_axes.set_ylabel("right (%)")
     figure.legend(loc="outside lower center", ncols=3, fontsize=8)

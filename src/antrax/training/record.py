@@ -39,7 +39,7 @@ def describe_run(
     seconds: float,
     meanwhile: ExampleChanges,
 ) -> dict[str, Any]:
-    """All about a run as plain values, as kept in `record.json` and in the classifier.
+    """Describe a run as plain values, as stored in `record.json` and in the classifier.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def describe_run(
 
 
 def shortcomings(record: Mapping[str, Any]) -> list[str]:
-    """What a record says that people should know of before they use the classifier, in sentences."""
+    """Warnings that a record implies for users of the classifier, a sentence each."""
     examples, quality = record["examples"], record["quality"]
     found = []
     if examples["capped"]:

@@ -1,4 +1,4 @@
-"""An existing classifier whose labels are renamed or dropped, with what it has learned of the others."""
+"""Renaming and dropping labels of an existing classifier, which keeps the weights of the others."""
 
 from __future__ import annotations
 

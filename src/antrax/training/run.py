@@ -123,7 +123,7 @@ def train(
 
 
 def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Reporter) -> TrainResult:
-    """Train the classifier of a file, while nobody else does."""
+    """Train the classifier of a file, holding its lock."""
     started = time.monotonic()
     clear_dead_checkpoints(file)
     remove_dead_parts(file.parent)
@@ -197,7 +197,7 @@ def _read_examples(setup: TrainingSetup, reporter: Reporter) -> Trainset:
 
 
 def _tell_of_plan(plan: TrainingPlan, reporter: Reporter) -> None:
-    """Say what will be trained on what."""
+    """Report the plan."""
     trainset, graph = plan.trainset, plan.start.graph
     what = f"training on {plan.setup.file.name}" if plan.existing else f"a new classifier: {graph.name}"
     reporter.say(
@@ -212,7 +212,7 @@ def _tell_of_plan(plan: TrainingPlan, reporter: Reporter) -> None:
 
 
 def _late(classdir: ClassDir, meanwhile: ExampleChanges, tables: InputStamps) -> Iterator[str]:
-    """What people changed too late for this training, a sentence each: they may label while it runs."""
+    """Changes of the training set that came too late for this run, a sentence each."""
     if meanwhile:
         yield (
             f"{classdir.examples_dir}: examples changed since this training read them ({meanwhile}); the classifier "

@@ -1,4 +1,4 @@
-"""Which tracklets are held out from training, to measure the network on, and which of these it has truly not seen."""
+"""Split into training and held-out tracklets, and which of the latter the network has certainly not seen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEW_NAMELESS = 0.02
 
 @dataclass(frozen=True)
 class Split:
-    """What is held out, and what that is worth.
+    """Held-out tracklets, and which of them give unbiased figures.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _fingerprints(origin: Origin) -> set[int]:
 
 
 class _Seen:
-    """What a classifier says that it has seen.
+    """Fingerprints of what a classifier was trained on.
 
     The first version of this software wrote a hash of experiment and tracklet, and no `_FORM`.
     """
@@ -206,7 +206,7 @@ class _Seen:
     def __init__(self, seen: NDArray[np.uint64] | None) -> None:
         self._seen: Collection[int] = frozenset(() if seen is None else seen.tolist())
         self.by_old_rule = bool(self._seen) and _FORM not in self._seen
-        # it has seen images of tracklets that nobody can name
+        # it was trained on images whose tracklet is not known
         self.nameless = _NAMELESS in self._seen
 
     def has_seen(self, origins: Sequence[Origin]) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Which network is trained, from which weights it starts, and how fast it learns."""
+"""Architecture, initial weights and learning rates of a training."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Start:
-    """Where training starts.
+    """Initial network and weights.
 
     Parameters
     ----------

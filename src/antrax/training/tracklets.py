@@ -1,4 +1,4 @@
-"""Which examples show the same tracklet, whatever their files are called.
+"""Grouping of examples by tracklet, whatever their files are called.
 
 A network is measured on tracklets that it has not seen, so the images of one tracklet must not lie on both sides. File
 names tell tracklets, but people copy, rename and collect files. Two things are told apart:
@@ -35,7 +35,7 @@ REMEMBERED_IMAGES = 16
 
 @dataclass(frozen=True)
 class Origin:
-    """What is known of a unit.
+    """Origin of a unit.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Training and classification in a process of their own."""
+"""Background jobs: training and classification, each in a process of its own."""

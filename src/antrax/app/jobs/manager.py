@@ -1,4 +1,4 @@
-"""Training and classifying from the app, each in a process of its own, so that the app stays usable meanwhile.
+"""Background jobs of the app (training, classification), each in a process of its own.
 
 The process is `antrax.app.jobs.process`. It holds the heavy libraries, it may crash or be killed without harm, and it
 ends when this process does, because its standard input then ends.
@@ -82,7 +82,7 @@ class Jobs:
             )
 
     def _ended(self, path: Path) -> None:
-        """A job is over; one that the end of the app ended is remembered."""
+        """Handle the end of a job; one that the end of the app interrupted stays in the record."""
         if not self._closed:
             self._record.remove(path)
 
@@ -99,13 +99,13 @@ class Jobs:
         return None if job else self._record.interrupted(session.path)
 
     def forget(self, session: Session) -> None:
-        """Speak no more of the job that was interrupted."""
+        """Discard the record of the interrupted job."""
         with self._lock:
             if session.path not in self._jobs:
                 self._record.remove(session.path)
 
     def state(self, session: Session) -> dict[str, Any] | None:
-        """How far the last job of a session is.
+        """State and progress of the last job of a session.
 
         Returns
         -------
@@ -148,7 +148,7 @@ class Jobs:
 
 
 class _BackgroundJob:
-    """A process at work, and what it has told."""
+    """A job's process, and the events that it has reported."""
 
     def __init__(
         self, number: int, kind: Kind, session: Session, options: Mapping[str, object], on_end: Callable[[], None]
@@ -200,7 +200,7 @@ class _BackgroundJob:
             }
 
     def ask_to_stop(self) -> None:
-        """Let the process put things in order and end."""
+        """Ask the process to clean up and end."""
         with self._lock:
             if self._outcome != "running":
                 return
@@ -341,7 +341,7 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _why_it_ended(kind: Kind, status: int, errors: bytearray) -> str:
-    """A sentence about a process that ended without an event, from its status and standard error."""
+    """Describe why a process ended without a final event, from its exit status and standard error."""
     if status == -9:
         return f"{TITLES[kind]} was ended by the system, most often because memory ran out; close other programs"
     lines = errors.decode("utf-8", "replace").split("\n")

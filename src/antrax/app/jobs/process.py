@@ -1,7 +1,7 @@
-"""Training or classifying in a process of its own: `python -m antrax.app.jobs.process train|classify`.
+"""Process of a background job: `python -m antrax.app.jobs.process train|classify`.
 
-It is given a line of JSON on standard input, and tells a line of JSON on standard output for each thing that happens.
-When standard input ends, it ends: so it does not outlive the app, however that ended. See `antrax.app.jobs`.
+It reads a line of JSON from standard input, and writes a line of JSON to standard output for each event. When standard
+input ends, it ends: so it does not outlive the app, however that ended. See `antrax.app.jobs`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from antrax.io.session import Session
     from antrax.training.run import TrainResult
 
-# How long work that is told to stop may take to put things in order before it is made to.
+# Seconds that a stopped job may take to clean up before it is killed.
 GRACE_S = 1.5
 _TELL_EVERY_S = 0.2
-# The person at the page comes first.
+# Lower priority than the page's server.
 _NICENESS = 5
 
 
@@ -41,14 +41,14 @@ class _Stopped(BaseException):
 
 
 class _Lines(Reporter):
-    """Tells everything as lines of JSON."""
+    """Reporter that writes events as lines of JSON."""
 
     def __init__(self, output: BinaryIO) -> None:
         self._output = output
         self._lock = threading.Lock()
 
     def tell(self, event: str, **values: object) -> None:
-        """Write an event; where nobody listens any more, this process is about to end."""
+        """Write an event; a closed pipe is ignored, because this process is then about to end."""
         shown = {
             key: with_command_line_options(value) if isinstance(value, str) else value for key, value in values.items()
         }
@@ -66,12 +66,12 @@ class _Lines(Reporter):
         self.tell("message", text=f"warning: {message}")
 
     def stages(self, shares: Mapping[str, float]) -> None:
-        """Tell which stages there will be."""
+        """Report the stages."""
         self.tell("stages", shares=dict(shares))
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
-        """Tell now and then how far it is."""
+        """Report the progress at intervals."""
         told = 0.0
         last: dict[str, Any] = {"title": title, "done": 0, "total": total, "unit": unit, "note": ""}
 
@@ -88,7 +88,7 @@ class _Lines(Reporter):
 
 
 def main() -> int:
-    """Do what standard input says; the exit status is 0 wherever the outcome could be told."""
+    """Run the job given on standard input; the exit status is 0 if the outcome could be reported."""
     reporter = _Lines(_private_output())
     tell_guesses(reporter.warn)
     request = json.loads(sys.stdin.buffer.readline() or "null")
@@ -221,7 +221,7 @@ def _stop(*_: object) -> None:
 
 
 def _ignore_stop() -> None:
-    """From here on the outcome is known and is being told."""
+    """Ignore further requests to stop, while the outcome is reported."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 

@@ -1,11 +1,11 @@
-"""How far a job of several stages is, as one fraction, and how long it will still take."""
+"""Progress of a job of several stages as one fraction, and the estimated remaining time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# No promise before so much is known: seconds of work, and the part of the whole that was done in them.
+# No estimate before this much: seconds of work, and the fraction of the whole job that was done in them.
 _LEAST_SECONDS, _LEAST_PART = 5.0, 0.01
 # From here on the rate of the present stage counts alone: how the stages compare was only estimated.
 _OWN_SECONDS, _OWN_PART = 10.0, 0.1
@@ -41,7 +41,7 @@ class JobProgress:
     _stage: _Worked = field(default_factory=_Worked)
 
     def announce(self, shares: Mapping[str, float]) -> None:
-        """Take down which stages there will be, in order; announced again, the newer shares count.
+        """Set the stages, in order; if they are announced again, the newer shares count.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class JobProgress:
             start = end
 
     def report(self, now: float, *, title: str, done: int, total: int | None, unit: str, note: str) -> None:
-        """Take down how far the present stage is.
+        """Set the progress of the present stage.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class JobProgress:
             self._stage = _Worked(now - self._since, max(0.0, part - self._from))
 
     def _part(self) -> float | None:
-        """Part of the whole that is done; None where nobody can tell."""
+        """Fraction of the whole job that is done; None if unknown."""
         if self._stages and self.title not in self._stages:
             return self._fraction
         start, end = self._stages.get(self.title, (0.0, 1.0))
@@ -99,7 +99,7 @@ class JobProgress:
         return self._fraction
 
     def seconds_left(self, now: float) -> float | None:
-        """Seconds until the end; None where it is too early to tell, or over but for the last file.
+        """Estimated seconds until the end; None if it is too early, or only the last file is left to write.
 
         Parameters
         ----------

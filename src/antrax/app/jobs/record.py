@@ -1,4 +1,4 @@
-"""Which jobs run, on the disk: what the next start of the app can say was interrupted."""
+"""Record of running jobs on disk, so that the next start of the app can report interrupted ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class JobRecord:
         self._lock = threading.Lock()
 
     def add(self, session: Path, kind: str, options: Mapping[str, object]) -> None:
-        """A job begins.
+        """Add a job that begins.
 
         Parameters
         ----------
@@ -53,7 +53,7 @@ class JobRecord:
             self._write(entries)
 
     def remove(self, session: Path) -> None:
-        """A job is over, or not to be spoken of any more."""
+        """Remove a job that is over or was dismissed."""
         with self._lock:
             entries = self._read()
             if entries.pop(str(session), None) is not None:

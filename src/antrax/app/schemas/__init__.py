@@ -1,4 +1,4 @@
-"""What the page may ask, and what it is answered: the contract between the page and the server.
+"""Types of requests and answers: the interface between the page and the server.
 
 Every request of the page is read as the type that stands for it here, and every answer is checked against its type
 before it is sent; the types of the page's own code are made of these (`tests/page/make_types.py`), so that neither side
@@ -45,12 +45,12 @@ for _route in ROUTES.values():
 
 
 def read_request(route: Route, values: Any) -> Request:
-    """A request as its type. Texts of a query stand for numbers where these are wanted.
+    """Parse and validate a request. In a query, texts are converted to numbers where these are expected.
 
     Raises
     ------
     OptionError
-        It is not what the route wants; the sentence says which value.
+        The request is invalid; the message names the value.
     """
     try:
         return msgspec.convert(values, route.request, strict=route.method == "POST")
@@ -59,7 +59,7 @@ def read_request(route: Route, values: Any) -> Request:
 
 
 def plain_answer(route: Route, answer: Any) -> Any:
-    """An answer as plain values, checked against its type. Raises `msgspec.ValidationError`: that is our mistake."""
+    """Convert an answer to plain values, checked against its type. Raises `msgspec.ValidationError`."""
     assert route.answer is not None
     return msgspec.to_builtins(msgspec.convert(answer, route.answer))
 

@@ -1,4 +1,4 @@
-"""What all questions and answers are made of."""
+"""Base types of requests and answers, and routes."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def gather_fields(*types: type | None) -> None:
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """The query of a question, or the body of a command. Fields that are not known are passed over."""
+    """Base of requests: the query of a GET, or the body of a POST. Unknown fields are ignored."""
 
 
 class Answer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is sent back; nothing more and nothing less."""
+    """Base of answers. An answer has exactly the fields of its type."""
 
 
 class Nothing(Answer):
-    """There is nothing to say."""
+    """Answer without content."""
 
 
 class Problem(Answer):
-    """Every answer that is an error. `code` tells those that the page deals with itself."""
+    """Answer to a request that failed. `code` identifies errors that the page handles itself."""
 
     error: str
     code: Literal["conflict", "nothing-to-undo"] | None = None
 
 
 class NoRequest(Request):
-    """Nothing needs to be said."""
+    """Request without parameters."""
 
 
 class Versions(Answer):
-    """Others whenever what they stand for is another; of what changed, the page asks anew."""
+    """Versions of the parts of a session; if one differs from the page's, the page requests that part again."""
 
     examples: int
     assignments: str
@@ -57,7 +57,7 @@ class Versions(Answer):
 
 
 class Counted(Answer):
-    """k of n."""
+    """A count `k` out of `n`."""
 
     k: int
     n: int
@@ -66,7 +66,7 @@ class Counted(Answer):
 
 @dataclass(frozen=True)
 class Route:
-    """One thing that can be asked.
+    """A route of the server: address, and types of request and answer.
 
     Parameters
     ----------

@@ -42,14 +42,14 @@ class JobInfo(Answer):
 
 
 class TrainRequest(Request):
-    """How to train; what is left out is as on the command line."""
+    """Options of training; the defaults are those of the command line."""
 
     epochs: int | msgspec.UnsetType = msgspec.UNSET
     scratch: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class ClassifyRequest(Request):
-    """What to classify; what is left out is as on the command line."""
+    """Options of classification; the defaults are those of the command line."""
 
     movies: list[int] | msgspec.UnsetType | None = msgspec.UNSET
     missing: bool | msgspec.UnsetType = msgspec.UNSET

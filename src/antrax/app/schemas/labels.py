@@ -26,14 +26,14 @@ class LabelList(Answer):
 
 
 class LabelEntry(Request):
-    """A label as it shall be."""
+    """A row of the edited list of labels."""
 
     label: Text
     category: Category
 
 
 class EditLabelsRequest(Request):
-    """The whole list as it shall be, and the digest of the file that it was made from."""
+    """The edited list of labels, and the digest of the file that it was made from."""
 
     rows: list[LabelEntry]
     digest: Text | None = None

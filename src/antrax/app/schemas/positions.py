@@ -11,7 +11,7 @@ from antrax.review.positions.marks import PositionVerdict
 
 
 class Disagreement(Answer):
-    """A tracklet whose own label is not what the solution says. `probability`: that the label is right."""
+    """A tracklet whose label contradicts the solution. `probability`: that the label is right."""
 
     tracklet: str
     movie: int
@@ -118,7 +118,7 @@ class Neighbours(Answer):
 
 
 class PositionMarked(Answer):
-    """What a mark did."""
+    """Result of marking a cell."""
 
     message: str
     rate: PositionRateTold
@@ -128,7 +128,7 @@ class PositionMarked(Answer):
 
 
 class TrackletChange(Answer):
-    """A tracklet whose animals are others now. Frames are absolute."""
+    """A tracklet in which other animals are placed now. Frames are absolute."""
 
     tracklet: str
     movie: int
@@ -139,7 +139,7 @@ class TrackletChange(Answer):
 
 
 class Corrected(Answer):
-    """What followed from a correction, or from taking one back."""
+    """Result of a correction, or of undoing one."""
 
     message: str
     changes: list[TrackletChange]
@@ -204,7 +204,7 @@ class PositionMarkRequest(Request):
 
 
 class CorrectRequest(Request):
-    """A tracklet is an animal, or is not."""
+    """A correction: the tracklet is of an animal, or is not."""
 
     movie: Whole
     tracklet: Text

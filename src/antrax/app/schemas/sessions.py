@@ -1,4 +1,4 @@
-"""Experiments and sessions that may be opened, and what the page shows of one as a whole."""
+"""Experiments and sessions that can be opened, and the overview of a session."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SessionId(Answer):
 
 
 class Places(Answer):
-    """What may be opened, what was opened last, and where to begin."""
+    """Experiments that can be opened, recently opened sessions, and the one to start with."""
 
     places: list[PlaceRow]
     recent: list[SessionId]
@@ -60,7 +60,7 @@ class Places(Answer):
 
 
 class Overview(Answer):
-    """Movies, labels and what else menus show."""
+    """Overview of a session: movies, labels, classifier and jobs."""
 
     experiment: str
     session: str
@@ -89,14 +89,14 @@ class Counts(Answer):
 
 
 class Pulse(Answer):
-    """What changed, and how far the job is."""
+    """Answer to the page's regular poll: versions, and the state of the job."""
 
     versions: Versions
     job: JobState | None
 
 
 class OpenedRequest(Request):
-    """A session was opened."""
+    """Report that a session was opened."""
 
     place: Text
     session: Text

@@ -1,4 +1,4 @@
-"""Tracklets: which there are, what is known of one, its images."""
+"""Tracklets: lists, details and images."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ViewInfo(Answer):
 
 
 class Tracklet(Answer):
-    """All that is known of a tracklet. What follows `label` is null where there is no classification."""
+    """Details of a tracklet. The fields after `label` are null if it is not classified."""
 
     tracklet: str
     movie: int

@@ -1,4 +1,4 @@
-"""The report of the last training, and what is best done next."""
+"""The report of the last training, and the recommended next step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EpochFigures(Answer):
 
 
 class LabelFigures(Answer):
-    """How well a label is recognised.
+    """Accuracy for a label.
 
     `trained`: images that were trained on; `examples`, `tracklets`: of the training set as it is now; `right`: share of
     the held-out images classified right, null where there are none; `confused_with`: the label that most others get.
@@ -66,7 +66,7 @@ class TrainingInfo(Answer):
 
 
 class NextStep(Answer):
-    """What is best done next.
+    """The recommended next step.
 
     `action` says which command does it: edit labels, label tracklets, train, classify, look at tracklets like `label`,
     check; null where nothing more is needed.

@@ -40,7 +40,7 @@ class GalleryItem(Answer):
 
 
 class Changed(Answer):
-    """What a change of the training set did. `folder`: where examples were written."""
+    """Result of a change of the training set. `folder`: where examples were written."""
 
     message: str
     label: str
@@ -53,7 +53,7 @@ class Changed(Answer):
 
 
 class Exported(Changed):
-    """And which images of the tracklet are in the training set now."""
+    """Result of an export, with the images of the tracklet that are in the training set now."""
 
     examples: dict[str, int]
     frame_labels: dict[str, list[int]]
@@ -83,7 +83,7 @@ class Gallery(Answer):
 
 
 class ClientRequest(Request):
-    """Which tab asks."""
+    """Request with the identity of the browser tab, on which undo depends."""
 
     client: Text
 

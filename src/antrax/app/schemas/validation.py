@@ -34,7 +34,7 @@ class RateRow(Answer):
 
 
 class Marked(Answer):
-    """What a mark did."""
+    """Result of marking a tracklet."""
 
     message: str
     versions: Versions
@@ -69,7 +69,7 @@ class MarkRequest(Request):
 
 
 class RatesRequest(Request):
-    """Which checks count."""
+    """Which marks to count."""
 
     met: Literal["all", "random"] = "all"
     seen: Literal["all", "unseen"] = "all"

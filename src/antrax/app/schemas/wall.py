@@ -41,14 +41,14 @@ class WallPage(Answer):
 
 
 class Accepted(Changed):
-    """What accepting did, of how many tracklets; `problems` names those that were left out."""
+    """Result of accepting: number of tracklets; `problems` names those that were left out."""
 
     tracklets: int
     problems: list[str]
 
 
 class WallRequest(ViewRequest):
-    """So many tracklets of a view, from a place on."""
+    """Request for tracklets of a view, from a position on."""
 
     start: Whole = 0
     tiles: Whole = 60

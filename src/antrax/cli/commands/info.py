@@ -1,4 +1,4 @@
-"""`antrax info`: what a classifier is, or what there is of an experiment."""
+"""`antrax info`: description of a classifier or an experiment."""
 
 from __future__ import annotations
 

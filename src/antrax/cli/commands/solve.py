@@ -1,4 +1,4 @@
-"""`antrax solve`: where every animal was."""
+"""`antrax solve`: positions of all animals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`antrax status`: how far the work on experiments is."""
+"""`antrax status`: progress of the work on experiments."""
 
 from __future__ import annotations
 

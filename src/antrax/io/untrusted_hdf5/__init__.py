@@ -1,4 +1,4 @@
-"""Reading HDF5 files that come from anywhere: nothing is followed out of a file, nothing large is read unasked.
+"""Safe reading of untrusted HDF5 files: no links out of a file, no unexpectedly large data.
 
 Every HDF5 file that this package reads is opened here. `open_hdf5` opens it and nothing more; `open_untrusted` also
 turns whatever goes wrong in its block into one of the package's errors. What a file holds is then taken out with

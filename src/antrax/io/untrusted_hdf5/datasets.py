@@ -1,4 +1,4 @@
-"""Groups and datasets of HDF5 files that come from anywhere: checked before anything of them is read."""
+"""Groups and datasets of untrusted HDF5 files, checked before they are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening HDF5 files that come from anywhere."""
+"""Opening of untrusted HDF5 files."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def open_untrusted(
     most: int | None = _LARGEST_CLASSIFIER,
     advice: str = "",
 ) -> Iterator[h5py.File]:
-    """Open an HDF5 file to read it; whatever goes wrong in the block is told as a fault of the file.
+    """Context manager that opens an HDF5 file; any error in the block is raised as an error about the file.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def _name_of(regular: BinaryIO, path: Path) -> str:
 
 
 def _why_not(regular: BinaryIO, error: Exception) -> str:
-    """Why a file cannot be opened as HDF5."""
+    """Reason why a file cannot be opened as HDF5."""
     try:
         regular.seek(0)
         start = regular.read(_USER_BLOCKS[-1] + len(_SIGNATURE))
@@ -139,6 +139,6 @@ def _why_not(regular: BinaryIO, error: Exception) -> str:
 
 
 def _plainly(fault: Exception) -> str:
-    """What an exception says, without what it has of other files' names."""
+    """Message of an exception, without names of other files."""
     text = str(fault) or type(fault).__name__
     return text if "/proc/self/fd/" not in text else type(fault).__name__

@@ -1,4 +1,4 @@
-"""Texts and attributes of HDF5 files that come from anywhere: checked before HDF5 reads them."""
+"""Texts and attributes of untrusted HDF5 files, checked before HDF5 reads them."""
 
 from __future__ import annotations
 
@@ -92,16 +92,15 @@ def short_texts_attribute(place: h5py.Group, name: str) -> list[str]:
         check_plain(attribute, part)
         if math.prod(attribute.shape) + len(found) > _MOST_TEXTS:
             raise ContentError(f"its {name} are too many")
-        # texts of any length lie elsewhere, many of them perhaps in one long place
+        # variable-length texts lie in a global heap, perhaps many in a large one
         if attribute.dtype.kind != "S" or math.prod(attribute.shape) * attribute.dtype.itemsize > _LONGEST_TEXT:
             return []
         found += [_text(value, name) for value in np.ravel(place.attrs[part])]
     return found
 
 
-# HDF5 keeps a text of any length elsewhere, and where it is named says how long it is: 4 bytes, which HDF5 believes. A
-# damaged file would have it fill 4 GB of memory, and a text that is named often be read as often. So these are looked
-# at before HDF5 reads them.
+# HDF5 stores a variable-length text in a global heap, and its length (4 bytes) in the dataset, which HDF5 does not
+# verify: a damaged file could make it allocate 4 GB, or read one text many times. So lengths are checked first.
 
 
 def _check_lengths(place: h5py.Dataset, name: str, most: int) -> None:
@@ -119,10 +118,10 @@ def _check_lengths(place: h5py.Dataset, name: str, most: int) -> None:
 
 
 def _check_heaps(file: h5py.File) -> None:
-    """Raise ContentError if one of the places for texts of any length would make HDF5 go round for ever.
+    """Raise ContentError if a global heap (storage of variable-length texts) would make HDF5 loop endlessly.
 
-    Such a place is a row of objects, each with its size; at one of the number 0, which is free room, HDF5 goes on by
-    the size that it names, be it 0 (seen with HDF5 1.14.6).
+    A heap is a sequence of objects, each with its size; at object 0, which is free space, HDF5 advances by the stated
+    size even if that is 0 (seen with HDF5 1.14.6).
     """
     with Path(file.filename).open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         at = content.find(_HEAP)

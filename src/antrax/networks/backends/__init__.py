@@ -1,1 +1,1 @@
-"""What computes a network: PyTorch, ONNX Runtime, OpenVINO."""
+"""Backends that run a network: PyTorch, ONNX Runtime, OpenVINO."""

@@ -1,4 +1,4 @@
-"""What runs a network: a table of engines, one entry each.
+"""Inference engines that run a network: a table with an entry for each.
 
 An engine from outside is one more entry::
 
@@ -80,7 +80,7 @@ def _onnx_model(graph: Graph, weights: Weights) -> bytes:
 
 
 def _as_stored(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images as stacks hold them, which our ONNX models take; those that come from there are not copied."""
+    """Images in the axis order of stacks, which our ONNX models take; images from stacks are not copied."""
     return np.ascontiguousarray(images.transpose(0, 3, 2, 1))
 
 
@@ -131,7 +131,7 @@ _ONLY_IF_NAMED = {("torch", "cpu")}
 
 
 def choose_engine(name: str, device: str, graph: Graph, weights: Weights, batch: int) -> tuple[Engine, Any]:
-    """The engine to use, and what it prepared of a network.
+    """Choose the engine to use, and let it prepare a network.
 
     Parameters
     ----------

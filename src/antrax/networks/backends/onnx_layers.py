@@ -1,4 +1,4 @@
-"""How ONNX computes each kind of layer, on maps (N, channels, *columns*, rows): see `onnx_network`."""
+"""ONNX nodes for each kind of layer, on maps (N, channels, *columns*, rows): see `onnx_network`."""
 
 from __future__ import annotations
 

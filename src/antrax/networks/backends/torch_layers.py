@@ -1,4 +1,4 @@
-"""How PyTorch computes each kind of layer: modules and functions of tensors of shape (N, channels, rows, columns)."""
+"""PyTorch modules and functions for each kind of layer, on tensors (N, channels, rows, columns)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def make_step(layer: Layer, inputs: list[Shape], output: Shape, padding: Padding) -> Step:
-    """What computes a layer.
+    """Make the function that computes a layer.
 
     Parameters
     ----------

@@ -137,7 +137,7 @@ NO_MEMORY = (
 
 
 def free_memory(device: str) -> None:
-    """Give back what PyTorch keeps of a device's memory for later."""
+    """Release the memory that PyTorch caches on a device."""
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
     elif device.startswith("mps"):
@@ -145,7 +145,7 @@ def free_memory(device: str) -> None:
 
 
 class TorchPredictor:
-    """Log-probabilities from PyTorch, on any device.
+    """Predictor that computes log-probabilities by PyTorch, on any device.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ class TorchPredictor:
             except torch.OutOfMemoryError:
                 if count == 1:
                     raise DeviceError(NO_MEMORY.format(device=self._device)) from None
-                # somebody else may be using the card: smaller batches from now on
+                # another program may be using the card: smaller batches from now on
                 self._most = count // 2
                 self.notice = LITTLE_MEMORY.format(device=self._device)
                 free_memory(self._device)

@@ -1,1 +1,1 @@
-"""Networks as Keras describes and stores them, read without Keras."""
+"""Reading and writing of Keras's model descriptions and weights, without Keras."""

@@ -1,4 +1,4 @@
-"""Graphs as all versions of Keras compute them alike, from TensorFlow 1.15's to Keras 3."""
+"""Graphs in layers that all versions of Keras compute alike, from TensorFlow 1.15's to Keras 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graphs as the JSON by which Keras describes a model, and back.
+"""Conversion between graphs and Keras's JSON description of a model.
 
 Only the kinds of layers that `layers.KINDS` lists are read, and nothing of a file is ever executed.
 """
@@ -21,7 +21,7 @@ from antrax.networks.layers import BOUNDED, KINDS, MERGING, NOISE, Layer, is_sof
 _LONGEST_TEXT = 16 * 2**20
 _FLOAT32 = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": None}
 
-# Options that change nothing in prediction.
+# Options without effect in prediction.
 _IDLE = frozenset(
     (
         *("name", "trainable", "dtype", "input_dtype", "batch_input_shape", "input_shape", "build_config", "autocast"),
@@ -30,7 +30,7 @@ _IDLE = frozenset(
     )
 )
 _IDLE_ENDINGS = ("_initializer", "_regularizer", "_constraint")
-# The value that an option which we do not keep must have.
+# Options that a graph does not store, with the only value that is accepted.
 _TAKEN_FOR_GRANTED: dict[str, tuple[Any, ...]] = {
     "data_format": (None, "channels_last"),
     "activation": (None, "linear"),
@@ -224,7 +224,7 @@ def _parse(text: str) -> Any:
         raise ClassifierError("its model description is broken: it is empty")
     try:
         value = json.loads(text)
-        # what `json.dump(model.to_json(), file)` writes: the text of a description, in a text
+        # `json.dump(model.to_json(), file)` encodes the description twice
         return json.loads(value) if isinstance(value, str) else value
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"

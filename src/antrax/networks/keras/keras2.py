@@ -1,4 +1,4 @@
-"""What Keras 2 (tf.keras, TensorFlow 1.13 to 2.15) says in other words than Keras 3."""
+"""Translation of Keras 2's model descriptions (tf.keras, TensorFlow 1.13 to 2.15) to Keras 3's."""
 
 from __future__ import annotations
 

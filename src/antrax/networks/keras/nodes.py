@@ -1,4 +1,4 @@
-"""From Keras's descriptions of models, models in models among them, to one flat list of layers."""
+"""Flattening of Keras's descriptions of (nested) models to one list of layers."""
 
 from __future__ import annotations
 

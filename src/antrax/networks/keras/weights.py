@@ -1,4 +1,4 @@
-"""Weights as Keras lays them out in HDF5: a group a layer, or a model within the model, which lists them by name."""
+"""Keras's layout of weights in HDF5: a group for each layer or nested model, with a list of their names."""
 
 from __future__ import annotations
 
