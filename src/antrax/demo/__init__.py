@@ -1,4 +1,4 @@
-"""Made-up tracked experiments whose truth is known, for trying things out, for tests and for benchmarks."""
+"""Simulated tracked experiments with ground truth, for trying things out, tests and benchmarks."""
 
 from antrax.demo.colony import Colony, ColonyOptions, simulate_colony
 from antrax.demo.colony_experiment import generate_colony

@@ -1,4 +1,4 @@
-"""Made-up ants: appearance of an animal, and its pose in a frame.
+"""Simulated ants: appearance of an animal, and its pose in a frame.
 
 Lengths are pixels of a 48-pixel image, in which an ant is about 30 long. Places along the body
 run from 0, the tip of the gaster, to 1, the mouth.

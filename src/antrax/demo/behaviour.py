@@ -66,7 +66,7 @@ class Lighting:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """A way through the arena: places (N, 2) and speeds (N,) in pixels a frame, headings (N,)."""
+    """A trajectory through the arena: places (N, 2) and speeds (N,) in pixels a frame, headings (N,)."""
 
     places: Floats
     speeds: Floats

@@ -1,4 +1,4 @@
-"""A made-up colony: where every animal is in every frame, and what a tracker makes of it. No files, no images.
+"""A simulated colony: positions of all animals in all frames, and their tracking. No files, no images.
 
 >>> colony = simulate_colony(ColonyOptions(animals=4, movies=2, frames=100))
 >>> colony.x.shape, len(colony.ids)
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SINGLE_AREA = (1e-6, 3.2e-6)
 #: Area of one animal: mean over animals and its standard deviation, in m².
 _ANIMAL_AREA = (2.55e-6, 0.12e-6)
-# What a random generator is for, beside the uses in `experiment`.
+# Streams of random numbers, beside those in `experiment`.
 _FOR_COLONY, _FOR_LINKS = 10, 15
 _MARGIN = 20.0  # pixels between an arena and the edge of the image, or the next arena
 _BOUNDARY = 25.0  # pixels within which a blob is on the open boundary
@@ -39,7 +39,7 @@ _BOUNDARY = 25.0  # pixels within which a blob is on the open boundary
 
 @dataclass(frozen=True)
 class ColonyOptions:
-    """What a made-up colony is like.
+    """Options of a simulated colony.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Writing a made-up colony in the layout of a tracked experiment."""
+"""Writing of a simulated colony in the layout of a tracked experiment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from antrax.io.layout import SessionLayout
 from antrax.io.session import Session
 from antrax.io.stacks import write_stacks
 
-# What a random generator is for, beside the uses in `experiment` and `colony`.
+# Streams of random numbers, beside those in `experiment` and `colony`.
 _FOR_ANTS, _FOR_MOVIE, _FOR_TRACKLET, _FOR_FILM_BEFORE = 11, 12, 13, 14
 
 # Images of a movie below which it is painted in this process.

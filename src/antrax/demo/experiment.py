@@ -1,4 +1,4 @@
-"""Writing a made-up experiment in the layout of a tracked one."""
+"""Writing of a simulated experiment in the layout of a tracked one."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from antrax.errors import OptionError, OutputError
 from antrax.io.layout import SessionLayout
 
 _SMALLEST_IMAGE = 24
-# What a random generator is for; with the seed, and movie and tracklet where there are several,
-# it makes each draw independent of how much is drawn elsewhere.
+# Streams of random numbers: seeded by the seed, the stream, and movie and tracklet if there are several, so that draws
+# do not depend on how much is drawn elsewhere.
 _FOR_PLAN, _FOR_ANTS, _FOR_MOVIE, _FOR_TRACKLET = range(4)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoExperiment:
-    """What was generated.
+    """A generated experiment.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class DemoExperiment:
 
 @dataclass(frozen=True)
 class _Options:
-    """How large an experiment is; as the parameters of `generate_experiment`."""
+    """Size of an experiment; as the parameters of `generate_experiment`."""
 
     seed: int
     movies: int
@@ -156,7 +156,7 @@ def generate_experiment(  # noqa: PLR0913  # people call it, with keywords
 
 @contextlib.contextmanager
 def writing_into(directory: Path) -> Iterator[Path]:
-    """A new folder of the same name, whose content moves into `directory` when the block ends without an exception.
+    """Context manager: a new folder of the same name, whose content moves into `directory` at the end.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How the animals of a made-up colony move: stays in the nest, trips through the arena, rests, exits, deaths.
+"""Movement of the animals of a simulated colony: nest, trips through the arena, rests, exits, deaths.
 
 Every animal goes from one waypoint to the next, at its own pace, and stays there for a while; positions between are
 interpolated for all frames at once. Waypoints lie in the nest, at a few sites that attract everybody, anywhere in the
@@ -61,7 +61,7 @@ class Arena:
 
 @dataclass(frozen=True)
 class Motion:
-    """Where animals are.
+    """Positions of animals over time.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def _with_wobble(arena: Arena, x: Floats, y: Floats, present: NDArray[np.bool_],
     for positions in (x, y):
         detour = uniform_filter1d(smooth_noise(x.shape, 40.0, 0.985, rng), 25, axis=0, mode="nearest")
         positions += walking * detour + smooth_noise(x.shape, 0.5, 0.995, rng)
-    # Nobody walks through the wall.
+    # positions beyond the wall are moved onto it
     off_x, off_y = x - arena.centre[0], y - arena.centre[1]
     scale = np.minimum(1.0, (arena.radius - 2) / np.maximum(np.hypot(off_x, off_y), 1e-9))
     x, y = arena.centre[0] + off_x * scale, arena.centre[1] + off_y * scale

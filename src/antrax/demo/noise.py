@@ -1,4 +1,4 @@
-"""Random changes over time of what is simulated."""
+"""Random changes over time in the simulation."""
 
 from __future__ import annotations
 

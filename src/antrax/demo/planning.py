@@ -1,4 +1,4 @@
-"""Which tracklets an experiment has: label, animals, movie and time of each."""
+"""Plan of an experiment's tracklets: label, animals, movie and time of each."""
 
 from __future__ import annotations
 

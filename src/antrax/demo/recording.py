@@ -1,4 +1,4 @@
-"""From a plan to a tracklet's blob images, frame by frame."""
+"""Simulated recording of a tracklet's blob images from its plan, frame by frame."""
 
 from __future__ import annotations
 

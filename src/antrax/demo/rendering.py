@@ -25,7 +25,7 @@ FLOOR: Colour = (247, 239, 233)
 
 @dataclass(frozen=True, slots=True)
 class ViewingConditions:
-    """How the camera saw one frame.
+    """Conditions under which the camera recorded a frame.
 
     Attributes
     ----------
@@ -239,7 +239,7 @@ def _mask(
     rows = raw[:, :-2].astype(np.int8) + raw[:, 1:-1] + raw[:, 2:]
     neighbours = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
     mask: NDArray[np.bool_] = (raw[:, 1:-1, 1:-1] & (neighbours >= 4)) | (neighbours >= 7)
-    # A blob has pixels, or it would not have been tracked.
+    # a tracked blob has at least one pixel
     for frame in np.flatnonzero(~mask.any(axis=(1, 2))):
         mask[frame].flat[int(difference[frame].argmax())] = True
     return mask

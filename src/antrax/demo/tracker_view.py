@@ -1,4 +1,4 @@
-"""What a tracker makes of a made-up colony: blobs, tracklets, the graph between them, and measurements.
+"""Simulated tracking of a colony: blobs, tracklets, the graph between them, and measurements.
 
 Animals whose bodies touch are one blob. A blob that holds the same animals from one frame to the next is one tracklet;
 where blobs merge or split, tracklets end and new ones start, with an edge for each animal that goes on. Tracklets also
@@ -32,7 +32,7 @@ _PARTS = np.array([-0.75, 0.0, 0.75]) * HALF_LENGTH
 
 @dataclass(frozen=True)
 class Bodies:
-    """Everything that may be seen: animals first, then things that are none.
+    """All objects that may be visible: animals first, then other things.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The truth of a made-up colony on disk, and how positions compare with it.
+"""The ground truth of a simulated colony: file, and comparison of positions with it.
 
 `truth_positions.h5` in the experiment's folder (HDF5):
 
@@ -40,7 +40,7 @@ _FORMAT = "antrax colony truth"
 
 @dataclass(frozen=True, eq=False)
 class ColonyTruth:
-    """Where every animal of a made-up colony is.
+    """True positions of all animals of a simulated colony.
 
     Parameters
     ----------

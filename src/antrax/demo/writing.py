@@ -1,4 +1,4 @@
-"""The files of a made-up experiment."""
+"""Writing of the files of a simulated experiment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TRACKLET_TRUTH, FRAME_TRUTH = "truth.csv", "truth_frames.csv"
 
 @dataclass(frozen=True)
 class SessionTables:
-    """What the tables and settings of a session say.
+    """Content of the tables and settings of a session.
 
     Parameters
     ----------

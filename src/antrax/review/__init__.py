@@ -1,1 +1,1 @@
-"""What a person does at a session: going through tracklets, labelling, checking. No web in here."""
+"""Review of a session by a person: browsing tracklets, labelling, validation. Independent of the web app."""

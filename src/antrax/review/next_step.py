@@ -1,4 +1,4 @@
-"""What is best done next with a session, from what there is of it."""
+"""The recommended next step in the work on a session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 from antrax.labels import Labels
 from antrax.review.training_set.files import Count
 
-# Images of one tracklet are much alike: with fewer tracklets a label is known from one place and one hour.
+# With examples from fewer tracklets, a label's images are too much alike.
 ENOUGH_TRACKLETS = 5
 # An ID of which fewer held-out images are classified right is weak.
 GOOD_ACCURACY = 0.9
@@ -33,7 +33,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Trained:
-    """What the session's classifier tells of its training.
+    """Training of the session's classifier.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Situation:
-    """What there is of a session.
+    """State of a session.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class NextStep:
 
 
 def next_step(situation: Situation) -> NextStep:
-    """The step that helps most now.
+    """Choose the recommended next step.
 
     In this order: list the labels; label until half of the IDs have examples; train; classify; train again after many
     new examples; classify again; label more of what has few tracklets; of what is recognised worst; check.

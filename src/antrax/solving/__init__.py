@@ -1,1 +1,1 @@
-"""From labels and the graph of tracklets to who was where."""
+"""Solving: from labels and the graph of tracklets to the identity of animals in every tracklet."""

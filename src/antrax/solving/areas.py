@@ -1,4 +1,4 @@
-"""What the area of a blob tells of the number of animals in it.
+"""Model of the number of animals in a blob, given its area.
 
 Animals in a group overlap, the more the larger the group: n of them cover the area of one, times n to a power below 1.
 The power, and how far areas scatter about that, are fitted to the session: first to what is known without any area
@@ -33,7 +33,7 @@ _SAME = 0.05  # nats by which a step costs at least
 
 @dataclass(frozen=True)
 class AreaModel:
-    """How the area of a group follows from the number of animals in it.
+    """Model of the area of a group of animals.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class AreaModel:
 
 @dataclass(frozen=True, eq=False)
 class AreaCosts:
-    """How many animals areas tell, and what it costs to think otherwise, for n tracklets.
+    """Most likely numbers of animals by area, and costs of other numbers, for n tracklets.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def known_numbers(graph: TrackletGraph, single: NDArray[np.bool_], non_ant: NDAr
 
 
 def fit_areas(ratio: NDArray[np.float64], numbers: NDArray[np.int64]) -> AreaModel:
-    """The model that fits groups best.
+    """Fit the model to groups of known size.
 
     Parameters
     ----------

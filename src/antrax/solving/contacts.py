@@ -1,4 +1,4 @@
-"""What positions tell of who is who after a contact: an animal goes on near where it was.
+"""Likelihood of identities after a contact, from positions: an animal continues near where it was.
 
 The distance between where one animal was last seen alone and where one is next seen alone follows a bivariate Student
 distribution whose scale grows with the square root of the time between. Its scale is fitted to the contacts of exactly
@@ -22,7 +22,7 @@ _ENOUGH = 20  # contacts of two from which the scale can be fitted
 
 
 def no_contacts(count: int) -> Contacts:
-    """Contacts that tell nothing, for a graph of `count` tracklets."""
+    """Contacts without information, for a graph of `count` tracklets."""
     return Contacts(
         np.zeros(0, np.int64),
         np.full((0, 1), count, np.int64),
@@ -32,7 +32,7 @@ def no_contacts(count: int) -> Contacts:
 
 
 def find_contacts(graph: TrackletGraph, single: NDArray[np.bool_], body: float, fps: float) -> Contacts:
-    """The contacts of a graph, and what they tell.
+    """Find the contacts of a graph, and their log-likelihood ratios.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
-"""What labels, people and configuration files say of each tracklet.
+"""Evidence on each tracklet: labels, manual labels and configuration files.
 
 Read are `labels/autoids_<m>.csv` with the probabilities of `labels/confidence_<m>.csv` where there are any,
-`labels/manualids.csv`, `parameters/prop.cfg` and `parameters/ids.cfg`. People's word counts more than the classifier's.
+`labels/manualids.csv`, `parameters/prop.cfg` and `parameters/ids.cfg`. Manual labels take precedence over the
+classifier's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _TIME = re.compile(r"start|end|m([0-9]{1,12})(?:f([0-9]{1,12}))?|f([0-9]{1,12})"
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is known of n tracklets about k IDs.
+    """Evidence on n tracklets and k IDs.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ _COLUMNS = ("label", "score", "probability", "manual", "multi", "non_ant", "sing
 
 
 def no_evidence(count: int, ids: tuple[str, ...]) -> Evidence:
-    """Evidence that says nothing of `count` tracklets."""
+    """Evidence without information on `count` tracklets."""
     size = len(ids)
     return Evidence(
         ids,
@@ -258,7 +259,7 @@ def _add_manualids(session: Session, graph: TrackletGraph, labels: Labels, found
 
 
 def _twice(path: Path, graph: TrackletGraph, found: Evidence) -> list[str]:
-    """Manual IDs that put an animal into two places at a time."""
+    """Manual IDs that place an animal in two tracklets at a time."""
     problems = []
     for animal, name in enumerate(found.ids):
         rows = np.flatnonzero(found.manual & (found.label == animal))

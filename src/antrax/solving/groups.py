@@ -1,4 +1,4 @@
-"""Which movies are solved together: colonies apart, and groups of movies as the session's `graph_groupby` says."""
+"""Division into parts that are solved separately: colonies, and groups of movies by `graph_groupby`."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ _SEEN_ALONE = 2.0  # as if each animal had been seen alone so many times more
 
 @dataclass(frozen=True)
 class JointOptions:
-    """What the joint method is told.
+    """Options of the joint method.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class JointOptions:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a window is sampled.
+    """Number of runs and sweeps for a window.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What sampling found on n tracklets and k animals.
+    """Result of sampling n tracklets and k animals.
 
     Parameters
     ----------

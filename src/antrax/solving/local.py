@@ -1,4 +1,4 @@
-"""Solving anew what depends on a correction, within seconds: a window around one tracklet.
+"""Local solving after a correction, within seconds: a window around one tracklet.
 
 A person says that a tracklet holds a certain animal, or that it does not. By the joint method, the tracklets around it
 are solved again while everything outside of the window stays as it was: what crosses the window's edges counts as
@@ -43,7 +43,7 @@ _KNOWN = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Who is placed in which of n tracklets, of k animals, as it stands now.
+    """Present placements of k animals in n tracklets.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Placed:
 
 @dataclass(frozen=True, eq=False)
 class Correction:
-    """What is known anew of one tracklet, and the solution as it is.
+    """A correction of one tracklet, and the present solution.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class LocalSolution:
 
 
 def solve_around(correction: Correction, settings: Settings, method: Method = "joint") -> LocalSolution:
-    """Solve anew what depends on what is known of one tracklet.
+    """Solve a window around a corrected tracklet again.
 
     Parameters
     ----------

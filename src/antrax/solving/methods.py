@@ -44,7 +44,7 @@ _AT_ONCE = 8  # windows for each worker that are held at a time
 
 @dataclass(frozen=True)
 class Settings:
-    """What the methods need to know of a session.
+    """Settings of the methods, from a session.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How many animals each tracklet holds, without asking which: a minimum-cost flow of the group through the graph.
+"""Number of animals in each tracklet, by a minimum-cost flow of the group through the graph.
 
 Animals are neither made nor lost where tracklets merge and part, a tracklet of a single animal holds one, any other at
 least one, and the area of a blob tells roughly how many (`antrax.solving.areas`). Of all ways to send the known number
@@ -80,7 +80,7 @@ def count_animals(
     span: tuple[int, int] | None = None,
     labelled: NDArray[np.bool_] | None = None,
 ) -> Numbers:
-    """How many animals are in each tracklet and along each edge.
+    """Compute the number of animals in each tracklet and along each edge.
 
     What areas tell is fitted to the session on the way, in turn with the numbers.
 
@@ -217,7 +217,7 @@ class _Flow:
         cost, most = self._cost.copy(), np.full(end, np.inf)
         if told is not None:
             expected[by_area], up[by_area], down[by_area] = told.expected, told.up, told.down
-            # A blob so small that its area tells of nobody.
+            # the area is too small for an animal
             cost[none:missing][by_area & (expected == 0)] = 0
         cost[more:fewer], cost[fewer:end] = up.T.ravel(), down.T.ravel()
         for first in (more, fewer):

@@ -65,7 +65,7 @@ class ExperimentSolution:
 
     @property
     def contradictions(self) -> list[Contradiction]:
-        """Labels that the rest speaks against, the least probable first."""
+        """Labels that contradict the solution, the least probable first."""
         found = [one for solution in self.solutions for one in solution.contradictions]
         return sorted(found, key=lambda one: np.nan_to_num(one.probability))
 

@@ -50,7 +50,7 @@ class RuleOptions:
 
 @dataclass(eq=False)
 class RuleState:
-    """What the rules have found; n tracklets, k IDs.
+    """State of the rules; n tracklets, k IDs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`antrax solve`: from labels and the tracklet graph to where every animal was."""
+"""`antrax solve`: from labels and the tracklet graph to positions of all animals."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _LONGEST_GAP = 0.5  # seconds over which positions are interpolated (joint)
 
 @dataclass(frozen=True)
 class SolveOptions:
-    """How to solve.
+    """Options of solving.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def solve(
     *,
     reporter: Reporter | None = None,
 ) -> SolveReport:
-    """Find out who was where in one or more experiments, and write it into their sessions.
+    """Compute the positions of all animals in one or more experiments, and write them into their sessions.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def _write(
 
 
 def _write_record(experiment: ExperimentSolution, session: Session, max_error: float) -> None:
-    """`logs/solve.json`: what the positions were made with, and what contradicts them."""
+    """Write `logs/solve.json`: inputs, options and contradictions of the solution."""
     record = {
         "method": experiment.method,
         "max_error": max_error,

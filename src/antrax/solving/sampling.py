@@ -28,7 +28,7 @@ from antrax.solving.numbers import Numbers
 
 @dataclass(frozen=True, eq=False)
 class Contacts:
-    """Contacts after which positions tell something about who is who.
+    """Contacts for which positions give evidence on identities.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def _crossings(graph: TrackletGraph) -> tuple[dict[tuple[int, int], int], list[i
 
 
 class Sampler:
-    """A Markov chain whose states are who is where, and whose equilibrium is the posterior.
+    """A Markov chain over assignments of animals to tracklets, whose equilibrium is the posterior.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which tracklets are of a single animal."""
+"""Classification of tracklets as of a single animal."""
 
 from __future__ import annotations
 

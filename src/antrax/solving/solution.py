@@ -1,4 +1,4 @@
-"""Result of solving: who was where, how sure that is, and what contradicts it."""
+"""Solutions: placements, their probabilities, and contradicting labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEAST_SURE_GROUP = 4.0
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A label that the rest speaks against.
+    """A label that contradicts the solution.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Contradiction:
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Who was in which tracklet, for one group of k animals; n tracklets.
+    """Placements of one group of k animals in n tracklets.
 
     Parameters
     ----------

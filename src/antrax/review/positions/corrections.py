@@ -1,4 +1,4 @@
-"""Corrections of positions: lines in the files in which anTraX and people keep what they know better.
+"""Corrections of positions, stored as lines in the files that anTraX has for manual corrections.
 
 ======================  =============================================================================
 what a person says      where it is written
@@ -48,7 +48,7 @@ class Edit:
 
 
 def correct(session: Session, tracklet: str, animal: str, *, is_it: bool, single: bool, colony: str = "") -> list[Edit]:
-    """Write down that a tracklet is, or is not, of an animal.
+    """Record that a tracklet is, or is not, of an animal.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def correct(session: Session, tracklet: str, animal: str, *, is_it: bool, single
 
 
 def take_back(session: Session, edits: Sequence[Edit]) -> None:
-    """Undo changes: what was added goes, what was removed comes back. Raises `OutputError`."""
+    """Undo changes: remove added lines, and restore removed ones. Raises `OutputError`."""
     with only_writer(session.layout.marks_lock.with_name("corrections.lock")):
         for edit in reversed(edits):
             lines = _lines(edit.path)

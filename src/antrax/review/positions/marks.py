@@ -1,4 +1,4 @@
-"""What a person found when validating positions, kept in the session's `validation/position_marks.csv`.
+"""Marks of a validation of positions, stored in the session's `validation/position_marks.csv`.
 
 A mark is about a cell, an animal and a frame, and belongs to the solution that it was given on. Pure but for the file.
 
@@ -46,7 +46,7 @@ _MET = ("random", "chosen")
 
 
 class PositionVerdict(StrEnum):
-    """What a person says of a placement."""
+    """Verdict on a placement."""
 
     CORRECT = "correct"
     WRONG = "wrong"
@@ -55,7 +55,7 @@ class PositionVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class PositionMark(SignedMark):
-    """One word of a person on one cell.
+    """A mark on a cell, by one person.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class PositionMarks(MarkTable[PositionMark]):
         super().__init__(path, FORM)
 
     def current(self, cell: Cell, run: str) -> PositionMark | None:
-        """The last word on a cell in this run; None where there is none or it was taken back."""
+        """The present mark on a cell in this run; None if there is none or it was removed."""
         for mark in reversed(self.about(cell)):
             if mark.run == run:
                 return mark if mark.verdict else None
@@ -258,7 +258,7 @@ def position_rate(
 
 
 def rescore(mark: PositionMark, now: Placement | None) -> PositionVerdict | None:
-    """What a mark of an earlier run says of the cell as it is placed now; None where it does not tell."""
+    """Verdict that a mark of an earlier run implies for the present placement; None if unknown."""
     if now is None or not mark.tracklet or not now.tracklet:
         return None
     if now.tracklet == mark.tracklet:

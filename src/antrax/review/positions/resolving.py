@@ -1,4 +1,4 @@
-"""A correction, and what follows from it: written down, solved anew around it, put into the files of positions.
+"""Corrections: storing them, solving the affected part again, and updating the files of positions.
 
 The graph, labels and placements of a movie and its neighbours are kept in memory, for reading them takes longer than
 solving. Only the movies in which something changed are written.
@@ -39,7 +39,7 @@ _AROUND = 1
 
 @dataclass(frozen=True)
 class PlacementChange:
-    """A tracklet whose animals are others now.
+    """A tracklet in which other animals are placed after a correction.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class PlacementChange:
 
 @dataclass(frozen=True)
 class Resolved:
-    """What followed from a correction.
+    """Result of a correction.
 
     Parameters
     ----------
@@ -120,10 +120,10 @@ class Resolver:
         self._measured: dict[int, tuple[object, BlobMeasurements]] = {}
         self._done: list[_Done] = []
 
-    # ---- what is known of a tracklet
+    # ---- tracklets
 
     def prepare(self, movie: int) -> None:
-        """Read what corrections in a movie need, so that they need not wait for it. Raises `AntraxError`."""
+        """Read the data that corrections in a movie need, in advance. Raises `AntraxError`."""
         with self._lock:
             part = self._of(movie)
             for each in part.movies:
@@ -193,7 +193,7 @@ class Resolver:
         return bool(self._done)
 
     def apply(self, tracklet: str, movie: int, animal: str, colony: str, *, is_it: bool, who: str) -> Resolved:
-        """Write a correction down and solve anew what depends on it.
+        """Store a correction, and solve the affected part again.
 
         Parameters
         ----------
@@ -247,7 +247,7 @@ class Resolver:
         return Resolved(tuple(changes), cells, local.cut, local.tracklets, seconds)
 
     def undo(self) -> str:
-        """Take the last correction back: its lines, and all that followed from it; the tracklet that it was about.
+        """Undo the last correction and its consequences; returns the tracklet that it was about.
 
         Raises
         ------
@@ -295,7 +295,7 @@ class Resolver:
         )
 
     def _refresh_evidence(self) -> None:
-        """What is known of the tracklets, with what was just written."""
+        """Evidence on the tracklets, including the correction that was just written."""
         if self._part is None:
             return
         key, part = self._part

@@ -1,4 +1,4 @@
-"""Which images of which tracklets show an animal around a moment."""
+"""Choice of tracklets and images that show an animal around a moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The positions of a session as they are on disk, kept up with the files as they change."""
+"""The positions of a session on disk, read again when the files change."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a solution has an animal at a frame.
+    """Placement of an animal at a frame in a solution.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Solved:
         self.refresh()
 
     def refresh(self) -> str:
-        """Notice files that changed; what tells this state from others, empty where nothing is solved."""
+        """Detect changed files; returns the version of this state, empty if nothing is solved."""
         files = {}
         states = {}
         try:
@@ -128,7 +128,7 @@ class Solved:
 
     @property
     def digest(self) -> str:
-        """What tells this solution from any other: of the content of its files. Empty where nothing is solved.
+        """Digest of the content of the solution's files. Empty if nothing is solved.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Solved:
 
     @property
     def record(self) -> Mapping[str, Any]:
-        """What `logs/solve.json` says; empty where there is none, or it is damaged."""
+        """Content of `logs/solve.json`; empty if it is missing or damaged."""
         try:
             found = json.loads(read_regular(self.session.layout.solving_record, _RECORD))
         except (OSError, ValueError, RecursionError):
@@ -156,7 +156,7 @@ class Solved:
 
     @property
     def run(self) -> str:
-        """What tells the run of `antrax solve` that this solution comes of, corrections since not counted."""
+        """Identity of the run of `antrax solve` that made this solution; corrections do not change it."""
         record, digest = self.record, self.digest
         corrections = record.get("corrections")
         if isinstance(corrections, dict) and corrections.get("solution") == digest:

@@ -1,1 +1,1 @@
-"""Which tracklets there are, what is known of them, and in what order they are shown."""
+"""Lists of tracklets, their results, and the order in which they are shown."""

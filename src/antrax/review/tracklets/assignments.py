@@ -1,4 +1,4 @@
-"""What classification said of the tracklets, kept up with the files in `labels/` as they change."""
+"""Results of classification, read again when the files in `labels/` change."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Assignments:
 
     @property
     def version(self) -> str:
-        """Another whenever the results of any movie are others."""
+        """Version of the results, which differs when those of any movie change."""
         return self._version
 
     @property
@@ -135,7 +135,7 @@ class Assignments:
         return read.results.assignments
 
     def classification(self, movie: int) -> str | None:
-        """What tells a movie's classification from any other: 16 hexadecimal digits, of the content of its file.
+        """Digest of a movie's classification: 16 hexadecimal digits, from the content of its file.
 
         Damaged files have one too; None for a movie that is not classified or cannot be read at all.
         """
@@ -143,7 +143,7 @@ class Assignments:
         return read.digest if read else None
 
     def of(self, tracklet: str) -> Assignment | None:
-        """What was said of a tracklet, if anything was.
+        """Result of a tracklet; None if it has none.
 
         Raises
         ------
@@ -244,7 +244,7 @@ def _states(folder: Path) -> Iterator[tuple[tuple[str, int], _State]]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                # one that goes at this very moment is as good as gone
+                # the file is being removed
                 with contextlib.suppress(OSError):
                     if found := result_file(entry.name):
                         yield found, _state_of(entry.stat())

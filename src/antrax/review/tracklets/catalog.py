@@ -1,4 +1,4 @@
-"""Which tracklets a session has images of: one short listing a movie, made when it is first asked for."""
+"""Index of the tracklets of a session that have images: a listing for each movie, made when first needed."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ class Catalog:
                 temporary.unlink(missing_ok=True)
 
     def _prune(self, folder: Path) -> None:
-        """Forget the oldest listings where there are very many; once a run is enough."""
+        """Remove the oldest stored listings if there are very many; done once a run."""
         if self._pruned:
             return
         self._pruned = True
@@ -241,7 +241,7 @@ class Catalog:
 
 
 def _version_of(stacks: Mapping[int, tuple[Path, ...]]) -> str:
-    """What tells stacks, as they are now, from others."""
+    """Version of the present stacks."""
     states: list[tuple[str, _State | None]] = []
     for path in (path for _, paths in sorted(stacks.items()) for path in paths):
         try:

@@ -1,4 +1,4 @@
-"""Which colony each tracklet belongs to, in experiments with several.
+"""Colonies of tracklets, in experiments with several colonies.
 
 `parameters/masks/colony_index_mask.png` tells: a pixel is 0 outside of all colonies, else the number of the colony,
 whose name is that place of `geometry_colony_labels` (C1, C2, … where there are no names). A tracklet belongs to the
@@ -92,13 +92,13 @@ class Colonies:
             return {name: self._known[name] for name in names}
 
     def _told(self, tracklets: Iterable[tuple[str, str | TrackletName]]) -> dict[str, str | None]:
-        """What the source of tracklets says of their colonies."""
+        """Colonies according to the source of the tracklets."""
         source = source_of(self._session)
         parsed = {name: parse_tracklet_name(one) if isinstance(one, str) else one for name, one in tracklets}
         return {name: source.colony(self._session, one) if one else None for name, one in parsed.items()}
 
     def _placed(self, movie: int, tracklets: Sequence[str]) -> dict[str, str | None]:
-        """What masks say at the positions of tracklets."""
+        """Colonies according to the masks at the positions of tracklets."""
         found: dict[str, str | None] = dict.fromkeys(tracklets)
         if self._index is None or not tracklets:
             return found
@@ -219,7 +219,7 @@ def _read_pixels(path: Path) -> NDArray[np.int64]:
             palette = np.asarray(image.getpalette("RGB") or [], np.int64).reshape(-1, 3) if mode == "P" else None
             opacity = np.asarray(image.convert("RGBA"))[..., 3] if image.has_transparency_data else None
             pixels = np.asarray(image).astype(np.int64)
-    except Exception as error:  # of a damaged file, Pillow raises almost anything
+    except Exception as error:  # Pillow may raise any exception for a damaged file
         raise ExperimentError(f"{path} cannot be read, {_NOT_KNOWN}: {error}") from None
     if depth == 16 and mode not in _SIXTEEN_BITS:
         raise ExperimentError(f"{path} has colours of 16 bits, {_NOT_KNOWN}; save it as a grey image")

@@ -1,4 +1,4 @@
-"""Tracklets that are there at the same time: who is elsewhere, and which contradict one another."""
+"""Tracklets that exist at the same time: IDs assigned elsewhere, and conflicts."""
 
 from __future__ import annotations
 

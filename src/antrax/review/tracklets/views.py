@@ -1,4 +1,4 @@
-"""Which tracklets are gone through, and in which order.
+"""Filters and orders of tracklets.
 
 The most useful first
 ---------------------
@@ -51,7 +51,7 @@ RARE = 100
 
 
 class Order(StrEnum):
-    """In which order tracklets are gone through."""
+    """Order in which tracklets are shown."""
 
     RANDOM = "random"
     USEFUL = "useful"
@@ -62,7 +62,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class Filter:
-    """Which tracklets are gone through.
+    """Filter of tracklets.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class View:
-    """Tracklets in the order in which they are gone through."""
+    """Tracklets that pass a filter, in order."""
 
     tracklets: tuple[str, ...]
 
@@ -195,7 +195,7 @@ def make_view(
 
 
 def _results(assignments: Assignments, movie: int) -> Mapping[str, Assignment]:
-    """Results of a movie; none where they are damaged, for one may label all the same."""
+    """Results of a movie; none if they are damaged, because labelling is possible without them."""
     try:
         return assignments.movie(movie)
     except ExperimentError:
@@ -294,7 +294,7 @@ def _by_usefulness(
 
 
 def _certainty(name: TrackletName, assignment: Assignment) -> float:
-    """How sure the best label is, 0 to 1."""
+    """Confidence of the best label, 0 to 1."""
     if assignment.confidence is not None:
         return assignment.confidence
     # anTraX's score is a sum of probabilities; at most one image a frame

@@ -1,1 +1,1 @@
-"""The training set as people edit it."""
+"""Editing of the training set."""

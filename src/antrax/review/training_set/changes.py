@@ -31,7 +31,7 @@ _LEFT_OVER = 3600.0
 
 @dataclass
 class Plan:
-    """What a change will write and move.
+    """Planned writes and moves of a change.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Plan:
         self.writes.append((self._free(folder, name), image))
 
     def settle(self, copies: Sequence[ExampleFile], label: str, folder: Path) -> None:
-        """Have an image, whose files are `copies`, under `label` only: move the first one, the others are too many.
+        """Keep an image, whose files are `copies`, under `label` only: move the first file, trash the others.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ def images_text(count: int) -> str:
 def write_and_move(
     writes: Sequence[tuple[Path, NDArray[np.uint8]]], moves: Sequence[tuple[Path, Path]], title: Path
 ) -> list[bytes]:
-    """Write images and move files; when this returns, all of it is on disk, and when it raises, none of it is done.
+    """Write images and move files, all or none: if this raises an error, nothing has changed.
 
     Images are written under temporary names first and then put in place, for it is while writing that a disk is full.
     The caller sees to it that no target is taken.
@@ -267,7 +267,7 @@ def _move(source: Path, target: Path) -> None:
 
 
 def remove(paths: Sequence[Path]) -> None:
-    """Delete files; when this returns, the disk knows.
+    """Delete files, and wait until that is on disk.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""The training set as it is edited: images exported, moved to another label, put into the trash, and all that undone.
+"""Editing of the training set: adding, moving and deleting examples, with undo.
 
-The last word of a person counts: an image lies under one label only, the one that it was given last. Whether two images
-are the same is told by their pixels, among the files of their tracklet, for older sets number frames in another way.
-Nothing is ever overwritten. A change is decided on and made while nobody else makes one, in this process or another;
-when a method returns, what it says is on disk, and when it raises, nothing has changed.
+An image lies under one label only, the one that it was given last. Whether two images are the same is told by their
+pixels, among the files of their tracklet, for older sets number frames in another way. Nothing is ever overwritten. A
+change is decided on and made while nobody else makes one, in this process or another; when a method returns, what it
+says is on disk, and when it raises, nothing has changed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Examples:
         self._sorted: dict[str, tuple[dict[str, frozenset[str]], tuple[ExampleFile, ...]]] = {}
 
     def refresh(self) -> None:
-        """Notice what others have changed; cheap when nothing did.
+        """Detect changes by others; fast if there are none.
 
         Raises
         ------
@@ -67,11 +67,11 @@ class Examples:
 
     @property
     def version(self) -> int:
-        """Grows whenever a `refresh`, or a change, finds the set another."""
+        """Version number, which grows when a `refresh` or a change finds the set changed."""
         return self._files.version
 
     def counts(self) -> dict[str, Count]:
-        """How much there is of each label that has examples, in order of the labels."""
+        """Numbers of examples and tracklets of each label that has examples, in order of the labels."""
         return self._files.counts()
 
     def tracklets(self) -> int:
@@ -139,7 +139,7 @@ class Examples:
         return self.of_digests(tracklet, self.digests(images)) if len(images) else {}
 
     def digests(self, images: NDArray[np.uint8]) -> list[bytes]:
-        """What tells images of a stack, shape (N, S, S, 3), from others when they are examples."""
+        """Digests of images of a stack, shape (N, S, S, 3), as those of examples."""
         return list(map(pixel_digest, self._prepared(images)))
 
     def _prepared(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -296,7 +296,7 @@ class Examples:
             return self._make(plan, label, self._trash / label, client, missing=_missing(names, files))
 
     def undo(self, client: str) -> Outcome:
-        """Take back a client's last change that is not taken back yet.
+        """Undo a client's last change that is not undone yet.
 
         What somebody has changed since is left alone, and the message says so. What can be undone is not remembered
         beyond this object.
@@ -337,7 +337,7 @@ class Examples:
             )
 
     def can_undo(self, client: str) -> bool:
-        """Whether a client has a change to take back."""
+        """Whether a client has a change to undo."""
         return bool(self._history.get(client))
 
     @property
@@ -350,7 +350,7 @@ class Examples:
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[Plan]:
-        """A block in which nobody else changes the set, and which begins with what it is now."""
+        """Context manager that holds the lock of the set, after a refresh."""
         # without this, the folders of a drive that was taken away would be made anew where it was mounted
         if not self._session.layout.parameters.is_dir():
             raise ExperimentError(f"{self._session.path} is not there any more; is its drive connected?")
