@@ -17,11 +17,11 @@ from antrax.io.tracklet_graph import TrackletGraph
 
 #: Steps, of an animal each, up and down from what the area tells; the last is of any number.
 STEPS = 3
-_POWER = -0.12  # of a made-up colony: what the fit starts from, as if _PRIOR groups had told it
+POWER = -0.12  # prior, of simulated colonies (`benchmarks/fitted_constants.py areas`), with the weight of _PRIOR groups
 _PRIOR = 4.0
 _LEAST_POWER, _MOST_POWER = -0.5, 0.1
 _ENOUGH = 10  # groups of known number from which scatter can be fitted
-_SCATTER = 0.2  # relative standard deviation of areas where it cannot be fitted
+SCATTER = 0.2  # relative standard deviation of areas where it cannot be fitted
 _LEAST_SCATTER, _MOST_SCATTER = 0.08, 0.4
 _ROUNDS = 20  # of the fit
 _OFF = 0.02  # relative deviations below this count as this
@@ -118,13 +118,13 @@ def fit_areas(ratio: NDArray[np.float64], numbers: NDArray[np.int64]) -> AreaMod
     """
     usable = (numbers >= 2) & (ratio > 0)
     size, loss = np.log(numbers[usable]), np.log(ratio[usable] / numbers[usable])
-    weight, power, off = np.ones(len(loss)), _POWER, loss
+    weight, power, off = np.ones(len(loss)), POWER, loss
     for _ in range(_ROUNDS):
         # Least absolute deviations, by weighted least squares: some areas are far off.
-        power = ((weight * size * loss).sum() + _PRIOR * _POWER) / ((weight * size**2).sum() + _PRIOR)
+        power = ((weight * size * loss).sum() + _PRIOR * POWER) / ((weight * size**2).sum() + _PRIOR)
         off = np.abs(loss - power * size)
         weight = 1 / np.maximum(off, _OFF)
-    scatter = 1.4826 * float(np.median(off)) if len(off) >= _ENOUGH else _SCATTER
+    scatter = 1.4826 * float(np.median(off)) if len(off) >= _ENOUGH else SCATTER
     return AreaModel(
         float(np.clip(power, _LEAST_POWER, _MOST_POWER)), float(np.clip(scatter, _LEAST_SCATTER, _MOST_SCATTER))
     )
