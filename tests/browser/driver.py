@@ -25,7 +25,8 @@ from antrax.io.session import Session
 from antrax.io.stacks import open_stack
 
 AXE = Path(__file__).parents[1] / "page" / "node_modules" / "axe-core" / "axe.min.js"
-PATIENCE_S = 30
+# Of a machine that is busy with other work; nothing is told by how long it takes.
+PATIENCE_S = 60
 # Somewhat longer than the page wants images to be seen before anything acts on them.
 LOOK_MS = 400
 _SHOWN = """() => {

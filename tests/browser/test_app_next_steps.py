@@ -76,6 +76,25 @@ def test_the_report_leads_to_classifying(known: Session, start_app: Callable[...
     expect(tab.find("dialog h2")).to_have_text("Classify")
 
 
+def test_another_classifier_can_be_chosen_and_its_rule_is_told(
+    known: Session, start_app: Callable[..., App], visit: Callable[..., Tab]
+):
+    file = known.layout.classifier.classifier()
+    file.with_name("damaged.h5").write_bytes(b"no classifier")
+    tab = visit(start_app(known.experiment))
+    tab.shown()
+    tab.press("Shift+C")
+    choice = tab.find("dialog").get_by_label("Classifier", exact=True)
+    expect(choice.locator("option")).to_have_text(["classifier", "damaged"])
+    rule = tab.find("dialog .job-rule")
+    expect(rule).to_contain_text("Accepted errors")
+    choice.select_option("damaged")
+    expect(rule).not_to_contain_text("Accepted errors")
+    expect(rule).to_contain_text("A fixed cautious rule decides")
+    choice.select_option("classifier")
+    expect(rule).to_contain_text("Accepted errors")
+
+
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: run `npm ci` in tests/page")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_in_the_report(

@@ -13,7 +13,7 @@ from tests.browser.driver import App, Tab, counts_of, exported
 from tests.fixtures.classified import true_labels
 
 # A network is trained on a machine that may be busy with other tests.
-TRAINING_S = 300
+TRAINING_S = 900
 
 
 def marks_file(session: Session) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ from antrax.io.session import Session, open_session
 from antrax.networks.devices import processors
 
 # Patience, not a measurement: a busy machine trains at a twentieth of its rate.
-WAIT_S = 400
+WAIT_S = 900
 
 
 @pytest.fixture

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from antrax.app.jobs.manager import Jobs
 from antrax.classification.classifier_file import read_classifier
+from antrax.errors import JobError
 from antrax.io.session import Session
 from tests.fixtures.classified import classify_by_truth
 from tests.fixtures.trained import Trained
 from tests.unit.test_app_server import Page
+
+# Of a machine that is busy with other tests.
+PATIENCE_S = 900
 
 
 @pytest.fixture
@@ -52,3 +60,29 @@ def test_after_the_training_comes_classifying_and_then_what_is_known_worst(page:
     os.utime(file, ns=(2**62, 2**62))  # it was trained again since
     step = page.ask("/next")
     assert (step["action"], "older than the classifier" in step["text"]) == ("classify", True)
+
+
+def test_other_classifiers_of_the_folder_are_offered_and_classify(session: Session, tmp_path: Path):
+    file = session.layout.classifier.classifier()
+    shutil.copy(file, file.with_name("second.h5"))
+    page = Page(session, tmp_path / "memory")
+    before = page.ask("/pulse")["versions"]["classifier"]
+    overview = page.ask("/overview")
+    assert overview["other_classifiers"] == [{"name": "second"} | overview["classifier"]]
+
+    file.unlink()  # so that only the other one can have done it
+    assert page.ask("/overview")["classifier"] is None
+    assert page.ask("/pulse")["versions"]["classifier"] != before
+    with contextlib.closing(Jobs()) as jobs:
+        jobs.start(session, "classify", {"movies": [1], "classifier": "second"})
+        ended = time.monotonic() + PATIENCE_S
+        while jobs.state(session)["state"] == "running" and time.monotonic() < ended:
+            time.sleep(0.05)
+        assert jobs.state(session)["state"] == "done", jobs.state(session)
+    assert [path.name for path in sorted(session.labels_dir.glob("autoids_*"))] == ["autoids_1.csv"]
+
+
+@pytest.mark.parametrize("name", ["", "../classifier", "a/b", 7, ["second"]])
+def test_a_classifier_is_named_without_a_folder(session: Session, name: object):
+    with contextlib.closing(Jobs()) as jobs, pytest.raises(JobError, match="cannot be used as classifier"):
+        jobs.start(session, "classify", {"classifier": name})

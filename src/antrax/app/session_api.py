@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from antrax.app.positions_api import PositionsApi
-from antrax.app.session_classifier import SessionClassifier
+from antrax.app.session_classifier import OtherClassifiers, SessionClassifier
 from antrax.app.sheets import IMAGES, make_sheet
 from antrax.app.training_report import describe_training
 from antrax.app.training_set_api import TrainingSetApi, check_there, stack_stamp
@@ -75,6 +75,7 @@ class SessionApi:
         self.validation = ValidationApi(session, self.assignments, self.examples)
         self.positions = PositionsApi(session, self.catalog, self.assignments, lambda: self._labels()[0], self.versions)
         self.classifier = SessionClassifier(session.layout.classifier.classifier())
+        self.other_classifiers = OtherClassifiers(session.layout.classifier.classifier())
         self._colonies: Colonies | None = None
         self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
         self._lock = threading.RLock()
@@ -107,6 +108,7 @@ class SessionApi:
             "has_labels_file": self._labels_version() != "",
             "classified": bool(classified),
             "classifier": self.classifier.state(),
+            "other_classifiers": self.other_classifiers.states(),
             "inverted": self.session.shown_inverted,
             "warnings": [
                 *(known for known in problems if known != colonies.problem),
@@ -130,7 +132,7 @@ class SessionApi:
             "labels": self._labels_version(),
             "marks": self.validation.version,
             "catalog": self._catalog_version(),
-            "classifier": self.classifier.stamp(),
+            "classifier": f"{self.classifier.stamp()} {self.other_classifiers.stamp()}".strip(),
             "positions": self.positions.version,
         }
 

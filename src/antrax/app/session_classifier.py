@@ -1,4 +1,4 @@
-"""The classifier of an open session: its state and warnings."""
+"""The classifiers of an open session: their names, states and warnings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,38 @@ from typing import Any
 
 from antrax.app.training_report import LastTraining, last_training
 from antrax.errors import AntraxError
+from antrax.io.layout import CLASSIFIER_SUFFIX
+
+
+class OtherClassifiers:
+    """The classifiers in a folder but for one. Thread-safe.
+
+    Parameters
+    ----------
+    main : Path
+        The file of that one.
+    """
+
+    def __init__(self, main: Path) -> None:
+        self._main = main
+        self._known: dict[Path, SessionClassifier] = {}
+
+    def stamp(self) -> str:
+        """Another whenever these classifiers are others."""
+        return ",".join(f"{path.stem}:{classifier.stamp()}" for path, classifier in self._all().items())
+
+    def states(self) -> list[dict[str, Any]]:
+        """Of each its name, and what `SessionClassifier.state` tells, sorted by name."""
+        found = {path.stem: classifier.state() for path, classifier in self._all().items()}
+        return [{"name": name} | state for name, state in found.items() if state]
+
+    def _all(self) -> dict[Path, SessionClassifier]:
+        try:
+            paths = [path for path in sorted(self._main.parent.glob(f"*{CLASSIFIER_SUFFIX}")) if path != self._main]
+        except OSError:
+            paths = []
+        self._known = {path: self._known.get(path) or SessionClassifier(path) for path in paths}
+        return self._known
 
 
 class SessionClassifier:

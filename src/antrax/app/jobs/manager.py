@@ -60,7 +60,8 @@ class Jobs:
         kind : {"train", "classify"}
         options : mapping
             To train: `epochs` (int, 1 to 1000) and `scratch` (bool). To classify: `movies` (list of int, or None for
-            all), `missing` (bool) and `max_error` (float, a share). Those that are left out have the command line's
+            all), `missing` (bool), `max_error` (float, a share) and `classifier` (str, the name of one in the session's
+            folder, or None for the usual one). Those that are left out have the command line's
             defaults.
 
         Raises
@@ -272,7 +273,7 @@ def _checked(kind: Kind, options: Mapping[str, object]) -> dict[str, object]:
     if kind == "train":
         defaults = {"epochs": EPOCHS, "scratch": False}
     elif kind == "classify":
-        defaults = {"movies": None, "missing": False, "max_error": MAX_ERROR}
+        defaults = {"movies": None, "missing": False, "max_error": MAX_ERROR, "classifier": None}
     else:
         raise JobError(f"there is no job {kind!r}; there are train and classify")
     if unknown := sorted(set(options) - set(defaults)):
@@ -290,12 +291,15 @@ _WANTED = {
     "movies": "give a list of movie numbers, or null for all",
     "missing": "give true or false",
     "max_error": "give a share between 0 and 1, such as 0.01",
+    "classifier": "give the name of a file in the session's classifier folder, without its ending, or null",
 }
 
 
 def _usable(name: str, value: object) -> bool:
     if name in ("scratch", "missing"):
         return isinstance(value, bool)
+    if name == "classifier":
+        return value is None or (isinstance(value, str) and value == Path(value).name != "")
     if name == "epochs":
         return _is_whole(value) and 1 <= value <= _MOST_EPOCHS  # type: ignore[operator]
     if name == "max_error":

@@ -168,6 +168,7 @@ def _classify(session: Session, options: dict[str, Any], reporter: _Lines) -> No
             movies=options["movies"],
             missing=options["missing"],
             max_error=options["max_error"],
+            classifier=options["classifier"],
         ),
         reporter=reporter,
     )

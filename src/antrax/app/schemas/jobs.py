@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from antrax.app.schemas.base import Answer, NoRequest, Nothing, Request, Route
+from antrax.app.schemas.base import Answer, NoRequest, Nothing, Request, Route, Text
 
 
 class Interrupted(Answer):
@@ -49,11 +49,15 @@ class TrainRequest(Request):
 
 
 class ClassifyRequest(Request):
-    """Options of classification; the defaults are those of the command line."""
+    """Options of classification; the defaults are those of the command line.
+
+    `classifier` is the name of one in the session's folder; null for the usual one.
+    """
 
     movies: list[int] | msgspec.UnsetType | None = msgspec.UNSET
     missing: bool | msgspec.UnsetType = msgspec.UNSET
     max_error: float | msgspec.UnsetType = msgspec.UNSET
+    classifier: Text | msgspec.UnsetType | None = msgspec.UNSET
 
 
 ROUTES: dict[str, Route] = {

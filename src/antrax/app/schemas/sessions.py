@@ -33,6 +33,12 @@ class ClassifierState(Answer):
     poor: bool
 
 
+class OtherClassifier(ClassifierState):
+    """A classifier that is not called `classifier`, such as `antrax train --name` makes."""
+
+    name: str
+
+
 class PlaceRow(Answer):
     """An experiment that may be opened."""
 
@@ -74,6 +80,7 @@ class Overview(Answer):
     has_labels_file: bool
     classified: bool
     classifier: ClassifierState | None
+    other_classifiers: list[OtherClassifier]
     interrupted: Interrupted | None
     inverted: bool
     warnings: list[str]

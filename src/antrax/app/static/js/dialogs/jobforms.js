@@ -5,8 +5,10 @@
 import { api } from '../core/api.js';
 import { app } from '../core/app.js';
 import { openDialog } from '../core/dialog.js';
-import { count, h, plural } from '../core/dom.js';
+import { count, fill, h, plural } from '../core/dom.js';
 
+// What `antrax train` calls a classifier, and `antrax classify` takes.
+const USUAL_NAME = 'classifier';
 const USUAL_EPOCHS = 5;
 const MOST_EPOCHS = 1000;
 const LENGTHS = [
@@ -102,7 +104,11 @@ export async function trainForm(start) {
  * @param {() => void} train opens the other dialog, where there is no classifier yet
  */
 export function classifyForm(start, train) {
-  if (!app.overview.classifier) {
+  const classifiers = [
+    app.overview.classifier && { name: USUAL_NAME, ...app.overview.classifier },
+    ...app.overview.other_classifiers,
+  ].filter(Boolean);
+  if (!classifiers.length) {
     openDialog({
       title: 'Classify',
       body: h('p', {}, 'There is no classifier yet. Train one on your examples first.'),
@@ -139,15 +145,27 @@ export function classifyForm(start, train) {
         },
     ].filter(Boolean),
   );
-  const { calibrated, why, poor } = app.overview.classifier;
-  const error = calibrated ? errorField() : null;
+  const error = errorField();
+  const by = h(
+    'select',
+    { 'aria-label': 'Classifier', onchange: () => drawRule() },
+    classifiers.map(({ name }) => h('option', { value: name }, name)),
+  );
+  const rule = h('div.job-rule');
+  const chosen = () => classifiers.find(({ name }) => name === by.value);
+  // How it decides depends on the classifier.
+  const drawRule = () => {
+    const { calibrated, why, poor } = chosen();
+    fill(rule, calibrated ? error.node : cautious(why), poor && h('p.callout', {}, POOR));
+  };
+  drawRule();
   const trouble = h('p.problem', { role: 'alert' });
   const body = h(
     'div.job-form',
     {},
     which.node,
-    error ? error.node : cautious(why),
-    poor && h('p.callout', {}, POOR),
+    classifiers.length > 1 && h('label.form-line', {}, h('strong', {}, 'Classifier'), by),
+    rule,
     h(
       'p.hint',
       {},
@@ -167,8 +185,16 @@ export function classifyForm(start, train) {
         key: 'Enter',
         run: () => {
           const movies = which.value() === 'one' ? [current] : null;
-          const options = { movies, missing: which.value() === 'missing' };
-          return begin(trouble, start('classify', error ? { ...options, max_error: error.share() } : options));
+          const { name, calibrated } = chosen();
+          return begin(
+            trouble,
+            start('classify', {
+              movies,
+              missing: which.value() === 'missing',
+              classifier: name === USUAL_NAME ? null : name,
+              ...(calibrated && { max_error: error.share() }),
+            }),
+          );
         },
       },
     ],
