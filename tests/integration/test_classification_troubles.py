@@ -22,6 +22,7 @@ from antrax.errors import ClassificationError, OptionError
 from antrax.io.locks import claim
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import Decision
+from antrax.io.runs import start_record
 from antrax.io.session import Session
 from antrax.io.stacks import open_stack, write_stacks
 from antrax.labels import UNKNOWN
@@ -288,6 +289,88 @@ def test_missing_notices_a_movie_that_was_tracked_again(session, left):
     assert result.experiments[0].movies == [2]
     assert any("movie 2" in text for text in listener.warned)
     assert list(antrax.read_results(session, [2]).index) == names_in(stack_of(session, 2))
+
+
+def no_tracklet(session: Session) -> None:
+    with h5py.File(stack_of(session, 2), "w") as file:
+        file["blob_17"] = np.zeros((2, 3, 32, 32), np.uint8)
+
+
+def no_hdf5(session: Session) -> None:
+    stack_of(session, 2).write_bytes(b"not there yet")
+
+
+def other_movie(session: Session) -> None:
+    shutil.copy(stack_of(session, 1), stack_of(session, 2))
+
+
+def many_bad(session: Session) -> None:
+    with h5py.File(stack_of(session, 2), "r+") as file:
+        for name in list(file)[:-3]:
+            del file[name]
+            file[name] = np.zeros((2, 2, 32, 32), np.uint8)
+
+
+def one_bad(session: Session) -> None:
+    with h5py.File(stack_of(session, 2), "r+") as file:
+        name = list(file)[3]
+        del file[name]
+        file[name] = np.zeros((2, 2, 32, 32), np.uint8)
+
+
+def part_beside(session: Session) -> None:
+    shutil.copy(stack_of(session, 2), stack_of(session, 2).with_name("images_2_p1.mat"))
+
+
+# Of a movie some tracklets of which could not be read nothing but the record tells: its result is whole.
+@pytest.mark.parametrize(
+    ("damage", "has_result", "has_record"),
+    [
+        (no_tracklet, True, True), (no_tracklet, True, False), (no_tracklet, False, True), (no_hdf5, True, False),
+        (other_movie, True, True), (many_bad, True, True), (one_bad, True, True), (one_bad, False, True),
+        (part_beside, True, False),
+    ],
+)  # fmt: skip
+def test_missing_after_a_failure_says_the_fault_again(session, damage, has_result, has_record):
+    if has_result:
+        classify(session.experiment, HERE)
+    whole = stack_of(session, 2).read_bytes()
+    damage(session)
+    with pytest.raises(ClassificationError) as first:
+        classify(session.experiment, HERE)
+    if not has_record:
+        shutil.rmtree(session.layout.runs)
+    found = session_status(session, "classify")
+    assert 2 in found.without_result or not has_record
+    with pytest.raises(ClassificationError) as second:
+        classify(session.experiment, MISSING)
+    assert str(second.value) == str(first.value)
+    assert second.value.report.experiments[0].skipped == [1]
+    (session.layout.images / "images_2_p1.mat").unlink(missing_ok=True)
+    (session.layout.images / "images_2.mat").write_bytes(whole)
+    assert classify(session.experiment, MISSING).experiments[0].movies == [2]
+    assert session_status(session, "classify").without_result == []
+    assert classify(session.experiment, MISSING).experiments[0].skipped == [1, 2]
+
+
+def test_missing_does_a_movie_again_whose_run_was_killed(session):
+    classify(session.experiment, HERE)
+    record = start_record(session, "classify", [1, 2])
+    record.begun({1: [stack_of(session, 1)]})  # and that is the end of its process
+    found = session_status(session, "classify")
+    assert [(movie.movie, movie.reason) for movie in found.of(MovieState.FAILED)] == [
+        (1, "the run was ended while the movie was worked on"),
+        (2, "the run was ended before it came to the movie"),
+    ]
+    assert classify(session.experiment, MISSING).experiments[0].movies == [1, 2]
+
+
+def test_missing_leaves_movies_of_a_run_alone_that_somebody_stopped(session):
+    classify(session.experiment, HERE)
+    record = start_record(session, "classify", [1, 2])
+    record.begun({1: [stack_of(session, 1)]})
+    record.end()
+    assert classify(session.experiment, MISSING).experiments[0].skipped == [1, 2]
 
 
 def test_a_folder_of_results_that_is_removed_meanwhile_is_an_error_and_not_made_anew(session):

@@ -59,6 +59,18 @@ def test_everything_about_a_classifier_is_told(tmp_path):
     assert read_classifier(tmp_path / "classifier.h5").digest() in text
 
 
+def test_a_network_that_its_training_found_poor_is_told(tmp_path):
+    poor = {**RECORD, "quality": {"image_accuracy": 0.05, "poor": True}}
+    text = shown(write(tmp_path / "poor.h5", record=poor))
+    assert "Poor, as its training found: check the IDs that it gives" in text
+    assert max(map(len, text.splitlines()[1:])) <= 80
+    assert describe_classifier(tmp_path / "poor.h5")["poor"] is True
+    for quality in ({"poor": False}, {}, "poor"):
+        path = write(tmp_path / "good.h5", record={**RECORD, "quality": quality})
+        assert "Poor" not in shown(path)
+        assert describe_classifier(path)["poor"] is False
+
+
 def test_it_fits_eighty_columns(tmp_path):
     first, *lines = shown(write(tmp_path / "classifier.h5")).splitlines()
     assert first == str(tmp_path / "classifier.h5")

@@ -13,7 +13,9 @@ from click.testing import CliRunner
 from antrax.cli.describe_experiment import describe_experiment
 from antrax.cli.main import cli
 from antrax.demo import generate_experiment
+from antrax.io.examples import open_classdir
 from antrax.io.session import Session, open_session
+from antrax.training.dataset import load_trainset
 from tests.fixtures.classified import classify_by_truth
 from tests.fixtures.numpy_source import tracks
 
@@ -106,6 +108,23 @@ def test_what_cannot_be_read_is_told_and_costs_only_itself(session):
         True,
     ]
     assert told["tracked"] == [1, 2, 3]
+
+
+def test_examples_are_counted_as_training_counts_them(session):
+    examples = session.layout.classifier.examples
+    before = describe_experiment(session.experiment)["examples"]
+    shutil.copytree(examples / "BB", examples / "BB - Copy")  # by a file manager
+    shutil.copytree(examples / "BB - Copy", examples / "BB" / "BB")  # a folder within itself
+    shutil.copytree(examples / "BO", examples / "bp")
+    told = describe_experiment(session.experiment)
+    assert told["examples"] == {**before, "BP": before["BP"] + before["BO"]}
+    read = load_trainset(open_classdir(session.experiment))
+    assert set(read.labels) <= set(told["examples"])
+    assert sorted(problem.split(":")[0].split(" looks")[0] for problem in told["problems"])[:2] == [
+        str(examples / "BB - Copy"),
+        str(examples / "BB" / "BB"),
+    ]
+    assert any("bp" in problem and "BP" in problem for problem in told["problems"])
 
 
 def test_a_session_can_be_named(session):

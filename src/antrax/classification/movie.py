@@ -183,7 +183,8 @@ class MovieRun:
             self.fail(error)
             return
         self.report.movies.append(self.number)
-        self.report.record.done(self.number, result_files(self.session, self.number))
+        unread = f"{len(self.unread)} of {self.writer.tracklets} tracklets could not be read" if self.unread else ""
+        self.report.record.done(self.number, result_files(self.session, self.number), unread)
         self.report.tracklets += self.tracklets
         self.report.images += self.images
         if self.passed_over:

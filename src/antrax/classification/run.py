@@ -31,9 +31,9 @@ from antrax.io.layout import classifier_claim
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import autoids_file, read_movie, result_files
 from antrax.io.results_writer import finish_pending, keep_copy, pending_movies
-from antrax.io.runs import read_runs, results_left, start_record, unchanged_results
+from antrax.io.runs import failures, read_runs, results_left, start_record, unchanged_results
 from antrax.io.session import Session, choose_movies, open_session, session_dirs
-from antrax.io.sources import MoviePart, source_of
+from antrax.io.sources import MoviePart, check_parts, source_of
 from antrax.io.stamps import InputStamps
 from antrax.labels import UNKNOWN, Labels, label_warnings, spelling_notice
 from antrax.messages import parameter
@@ -305,13 +305,18 @@ def _without_result(
     results = {number: result_files(session, number) for number in stacks}
     runs = read_runs(session, "classify")
     certain, left = unchanged_results(runs, stacks, results), results_left(runs)
+    failed = failures(runs, {number: autoids_file(session, number) for number in stacks})
     for number, paths in stacks.items():
+        if why := failed.get(number):
+            reporter.say(f"{name}: movie {number} is classified again; last time: {why}")
+            chosen[number] = paths
+            continue
         if number in certain:  # as a run left it: nothing has to be read
             report.skipped.append(number)
             continue
         state = result_state(session, number, left.get(number))
-        if state is ResultState.WHOLE and _tracked_again(session, number, paths):
-            reporter.warn(f"{name}: movie {number} was tracked again since it was classified; it is classified again")
+        if state is ResultState.WHOLE and (changed := _why_changed(session, number, paths)):
+            reporter.warn(f"{name}: movie {number} {changed}; it is classified again")
         elif state is ResultState.MIXED:
             kept = keep_copy(session, number)
             reporter.warn(
@@ -338,14 +343,17 @@ def _without_result(
     return chosen
 
 
-def _tracked_again(session: Session, movie: int, stacks: tuple[Path, ...]) -> bool:
-    """Whether a movie was tracked again after its result was made; False if that is not known."""
+def _why_changed(session: Session, movie: int, stacks: tuple[Path, ...]) -> str:
+    """Why a movie's tracklets are not those of its result, or ''. What cannot be read is not what was classified."""
     try:
         source = source_of(session)
-        names = {name for path in stacks for name in tracklets_of(MoviePart(source, session, path))[0]}
-        return names != set(read_movie(session, movie).assignments)
+        parts = [MoviePart(source, session, path) for path in stacks]
+        check_parts(parts)
+        names = sorted(name for part in parts for name in tracklets_of(part)[0])
+        is_same = names == sorted(read_movie(session, movie).assignments)
     except (AntraxError, OSError):
-        return False
+        return "has a result, but its images cannot be read"
+    return "" if is_same else "was tracked again since it was classified"
 
 
 def _compare_background(session: Session, classifier: Classifier, path: Path, reporter: Reporter) -> None:

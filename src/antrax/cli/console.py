@@ -246,6 +246,9 @@ def show_classifier(console: Console, description: Mapping[str, Any]) -> None:
         lines.append(("", "Labels of ten letters may be the beginning of longer ones: labels.csv tells."))
     lines += [("network", _network(description)), ("images", _pictures(description["images"]))]
     lines += [("" if row else "training", text) for row, text in enumerate(_training(description["training"]))]
+    if description["poor"]:
+        lines.append(("", "Poor, as its training found: check the IDs that it gives, train it longer,"))
+        lines.append(("", "and look for examples under wrong labels."))
     lines += [("held out", _held_out(description)), ("calibration", _calibration(description["calibration"]))]
     lines.append(("digest", description["digest"]))
     _print_facts(console, lines)

@@ -63,6 +63,7 @@ def describe_classifier(path: str | os.PathLike[str]) -> dict[str, Any]:
         },
         "training": _training(record) if ours else None,
         "held_out": _held_out(record),
+        "poor": classifier.is_poor,
         "calibration": _calibration(classifier),
     }
 

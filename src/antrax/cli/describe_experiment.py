@@ -10,11 +10,11 @@ from typing import Any
 
 from antrax.errors import AntraxError, LabelsError
 from antrax.io.contents import SessionContents
-from antrax.io.examples import survey_examples
+from antrax.io.examples import copied_folders, survey_examples
 from antrax.io.experiments import is_experiment
 from antrax.io.layout import CLASSIFIER_SUFFIX
 from antrax.io.session import Session, open_session, session_dirs
-from antrax.labels import Category
+from antrax.labels import Category, match_labels, spelling_notice
 
 
 def is_experiment_or_session(path: Path) -> bool:
@@ -92,7 +92,25 @@ def _examples(session: Session, problems: list[str]) -> dict[str, int]:
         problems.append(str(error))
         return {}
     problems += listing.passed_over
-    return dict(sorted(Counter(example.label for example in listing.files).items()))
+    counts = Counter(example.label for example in listing.files)
+    try:
+        listed = session.labels.all
+    except LabelsError:
+        listed = ()  # told with the labels
+    # folders are taken as training takes them
+    spelt = match_labels(counts, listed)
+    found: Counter[str] = Counter()
+    for label, count in counts.items():
+        found[spelt[label]] += count
+    if notice := spelling_notice(spelt):
+        problems.append(notice)
+    if listed:
+        for label, original in sorted(copied_folders(found, listed).items()):
+            problems.append(
+                f"{session.layout.classifier.examples / label} looks like a copy of the folder of {original}: its "
+                f"{found.pop(label)} images are not counted, and training uses those that {original} has too once"
+            )
+    return dict(sorted(found.items()))
 
 
 def _classifiers(session: Session) -> list[dict[str, str]]:

@@ -25,7 +25,7 @@ from antrax.io.locks import claims
 from antrax.io.positions_table import broken_off
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import autoids_file
-from antrax.io.runs import MovieEvent, Run, read_runs, size_and_time
+from antrax.io.runs import MovieEvent, Run, read_runs, size_and_time, why_failed
 from antrax.io.session import Session, open_session
 from antrax.io.stamps import FileStamp, stamps_of
 from antrax.progress import Reporter
@@ -53,8 +53,8 @@ class MovieStatus:
     movie : int
         Its number.
     state : MovieState
-        done; stale: done, but from files that have changed since; running; failed; queued: of a run or a job that has
-        not come to it yet; waiting: nothing was begun.
+        done; stale: done, but from files that have changed since, or but for a part that could not be read;
+        running; failed; queued: of a run or a job that has not come to it yet; waiting: nothing was begun.
     reason : str
         Why it failed, or is stale.
     log : str or None
@@ -403,7 +403,7 @@ class _MovieStates:
             why = "" if done else self._work.left_over(movie)
             waiting = MovieState.STALE if why else MovieState.WAITING
             return MovieStatus(movie, MovieState.DONE if done else waiting, why)
-        why = self._why_stale(movie, result)
+        why = (why_failed(last.run, movie, result) if last else "") or self._why_stale(movie, result)
         return MovieStatus(movie, MovieState.STALE if why else MovieState.DONE, why, has_result=True)
 
     def _at_work(self, movie: int) -> _Found | None:
@@ -442,16 +442,15 @@ class _MovieStates:
         last = self._last.get(movie)
         if last is None:
             return None
-        log, where, event = self._log(last.run), f"on {last.run.host}", last.event
-        if event and event.event == "failed":
-            return (MovieState.FAILED, event.reason, log, where) if event.at > _seconds(result) else None
-        if last.lives or last.run.ended or (event and event.event != "begun"):
-            return None  # under way, stopped by somebody, or done
-        if (event.at if event else last.run.at) <= _seconds(result):
+        log, where = self._log(last.run), f"on {last.run.host}"
+        is_told = last.event is not None and last.event.event in ("failed", "done")
+        if last.lives and not is_told:
+            return None  # under way
+        why = why_failed(last.run, movie, result)
+        if not why or (last.event and last.event.event == "done"):
             return None
-        when = "while the movie was worked on" if event else "before it came to the movie"
-        why = f": {self._last_error(Path(log))}" if log else ""
-        return MovieState.FAILED, f"the run was ended {when}{why}", log, where
+        more = f": {self._last_error(Path(log))}" if log and not is_told else ""
+        return MovieState.FAILED, f"{why}{more}", log, where
 
     def _log(self, run: Run) -> str | None:
         return str(self._logs.get(_log_key(Path(run.log)), run.log)) if run.log else None

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,6 +193,20 @@ def original_name(name: str) -> str | None:
     """Name of the original of a copied file or folder, such as `BB` for `BB - Copy`; None if it is no copy."""
     bare = _COPY_AFTER.sub("", _COPY_BEFORE.sub("", name)).strip()
     return bare if bare and bare != name else None
+
+
+def copied_folders(labels: Collection[str], listed: Collection[str]) -> dict[str, str]:
+    """Folders that are no labels of their own, for they are named as copies of another's: of which label each is.
+
+    Parameters
+    ----------
+    labels : collection of str
+        Names of all folders that hold examples.
+    listed : collection of str
+        Labels of the session, which are labels whatever they look like.
+    """
+    likely = {label: original_name(label) for label in labels if label not in listed}
+    return {label: name for label, name in likely.items() if name and (name in labels or name in listed)}
 
 
 def survey_examples(examples_dir: Path) -> Listing:

@@ -59,10 +59,18 @@ class RunRecord:
             for movie, paths in inputs.items()
         )
 
-    def done(self, movie: int, results: Iterable[Path]) -> None:
-        """Record that a movie's result is complete."""
+    def done(self, movie: int, results: Iterable[Path], unread: str = "") -> None:
+        """Record that a movie's result is complete.
+
+        Parameters
+        ----------
+        movie : int
+        results : iterable of Path
+        unread : str, optional
+            Which parts of the movie could not be read, so that its result is not all that it should be.
+        """
         files = {path.name: _size_and_time(path) for path in results}
-        self._write([{"event": "done", "movie": movie, "results": files}])
+        self._write([{"event": "done", "movie": movie, "results": files, "reason": unread}])
 
     def empty(self, movie: int) -> None:
         """Record that a movie has nothing to process."""
@@ -135,7 +143,7 @@ class MovieEvent:
     at : float
         When, in seconds since 1970 by the clock of the machine.
     reason : str
-        Of a failure.
+        Of a failure; of a movie that is done, what of it could not be read.
     inputs : mapping of str to (int, int)
         Size and time of what it is made from, by name of the file.
     results : mapping of str to (int, int)
@@ -237,6 +245,47 @@ def results_left(runs: Iterable[Run]) -> dict[int, Mapping[str, tuple[int, int]]
         Of one command on one session, in order of their beginning.
     """
     return {movie: event.results for run in runs for movie, event in run.events.items() if event.event == "done"}
+
+
+def why_failed(run: Run, movie: int, result: FileStamp | None) -> str:
+    """Why a movie has no result of the last run that was to work on it, or one of a part of it; '' where it has one.
+
+    Parameters
+    ----------
+    run : Run
+        It does not run any more.
+    movie : int
+    result : FileStamp or None
+        Of the result that is there: one that was made since counts.
+    """
+    event = run.events.get(movie)
+    since = result.mtime_ns / 1e9 if result else 0.0
+    if event and event.event == "failed":
+        return event.reason if event.at > since else ""
+    if event and event.event == "done":
+        as_left = result is not None and size_and_time(result) in event.results.values()
+        return event.reason if as_left else ""
+    if run.ended or (event and event.event != "begun"):
+        return ""  # stopped by somebody, or there was nothing to do
+    if (event.at if event else run.at) <= since:
+        return ""
+    return f"the run was ended {'while the movie was worked on' if event else 'before it came to the movie'}"
+
+
+def failures(runs: Iterable[Run], results: Mapping[int, Path]) -> dict[int, str]:
+    """Movies whose last run failed after the result that they have, and why.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+        Of one command on one session, in order of their beginning; none runs any more.
+    results : mapping of int to Path
+        By movie, the file that its result consists of, or the first of them.
+    """
+    last = {movie: run for run in runs for movie in run.movies}
+    stamps = stamps_of(results[movie] for movie in last if movie in results)
+    found = {movie: why_failed(run, movie, stamps[results[movie]]) for movie, run in last.items() if movie in results}
+    return {movie: why for movie, why in found.items() if why}
 
 
 def remove_superseded(session: Session, command: str) -> None:

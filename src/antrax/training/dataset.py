@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import TrainsetError
 from antrax.images import Background, BadImageError, Preparation, detect_background, prepare, read_example
-from antrax.io.examples import ClassDir, ExampleFile, ExamplesRead, original_name, pixel_digest, survey_examples
+from antrax.io.examples import ClassDir, ExampleFile, ExamplesRead, copied_folders, pixel_digest, survey_examples
 from antrax.io.session import Session
 from antrax.labels import Category, guess_category, match_labels, spelling_notice
 from antrax.networks.devices import processors
@@ -379,12 +379,11 @@ def _copied_folders(
 ) -> dict[str, str]:
     """Folders that are copies of a label's folder, by name and, without a list of the labels, by what they hold."""
     labels = {file.label for file in files}
-    likely = {label: original_name(label) for label in labels if label not in listed}
-    copies = {label: original for label, original in likely.items() if original in labels or original in listed}
-    if not listed:
-        pairs = [{files[index].label for index in same} for same in places]
-        copies = {label: name for label, name in copies.items() if any({label, name} <= pair for pair in pairs)}
-    return {label: name for label, name in copies.items() if name}
+    copies = copied_folders(labels, listed)
+    if listed:
+        return copies
+    pairs = [{files[index].label for index in same} for same in places]
+    return {label: name for label, name in copies.items() if any({label, name} <= pair for pair in pairs)}
 
 
 def label_categories(labels: Iterable[str], session: Session | None) -> dict[str, Category]:
