@@ -91,7 +91,7 @@ def test_an_id_that_is_recognised_badly_is_labelled_more_the_worst_first():
     trained = dataclasses.replace(GOOD, recognised=weak)
     step = next_step(situation(trained=trained))
     assert (step.action, step.label) == (Action.LOOK, "GB")
-    assert "70 %" in step.text
+    assert "70\u00a0%" in step.text
     # one that got examples since counts as mended until the next training
     examples = dict.fromkeys(ANTS, Count(100, 10)) | {"GB": Count(110, 11)}
     assert next_step(situation(trained=trained, examples=examples)).label == "BG"

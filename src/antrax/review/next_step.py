@@ -192,7 +192,7 @@ def _weakest(situation: Situation) -> NextStep | None:
         return None
     label = min(weak, key=lambda label: weak[label])
     return NextStep(
-        f"{label} is recognised worst ({100 * weak[label]:.0f} % of its held-out images right): label some "
+        f"{label} is recognised worst ({100 * weak[label]:.0f}\u00a0% of its held-out images right): label some "
         "tracklets that look like it.",
         Action.LOOK,
         label,
