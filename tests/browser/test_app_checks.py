@@ -240,6 +240,37 @@ def test_a_label_that_cannot_be_is_refused_while_typing(tab: Tab):
         expect(tab.button("Add", "dialog")).to_be_disabled()
 
 
+def test_a_list_of_labels_is_pasted_and_those_of_another_session_are_taken_over(
+    session: Session, start_app: Callable[..., App], visit: Callable[..., Tab]
+):
+    other = session.experiment.with_name("other.ants")
+    shutil.copytree(session.experiment, other)
+    labels = other / "session" / "parameters" / "labels.csv"
+    labels.write_text(labels.read_text() + "Larva\tnoant_labels\n")
+    tab = visit(start_app(session.experiment.parent))
+    tab.shown()
+    tab.press("Shift+E")
+    tab.find(".menu").get_by_role("menuitemradio", name=re.compile("some.ants")).first.click()
+    expect(tab.find(".menu")).to_have_count(0)
+    expect(tab.find("#open-experiment")).to_contain_text("some.ants")
+    tab.shown()
+    tab.press("Shift+L")
+    tab.page.evaluate("""() => {
+        const data = new DataTransfer();
+        data.setData('text', 'AA\\nAB\\nGG\\ntwo words');
+        const event = new ClipboardEvent('paste', { clipboardData: data, cancelable: true, bubbles: true });
+        document.activeElement.dispatchEvent(event);
+    }""")
+    form = tab.find("dialog .label-side form")
+    expect(form).to_contain_text("2 labels added, 1 in the list already.")
+    expect(form).to_contain_text("two words: An ID begins with a letter")
+    form.get_by_label("Take the labels of another session").select_option(label="other.ants / session")
+    expect(form).to_contain_text("1 label added")
+    tab.press("Control+s")
+    tab.told("Labels saved")
+    assert {"AA", "AB", "Larva"} < set(labels_file(session))
+
+
 def test_labels_that_somebody_else_changed_are_not_overwritten(session: Session, tab: Tab):
     tab.press("Shift+L")
     tab.find("dialog").get_by_label("Name of the new label").fill("Queen")

@@ -44,3 +44,20 @@ test('a label typed fits whole, from its start, anywhere within, in this order',
     ['gg', 'ggx', 'xgg'],
   );
 });
+
+test('of several labels those are added that are new and can be labels', () => {
+  const draft = new LabelDraft(rows());
+  const { added, refused } = draft.addAll([
+    { label: 'BB', category: 'ant' },
+    { label: 'PP', category: 'ant' },
+    { label: 'two words', category: 'ant' },
+    { label: 'pp', category: 'ant' },
+    { label: 'Larva', category: 'nonant' },
+  ]);
+  assert.deepEqual(added, ['PP', 'Larva']);
+  assert.deepEqual(
+    refused.map((sentence) => sentence.split(':')[0]),
+    ['two words', 'pp'],
+  );
+  assert.deepEqual(names(draft), ['BB', 'GG', 'PP', 'NoAnt', 'Larva', 'Unknown']);
+});

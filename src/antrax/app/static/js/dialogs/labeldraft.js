@@ -58,6 +58,27 @@ export class LabelDraft {
   }
 
   /**
+   * Put labels at the end of their categories, but for those that are there already or cannot be labels.
+   * @param {{label: string, category: string}[]} labels
+   * @returns {{added: string[], refused: string[]}} refused: a sentence on each that cannot be a label
+   */
+  addAll(labels) {
+    const added = [];
+    const refused = [];
+    for (const { label, category } of labels) {
+      if (this.find(label)) continue;
+      const names = this.rows.map((row) => row.label);
+      const why = labelProblem(label, category, names);
+      if (why) refused.push(`${label}: ${why}`);
+      else {
+        this.add(label, category);
+        added.push(label);
+      }
+    }
+    return { added, refused };
+  }
+
+  /**
    * Whether a label may go: its examples would be left without a label.
    * @param {Row} row
    * @returns {boolean}

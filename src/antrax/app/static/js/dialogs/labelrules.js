@@ -57,6 +57,35 @@ export function labelProblem(label, category, others = []) {
   return '';
 }
 
+// Categories as labels.csv calls them. Colours are no labels.
+const FILE_CATEGORIES = new Map([
+  ['ant_labels', 'ant'],
+  ['noant_labels', 'nonant'],
+  ['other_labels', 'unknown'],
+  ['tagcolors', ''],
+]);
+
+/**
+ * The labels of a text with several: one a line, or separated by commas, semicolons or tabs; or lines of labels.csv, whose categories count.
+ * @param {string} text
+ * @param {string} category of those that come without one
+ * @returns {{label: string, category: string}[]} each once
+ */
+export function labelsOf(text, category) {
+  /** @type {Map<string, string>} */
+  const found = new Map();
+  for (const line of text.split(/[\r\n]+/)) {
+    const cells = line.split(/[\t,;]/).map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
+    const own = FILE_CATEGORIES.get(cells.at(-1).toLowerCase());
+    const labels = own === undefined ? cells : cells.slice(0, -1);
+    for (const label of own === '' ? [] : labels) {
+      const kind = own === 'unknown' && MULTI_NAMES.includes(label) ? 'multi' : (own ?? category);
+      if (label && !found.has(label)) found.set(label, kind);
+    }
+  }
+  return [...found].map(([label, kind]) => ({ label, category: kind }));
+}
+
 /**
  * Two-colour codes of tags, first letter in front.
  * @param {string} letters one letter a colour, as “BGOR”

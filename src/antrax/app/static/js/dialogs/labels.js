@@ -6,11 +6,11 @@ import { api } from '../core/api.js';
 import { app } from '../core/app.js';
 import { colorTable } from './colorcodes.js';
 import { openDialog } from '../core/dialog.js';
-import { byId, fill, h } from '../core/dom.js';
+import { byId, fill, h, plural } from '../core/dom.js';
 import { registerKey } from '../core/keys.js';
 import { LabelDraft } from './labeldraft.js';
 import { labelList } from './labellist.js';
-import { CATEGORIES, labelProblem, STARTING_LABELS } from './labelrules.js';
+import { CATEGORIES, labelProblem, labelsOf, STARTING_LABELS } from './labelrules.js';
 import { toast, toastError } from '../core/toast.js';
 
 const CONFLICT = 409;
@@ -195,9 +195,10 @@ function addForm(draft, onAdded) {
   const field = h('input', {
     type: 'text',
     autocomplete: 'off',
-    placeholder: 'Name',
+    placeholder: 'Name, or a pasted list',
     'aria-label': 'Name of the new label',
     oninput: check,
+    onpaste: paste,
   });
   const problem = h('p.problem', { role: 'alert' });
   const button = h('button', { type: 'submit', disabled: true }, 'Add');
@@ -228,13 +229,76 @@ function addForm(draft, onAdded) {
     onAdded();
   }
 
+  // A field of one line would join the lines of a list.
+  function paste(event) {
+    const text = event.clipboardData.getData('text');
+    const labels = labelsOf(text, category.value);
+    if (labels.length < 2 && !/[\t,;]/.test(text)) return;
+    event.preventDefault();
+    addAll(labels);
+  }
+
+  function addAll(labels) {
+    const { added, refused } = draft.addAll(labels);
+    const left = labels.length - added.length - refused.length;
+    fill(
+      told,
+      [`${plural(added.length, 'label')} added`, left > 0 && `${left} in the list already`].filter(Boolean).join(', '),
+      '.',
+    );
+    fill(problem, refused.join(' '));
+    onAdded();
+  }
+
+  const told = h('p.hint', { role: 'status' });
   return h(
     'form',
     { onsubmit: submit },
-    h('h3', {}, 'Add a label'),
+    h('h3', {}, 'Add labels'),
     h('div.add-line', {}, field, category, button),
+    importField(addAll, (error) => fill(problem, error.message)),
+    told,
     problem,
   );
+}
+
+/**
+ * A choice of the other sessions, whose labels can be taken over. Hidden where there are none.
+ * @param {(labels: {label: string, category: string}[]) => void} take
+ * @param {(error: Error) => void} fail
+ */
+function importField(take, fail) {
+  const choice = h('select', { 'aria-label': 'Take the labels of another session', hidden: true, onchange: load });
+  let sessions = [];
+  api
+    .ask('places')
+    .then(({ places }) => {
+      sessions = places
+        .flatMap(({ id, experiment, sessions: names }) =>
+          names.map((session) => ({ place: id, session, title: `${experiment} / ${session}` })),
+        )
+        .filter(({ place, session }) => place !== api.opened?.place || session !== api.opened?.session);
+      choice.hidden = sessions.length === 0;
+      fill(
+        choice,
+        h('option', { value: '' }, 'Take the labels of …'),
+        sessions.map(({ title }, i) => h('option', { value: String(i) }, title)),
+      );
+    })
+    .catch(fail);
+
+  async function load() {
+    const { place, session } = sessions[Number(choice.value)];
+    choice.value = '';
+    try {
+      const { rows } = await api.ask('labels', {}, { within: { place, session } });
+      take(rows);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  return choice;
 }
 
 function codeState(draft, code) {
