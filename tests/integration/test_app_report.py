@@ -47,6 +47,9 @@ def test_the_report_gives_the_figures_of_the_classifier(page: Page, session: Ses
         assert row["trained"] == row["examples"] == record["examples"]["images_by_label"][row["label"]]
     assert sum(map(sum, report["confusion"])) == record["held_out"]["images"]
     assert [epoch["epoch"] for epoch in report["epochs"]] == [1, 2]
+    wrong = record["held_out"]["tracklets"] * (1 - record["held_out"]["tracklet_accuracy"])
+    assert len(report["doubtful"]) == round(wrong)
+    assert all(each["own"] and each["label"] != each["looks_like"] for each in report["doubtful"])
     assert report["used"] == report["files"] == record["examples"]["files"]
 
 

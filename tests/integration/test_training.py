@@ -73,6 +73,8 @@ def test_a_record_lies_beside_the_classifier(trained):
         used = list(csv.DictReader(file))
     assert sum(int(row["images"]) for row in used) == record["examples"]["used"]
     assert {row["held_out"] for row in used} == {"yes", "no"}
+    with (folder / "doubtful.csv").open(newline="") as file:
+        assert [row["tracklet"] for row in csv.DictReader(file)] == [each["tracklet"] for each in record["doubtful"]]
     for picture in ("confusion.png", "learning_curve.png"):
         with Image.open(folder / picture) as image:
             assert min(image.size) > 300

@@ -28,6 +28,17 @@ RECORD: dict[str, Any] = {
         "meanwhile": {"added": 2, "changed": 1, "removed": 0},
     },
     "history": [{"epoch": 1.0, "loss": 0.9}, {"epoch": 2.0, "loss": 0.5, "image_accuracy": 0.8}],
+    "doubtful": [
+        {
+            "experiment": "some.ants",
+            "tracklet": "trj_id1_ti1_5_tf1_9",
+            "label": "BB",
+            "images": 5,
+            "looks_like": "GG",
+            "probability": 0.9,
+            "share": 0.8,
+        }
+    ],
     "held_out": {
         "image_accuracy": 0.8,
         "tracklet_accuracy": 1.0,
@@ -40,7 +51,7 @@ RECORD: dict[str, Any] = {
 def report(record: dict[str, Any] = RECORD, labels: Labels = LISTED) -> dict[str, Any]:
     training = last_training(LABELS, record)
     assert training
-    told = {"report": describe_training(training, labels, {"BB": Count(25, 7), "GG": Count(20, 4)})}
+    told = {"report": describe_training(training, labels, {"BB": Count(25, 7), "GG": Count(20, 4)}, "some.ants")}
     answer: dict[str, Any] = schemas.plain_answer(schemas.ROUTES["training"], told)["report"]
     return answer
 
@@ -64,6 +75,14 @@ def test_what_was_left_out_is_told():
     assert (found["files"], found["used"], found["capped"], found["meanwhile"]) == (60, 50, 10, 3)
     assert found["left_out"] == ["3 exact duplicates: each image is used once"]
     assert found["epochs"][1] == {"epoch": 2, "loss": 0.5, "image_accuracy": 0.8, "tracklet_accuracy": None}
+
+
+def test_doubtful_examples_tell_whether_they_are_of_the_open_experiment():
+    (doubtful,) = report()["doubtful"]
+    assert (doubtful["label"], doubtful["looks_like"], doubtful["share"], doubtful["own"]) == ("BB", "GG", 0.8, True)
+    elsewhere = copy.deepcopy(RECORD)
+    elsewhere["doubtful"][0]["experiment"] = "another.ants"
+    assert not report(elsewhere)["doubtful"][0]["own"]
 
 
 def test_a_label_that_is_no_longer_listed_comes_last():
@@ -91,6 +110,7 @@ def test_a_record_of_an_earlier_version_lacks_what_was_left_out():
         {"history": "none"},
         {"held_out": RECORD["held_out"] | {"confusion_images": [[1, 2], [3, 4]]}},
         {"held_out": RECORD["held_out"] | {"confusion_images": []}},
+        {"doubtful": [{"tracklet": "trj_id1_ti1_5_tf1_9"}]},
         {"held_out": RECORD["held_out"] | {"confusion_tracklets": [[-1, 0, 0]] * 3}},
     ],
 )

@@ -156,7 +156,11 @@ class SessionApi:
         if training is None:
             return {"report": None}
         self.examples.refresh()
-        return {"report": describe_training(training, self._labels()[0], self.examples.counts())}
+        return {
+            "report": describe_training(
+                training, self._labels()[0], self.examples.counts(), self.session.experiment.name
+            )
+        }
 
     def next_step(self) -> dict[str, Any]:
         """The recommended next step."""

@@ -46,6 +46,17 @@ class _HeldOut(msgspec.Struct):
     confusion_tracklets: list[list[int]]
 
 
+class _Doubtful(msgspec.Struct):
+    """A held-out tracklet that looks like another label than people gave it."""
+
+    experiment: str
+    tracklet: str
+    label: str
+    images: int
+    looks_like: str
+    share: float
+
+
 class _Record(msgspec.Struct):
     """The part of a training's record that the page shows; see `antrax.training.record.describe_run`."""
 
@@ -54,6 +65,7 @@ class _Record(msgspec.Struct):
     examples: _TrainedOn
     history: list[_Epoch]
     held_out: _HeldOut | None = None
+    doubtful: list[_Doubtful] = []
 
 
 gather_fields(_Record)
@@ -111,7 +123,9 @@ def last_training(labels: tuple[str, ...], record: Mapping[str, Any]) -> LastTra
     return LastTraining(labels, found)
 
 
-def describe_training(training: LastTraining, labels: Labels, examples: Mapping[str, Count]) -> dict[str, Any]:
+def describe_training(
+    training: LastTraining, labels: Labels, examples: Mapping[str, Count], experiment: str
+) -> dict[str, Any]:
     """The report as the page shows it.
 
     Parameters
@@ -121,6 +135,8 @@ def describe_training(training: LastTraining, labels: Labels, examples: Mapping[
         Of the session; rows and columns of the confusion matrix are in their order.
     examples : mapping of str to Count
         Those that there are now.
+    experiment : str
+        Name of the session's experiment, as names of examples have it.
 
     Returns
     -------
@@ -174,4 +190,5 @@ def describe_training(training: LastTraining, labels: Labels, examples: Mapping[
         "epochs": [msgspec.to_builtins(epoch) | {"epoch": round(epoch.epoch)} for epoch in record.history],
         "labels": rows,
         "confusion": images,
+        "doubtful": [msgspec.to_builtins(each) | {"own": each.experiment == experiment} for each in record.doubtful],
     }

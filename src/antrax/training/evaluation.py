@@ -130,6 +130,72 @@ def evaluate(predictions: Sequence[Prediction], labels: tuple[str, ...]) -> Eval
     return Evaluation(labels, images, tracklets)
 
 
+@dataclass(frozen=True)
+class DoubtfulExample:
+    """A held-out tracklet that looks like another label than people gave it: a wrong label, or a hard tracklet.
+
+    Parameters
+    ----------
+    experiment, tracklet : str
+    label : str
+        People's label of most of its images.
+    images : int
+    looks_like : str
+        The label of the largest mean probability.
+    probability : float
+        That probability.
+    share : float
+        Share of the images of which it is the most probable label.
+    """
+
+    experiment: str
+    tracklet: str
+    label: str
+    images: int
+    looks_like: str
+    probability: float
+    share: float
+
+
+def doubtful_examples(
+    predictions: Sequence[Prediction], origins: Sequence[tuple[str, str]], labels: Sequence[str]
+) -> list[DoubtfulExample]:
+    """Find held-out tracklets for which the network gives another label than people, the surest first.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        Of tracklets that the network was not trained on.
+    origins : sequence of (str, str)
+        Experiment and tracklet of each.
+    labels : sequence of str
+        Of the network.
+
+    Returns
+    -------
+    list of DoubtfulExample
+    """
+    found = []
+    for prediction, (experiment, tracklet) in zip(predictions, origins, strict=True):
+        whole = prediction.as_tracklet()
+        mean = whole.probabilities.mean(0)
+        best = int(mean.argmax())
+        if best != whole.truth:
+            share = float((whole.probabilities.argmax(1) == best).mean())
+            found.append(
+                DoubtfulExample(
+                    experiment,
+                    tracklet,
+                    labels[whole.truth],
+                    len(whole.probabilities),
+                    labels[best],
+                    round(float(mean[best]), 4),
+                    round(share, 4),
+                )
+            )
+    return sorted(found, key=lambda each: -each.probability)
+
+
 # Thresholds below which a network is called poor. The default network has 0.86, 0.94 and 0.83 on held-out tracklets of
 # the JS16 set (fold 0; benchmarks/fitted_constants.py prints them again).
 LEAST_ACCURACY, LEAST_AGREEMENT, LEAST_CONFIDENCE = 0.6, 0.7, 0.5

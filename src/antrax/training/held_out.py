@@ -13,7 +13,15 @@ from antrax.classification.rotation import merge_views, views
 from antrax.messages import parameter
 from antrax.networks.graph import Weights
 from antrax.progress import Reporter
-from antrax.training.evaluation import Evaluation, Prediction, Signs, evaluate, look_for_signs
+from antrax.training.evaluation import (
+    DoubtfulExample,
+    Evaluation,
+    Prediction,
+    Signs,
+    doubtful_examples,
+    evaluate,
+    look_for_signs,
+)
 from antrax.training.plan import TrainingPlan
 from antrax.training.split import in_held_out_experiments
 
@@ -33,11 +41,14 @@ class Measurement:
         Likewise.
     signs : Signs or None
         How sure and how consistent the network is, on images that it was trained on where none were held out.
+    doubtful : tuple of DoubtfulExample
+        Held-out tracklets that look like another label than people gave them.
     """
 
     evaluation: Evaluation | None
     calibration: Calibration | None
     signs: Signs | None
+    doubtful: tuple[DoubtfulExample, ...] = ()
 
 
 def measure(plan: TrainingPlan, weights: Weights, reporter: Reporter) -> Measurement:
@@ -65,7 +76,9 @@ def measure(plan: TrainingPlan, weights: Weights, reporter: Reporter) -> Measure
         reporter.warn(poor)
     if reason := _why_not_calibrated(plan, calibration):
         reporter.warn(f"{reason}: classify will use a fixed cautious rule")
-    return Measurement(evaluation, calibration, signs)
+    held_out = [plan.trainset.origins[place] for place in np.flatnonzero(plan.split.measurable)] if predictions else []
+    origins = [(origin.experiment, origin.tracklet) for origin in held_out]
+    return Measurement(evaluation, calibration, signs, tuple(doubtful_examples(predictions, origins, plan.labels)))
 
 
 def predict(plan: TrainingPlan, weights: Weights, most: int | None = None, *, seen: bool = False) -> list[Prediction]:

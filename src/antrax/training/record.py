@@ -7,7 +7,7 @@ import dataclasses
 import io
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
 from antrax.io.examples import ExampleChanges
 from antrax.training.dataset import IMAGES_PER_TRACKLET, Trainset
-from antrax.training.evaluation import Evaluation
+from antrax.training.evaluation import DoubtfulExample
 
 if TYPE_CHECKING:
     from antrax.training.held_out import Measurement
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from antrax.training.plan import TrainingPlan
 
 
-# Sentences on what was left out that go into the classifier; a damaged training set can give thousands.
+# Sentences on what was left out, and doubtful examples, that go into the classifier: a bad set gives thousands.
 _TOLD = 50
 
 
@@ -59,8 +59,9 @@ def describe_run(
         `examples`: files found, used and not used because of the cap of images a tracklet (`capped`); images whose
         names tell no tracklet (`without_tracklet`); what was left out and why, in sentences (`left_out`, the first
         ones; all are in `left_out.txt`); files added, changed and removed during the run, which the
-        classifier knows nothing of (`meanwhile`). `calibrated`: whether error rates of this classifier are known, so
-        that `classify` can choose a threshold by them.
+        classifier knows nothing of (`meanwhile`). `doubtful`: the first held-out tracklets that look like another label
+        than people gave them (all are in `doubtful.csv`). `calibrated`: whether error rates of this classifier are
+        known, so that `classify` can choose a threshold by them.
     """
     trainset, split, calibration = plan.trainset, plan.split, measured.calibration
     counts = dict.fromkeys(plan.labels, 0)
@@ -92,6 +93,7 @@ def describe_run(
         },
         "history": trained.history,
         "held_out": measured.evaluation.to_json() if measured.evaluation else None,
+        "doubtful": [dataclasses.asdict(each) for each in measured.doubtful[:_TOLD]],
         "quality": measured.signs.to_json() if measured.signs else None,
         "forgotten": list(plan.forgotten_after),
         "calibrated": bool(calibration and calibration.sufficient),
@@ -122,7 +124,7 @@ def write_record(
     record: Mapping[str, Any],
     trainset: Trainset,
     held_out: NDArray[np.bool_],
-    evaluation: Evaluation | None,
+    measured: Measurement,
     history: list[dict[str, float]],
 ) -> Path:
     """Write a run's record into a folder of its own below `parent`; returns that. Raises `OutputError`.
@@ -139,8 +141,8 @@ def write_record(
         What was trained on.
     held_out : NDArray[np.bool_]
         Which tracklets were held out, shape (tracklets,).
-    evaluation : Evaluation or None
-        On held-out tracklets, where there were any.
+    measured : Measurement
+        What the held-out tracklets told.
     history : list[dict[str, float]]
         Loss and accuracy of each epoch.
     """
@@ -150,13 +152,24 @@ def write_record(
         remove_dead_parts(earlier)
     write_atomically(folder / "record.json", json.dumps(record, indent=1) + "\n")
     write_atomically(folder / "examples.csv", _examples_table(trainset, held_out))
+    write_atomically(folder / "doubtful.csv", _doubtful_table(measured.doubtful))
     write_atomically(folder / "left_out.txt", "".join(f"{problem}\n" for problem in trainset.problems))
     from antrax.training.plots import draw_confusion, draw_learning_curve
 
     draw_learning_curve(history, folder / "learning_curve.png")
-    if evaluation:
-        draw_confusion(evaluation, folder / "confusion.png")
+    if measured.evaluation:
+        draw_confusion(measured.evaluation, folder / "confusion.png")
     return folder
+
+
+def _doubtful_table(doubtful: Sequence[DoubtfulExample]) -> str:
+    """Held-out tracklets that look like another label than people gave them, as CSV."""
+    text = io.StringIO()
+    columns = [field.name for field in dataclasses.fields(DoubtfulExample)]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(dataclasses.asdict, doubtful))
+    return text.getvalue()
 
 
 def _examples_table(trainset: Trainset, held_out: NDArray[np.bool_]) -> str:

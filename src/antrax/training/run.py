@@ -171,7 +171,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
         record,
         trainset,
         plan.split.held_out,
-        measured.evaluation,
+        measured,
         trained.history,
     )
     remove_checkpoints(file)

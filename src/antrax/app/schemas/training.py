@@ -36,6 +36,21 @@ class LabelFigures(Answer):
     confused_share: float | None
 
 
+class DoubtfulExample(Answer):
+    """A tracklet of the training set that looks like another label to a network that was not trained on it.
+
+    `share`: of its images that look so; `own`: it is of the open experiment.
+    """
+
+    experiment: str
+    tracklet: str
+    label: str
+    images: int
+    looks_like: str
+    share: float
+    own: bool
+
+
 class TrainingReport(Answer):
     """A training. `confusion`: held-out images by people's label (row) and the network's (column), as in `labels`.
 
@@ -57,6 +72,7 @@ class TrainingReport(Answer):
     epochs: list[EpochFigures]
     labels: list[LabelFigures]
     confusion: list[list[int]]
+    doubtful: list[DoubtfulExample]
 
 
 class TrainingInfo(Answer):

@@ -8,6 +8,7 @@ import { openDialog } from '../core/dialog.js';
 import { count, h, plural } from '../core/dom.js';
 import { toast } from '../core/toast.js';
 import { meter, percent } from '../panels/plots.js';
+import { showPanel } from '../panels/side.js';
 import { learningCurve } from './learningcurve.js';
 import { showLike } from './menus.js';
 
@@ -61,6 +62,7 @@ export async function openReport({ train, classify }) {
         ),
         table,
       ),
+      report.doubtful.length > 0 && doubtful(report, close),
       report.confusion.length > 0 && confusion(report),
       report.epochs.length > 1 && curve(report),
       leftOut(report),
@@ -198,6 +200,49 @@ function labelRow(row, close) {
         ),
     ),
   );
+}
+
+/**
+ * @param {import('messages').TrainingReport} report
+ * @param {() => void} close
+ */
+function doubtful({ doubtful: rows }, close) {
+  return h(
+    'details',
+    { open: true },
+    h('summary', {}, `Doubtful examples (${plural(rows.length, 'tracklet')})`),
+    h(
+      'p.hint',
+      {},
+      'Held-out tracklets that look like another label than the one under which they are. Some are hard; others are labelled wrongly, ',
+      'and a wrong example costs more than ten right ones gain.',
+    ),
+    h(
+      'ul.report-doubtful',
+      {},
+      rows.map((row) => h('li', {}, doubtfulRow(row, close))),
+    ),
+  );
+}
+
+/**
+ * @param {import('messages').DoubtfulExample} row
+ * @param {() => void} close
+ */
+function doubtfulRow({ tracklet, experiment, own, label, looks_like: other, share, images }, close) {
+  const look = () => {
+    close();
+    showPanel('label');
+    app.goTo(tracklet);
+  };
+  return [
+    own ? h('button.link', { type: 'button', onclick: look }, tracklet) : h('span', {}, `${tracklet} of ${experiment}`),
+    ' is under ',
+    h('strong', {}, label),
+    ' and looks like ',
+    h('strong', {}, other),
+    ` in ${percent(share)} of ${plural(images, 'image')}`,
+  ];
 }
 
 /** @param {import('messages').TrainingReport} report */
