@@ -12,12 +12,12 @@ from antrax.io.layout import CLASSIFIER_SUFFIX
 
 
 class OtherClassifiers:
-    """The classifiers in a folder but for one. Thread-safe.
+    """All classifiers in a folder except the main one. Thread-safe.
 
     Parameters
     ----------
     main : Path
-        The file of that one.
+        File of the main classifier.
     """
 
     def __init__(self, main: Path) -> None:
@@ -25,11 +25,11 @@ class OtherClassifiers:
         self._known: dict[Path, SessionClassifier] = {}
 
     def stamp(self) -> str:
-        """Another whenever these classifiers are others."""
+        """Version of these classifiers: changes whenever one of them does."""
         return ",".join(f"{path.stem}:{classifier.stamp()}" for path, classifier in self._all().items())
 
     def states(self) -> list[dict[str, Any]]:
-        """Of each its name, and what `SessionClassifier.state` tells, sorted by name."""
+        """Name and state (`SessionClassifier.state`) of each, sorted by name."""
         found = {path.stem: classifier.state() for path, classifier in self._all().items()}
         return [{"name": name} | state for name, state in found.items() if state]
 
@@ -64,7 +64,7 @@ class SessionClassifier:
         return f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
 
     def written(self) -> int | None:
-        """When its file was last written, in ns since 1970; None where there is no classifier."""
+        """Time of the last change of the file, in ns since 1970; None if there is no classifier."""
         try:
             return self._path.stat().st_mtime_ns
         except OSError:
@@ -76,7 +76,7 @@ class SessionClassifier:
         return dict(known[1]) if known else None
 
     def training(self) -> LastTraining | None:
-        """The training that it tells of; None where it tells of none, or there is no classifier."""
+        """Its training, from its record; None if there is no record or no classifier."""
         known = self._read()
         return known[2] if known else None
 

@@ -1,4 +1,4 @@
-"""The report of a session's last training, for the page: how well each label is recognised, and what was left out."""
+"""Report of a session's last training for the page: accuracy by label, confusions, and what was left out."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class _Doubtful(msgspec.Struct):
 
 
 class _Record(msgspec.Struct):
-    """The part of a training's record that the page shows; see `antrax.training.record.describe_run`."""
+    """The part of a training record that the page shows; see `antrax.training.record.describe_run`."""
 
     time: str
     seconds: float
@@ -87,15 +87,15 @@ class LastTraining:
 
     @property
     def files(self) -> int:
-        """Example files that there were."""
+        """Number of example files at that time."""
         return self.record.examples.files
 
     def images_of(self, label: str) -> int:
-        """Images of a label that were trained on."""
+        """Number of images of a label in the training."""
         return self.record.examples.images_by_label.get(label, 0)
 
     def recognised(self) -> dict[str, tuple[int, float]]:
-        """By label with held-out images: how many these are, and the share of them that is classified right."""
+        """Number of held-out images of each label, and the share of them that is classified right."""
         if self.record.held_out is None:
             return {}
         rows = dict(zip(self.labels, self.record.held_out.confusion_images, strict=True))
@@ -103,7 +103,7 @@ class LastTraining:
 
 
 def last_training(labels: tuple[str, ...], record: Mapping[str, Any]) -> LastTraining | None:
-    """The training that a classifier's record tells of; None where it tells of none, or of none that fits its labels.
+    """Read the training from a classifier's record; None if the record holds none that fits the labels.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def last_training(labels: tuple[str, ...], record: Mapping[str, Any]) -> LastTra
 def describe_training(
     training: LastTraining, labels: Labels, examples: Mapping[str, Count], experiment: str
 ) -> dict[str, Any]:
-    """The report as the page shows it.
+    """Make the report that the page shows.
 
     Parameters
     ----------

@@ -197,7 +197,7 @@ class ValidationApi:
         }
 
     def checks(self, labels: Labels) -> list[Check]:
-        """What the marks say of the labels as they are now, one check a tracklet.
+        """Checks of the present labels from all marks, one for each marked tracklet.
 
         Parameters
         ----------

@@ -21,7 +21,7 @@ _NAMED = 5
 
 
 class Action(StrEnum):
-    """What does a step: the commands of the page."""
+    """Command of the page that carries out a step."""
 
     LABELS = "labels"
     LABEL = "label"
@@ -68,7 +68,8 @@ class Situation:
     movies : int
         Movies with images.
     more_checks : callable
-        How many more checks would show that fewer than 1 % of the IDs are wrong, and the sentence on it.
+        Returns the number of checks that are still needed to show that fewer than 1 % of the IDs are wrong, and a
+        sentence about it. Called only if nothing else is to be done, because counting reads all results.
     """
 
     labels: Labels
@@ -82,7 +83,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class NextStep:
-    """A step.
+    """A recommended step.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def _first_classifier(situation: Situation) -> NextStep:
 
 
 def _new_examples(situation: Situation) -> int:
-    """Examples that were added since the last training, where they are many; else 0."""
+    """Number of examples added since the last training if they are many, else 0."""
     assert situation.trained
     if situation.trained.files is None:
         return 0
@@ -178,7 +179,7 @@ def _few_tracklets(situation: Situation) -> NextStep | None:
 
 
 def _weakest(situation: Situation) -> NextStep | None:
-    """The ID that is recognised worst; one that got examples since counts as mended until the next training."""
+    """Recommend more examples of the ID with the lowest accuracy; IDs with new examples wait for the next training."""
     assert situation.trained
     weak = {
         label: right
@@ -209,6 +210,6 @@ def _examples_of(situation: Situation, label: str) -> int:
 
 
 def _named(labels: Collection[str]) -> str:
-    """Some labels by name."""
+    """List the first labels by name."""
     some = list(labels)[:_NAMED]
     return ", ".join(some) + (" …" if len(labels) > _NAMED else "")

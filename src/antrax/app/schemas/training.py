@@ -9,7 +9,7 @@ from antrax.labels import Category
 
 
 class EpochFigures(Answer):
-    """An epoch: mean loss on what was trained on, and shares of held-out images and tracklets classified right."""
+    """Mean training loss of an epoch, and shares of held-out images and tracklets classified right."""
 
     epoch: int
     loss: float
@@ -76,7 +76,7 @@ class TrainingReport(Answer):
 
 
 class TrainingInfo(Answer):
-    """The report; null where the classifier tells of no training that can be shown."""
+    """Report of the last training; null if the classifier has no record of one."""
 
     report: TrainingReport | None
 
