@@ -4,8 +4,7 @@
 >>> antrax.train("colony1", antrax.TrainOptions(scratch=True))  # doctest: +SKIP
 >>> antrax.classify("colony1")  # doctest: +SKIP
 >>> antrax.solve("colony1")  # doctest: +SKIP
->>> session = antrax.open_session("colony1")  # doctest: +SKIP
->>> antrax.read_results(session).label.value_counts()  # doctest: +SKIP
+>>> antrax.read_results("colony1").label.value_counts()  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -22,12 +21,14 @@ if TYPE_CHECKING:
     from antrax.demo import generate_experiment
     from antrax.errors import AntraxError
     from antrax.io.experiments import find_experiments
+    from antrax.io.export import export_positions
     from antrax.io.frame_probabilities import read_frame_probabilities
     from antrax.io.positions_table import read_positions
     from antrax.io.results_table import read_results
     from antrax.io.session import Session, open_session
     from antrax.io.tracklets import Tracklet, iter_tracklets
     from antrax.labels import Category, Labels
+    from antrax.plots.run import plot_positions
     from antrax.progress import Reporter
     from antrax.solving.report import ExperimentSolution, SolveReport
     from antrax.solving.run import SolveOptions, solve
@@ -57,10 +58,12 @@ _SOURCES = {
     "TrainOptions": "training.run",
     "TrainResult": "training.run",
     "classify": "classification.run",
+    "export_positions": "io.export",
     "find_experiments": "io.experiments",
     "generate_experiment": "demo",
     "merge_trainsets": "training.merging",
     "open_session": "io.session",
+    "plot_positions": "plots.run",
     "read_classifier": "classification.classifier_file",
     "read_frame_probabilities": "io.frame_probabilities",
     "read_positions": "io.positions_table",
@@ -91,11 +94,13 @@ __all__ = [
     "TrainOptions",
     "TrainResult",
     "classify",
+    "export_positions",
     "find_experiments",
     "generate_experiment",
     "iter_tracklets",
     "merge_trainsets",
     "open_session",
+    "plot_positions",
     "read_classifier",
     "read_frame_probabilities",
     "read_positions",

@@ -4,9 +4,11 @@ import inspect
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 import antrax
+from tests.fixtures.solved import solved_colony
 
 
 def test_every_exported_name_is_there():
@@ -42,6 +44,24 @@ def test_a_script_needs_no_guard_for_the_workers(trained, tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == sum(1 for _ in antrax.iter_tracklets(session, [3]))
+
+
+def test_what_reads_a_session_takes_an_experiments_folder_too(tmp_path):
+    folder = str(tmp_path / "colony")
+    session = solved_colony(tmp_path / "colony", film=False)
+    pd.testing.assert_frame_equal(antrax.read_results(folder), antrax.read_results(session))
+    pd.testing.assert_frame_equal(antrax.read_positions(folder), antrax.read_positions(session))
+    assert antrax.export_positions(folder, "csv") == antrax.export_positions(session, "csv")
+    (figure,) = antrax.plot_positions(folder, figures=["presence"], formats=["svg"], folder=folder)
+    assert str(figure.parent) == folder
+    tracklet = next(antrax.iter_tracklets(folder))
+    assert tracklet == next(antrax.iter_tracklets(session))
+    name = tracklet.name.name
+    pd.testing.assert_frame_equal(
+        antrax.read_frame_probabilities(folder, 1, name), antrax.read_frame_probabilities(session, 1, name)
+    )
+    with pytest.raises(antrax.AntraxError, match="does not exist"):
+        antrax.read_results("nowhere")
 
 
 def test_warnings_are_heard_where_no_reporter_is_given():

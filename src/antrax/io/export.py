@@ -8,6 +8,7 @@ format is one entry in `FORMATS`.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
@@ -23,7 +24,7 @@ from antrax.io.atomic import make_folder, replacing, write_atomically
 from antrax.io.positions import MoviePositions
 from antrax.io.positions_dataset import netcdf_bytes
 from antrax.io.positions_table import iter_positions, read_positions, to_table
-from antrax.io.session import Session
+from antrax.io.session import Session, as_session
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,18 +55,23 @@ class Format:
 
 
 def export_positions(
-    session: Session, to: str, movies: Iterable[int] | None = None, *, path: Path | None = None
+    session: Session | str | os.PathLike[str],
+    to: str,
+    movies: Iterable[int] | None = None,
+    *,
+    path: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write positions in the format of another program.
 
     Parameters
     ----------
-    session : Session
+    session : Session or path
+        A session that was solved; of an experiment's folder, the latest session.
     to : str
-        One of `FORMATS`.
+        csv, parquet, netcdf or trackmate; with `movement` installed also sleap, deeplabcut or nwb.
     movies : iterable of int, optional
         All that have positions by default.
-    path : Path, optional
+    path : path, optional
         File (folder for `nwb`) to write; by default `export/positions` with the format's ending, in the session. What
         is there is replaced.
 
@@ -82,11 +88,17 @@ def export_positions(
         No movie has positions, or a file of them is damaged.
     OutputError
         The file cannot be written.
+
+    Examples
+    --------
+    >>> antrax.export_positions("colony1", "csv")  # doctest: +SKIP
+    PosixPath('/data/colony1/session/export/positions.csv')
     """
     if to not in FORMATS:
         raise OptionError(f"there is no format {to!r}; choose from {', '.join(FORMATS)}")
     chosen = FORMATS[to]
-    path = (path or session.layout.export(f"positions{chosen.suffix or '_' + to}")).absolute()
+    session = as_session(session)
+    path = Path(path or session.layout.export(f"positions{chosen.suffix or '_' + to}")).absolute()
     if chosen.suffix and path.suffix != chosen.suffix:
         raise OptionError(f"{path.name} does not end in {chosen.suffix}, which {to} files do")
     if chosen.movement:

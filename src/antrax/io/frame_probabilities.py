@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from antrax.errors import ExperimentError
 from antrax.io import untrusted_hdf5
 from antrax.io.results import MovieResults, autoids_file, frameprobs_file, pending_file, read_movie
-from antrax.io.session import Session
+from antrax.io.session import Session, as_session
 from antrax.labels import UNKNOWN, clean_label
 
 if TYPE_CHECKING:
@@ -144,13 +145,13 @@ def made_with(session: Session, movie: int) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def read_frame_probabilities(session: Session, movie: int, tracklet: str) -> pd.DataFrame:
+def read_frame_probabilities(session: Session | str | os.PathLike[str], movie: int, tracklet: str) -> pd.DataFrame:
     """Probabilities of a tracklet's images.
 
     Parameters
     ----------
-    session : Session
-        A classified session.
+    session : Session or path
+        A classified session; of an experiment's folder, the latest session.
     movie : int
         Number of the movie.
     tracklet : str
@@ -174,6 +175,7 @@ def read_frame_probabilities(session: Session, movie: int, tracklet: str) -> pd.
     """
     import pandas as pd
 
+    session = as_session(session)
     results = read_movie(session, movie)
     with open_frame_probabilities(session, results) as frames:
         try:

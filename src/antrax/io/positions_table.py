@@ -30,6 +30,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -45,7 +46,7 @@ from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, movie_frames
 from antrax.io.positions_dataset import netcdf_bytes, netcdf_file, to_dataset
 from antrax.io.processes import this_process
 from antrax.io.regular_files import open_regular
-from antrax.io.session import choose_movies
+from antrax.io.session import as_session, choose_movies
 from antrax.io.stamps import InputStamps
 
 if TYPE_CHECKING:
@@ -395,19 +396,24 @@ def positions_inputs(session: Session, movies: Iterable[int] | None = None) -> l
 
 @overload
 def read_positions(
-    session: Session, movies: Iterable[int] | None = ..., *, form: Literal["pandas"] = ...
+    session: Session | str | os.PathLike[str], movies: Iterable[int] | None = ..., *, form: Literal["pandas"] = ...
 ) -> pd.DataFrame: ...
 @overload
-def read_positions(session: Session, movies: Iterable[int] | None = ..., *, form: Literal["xarray"]) -> xr.Dataset: ...
 def read_positions(
-    session: Session, movies: Iterable[int] | None = None, *, form: Literal["pandas", "xarray"] = "pandas"
+    session: Session | str | os.PathLike[str], movies: Iterable[int] | None = ..., *, form: Literal["xarray"]
+) -> xr.Dataset: ...
+def read_positions(
+    session: Session | str | os.PathLike[str],
+    movies: Iterable[int] | None = None,
+    *,
+    form: Literal["pandas", "xarray"] = "pandas",
 ) -> pd.DataFrame | xr.Dataset:
     """Read the positions of all animals.
 
     Parameters
     ----------
-    session : Session
-        A session that was solved, by `antrax.solve` or MATLAB.
+    session : Session or path
+        A session that was solved, by `antrax.solve` or MATLAB; of an experiment's folder, the latest session.
     movies : iterable of int, optional
         All that have positions by default.
     form : {"pandas", "xarray"}
@@ -433,6 +439,7 @@ def read_positions(
     >>> tracks = read_positions(session, form="xarray")  # doctest: +SKIP
     >>> tracks.position.sel(individual="BG", keypoint="centroid")  # doctest: +SKIP
     """
+    session = as_session(session)
     if form == "xarray":
         return to_dataset(list(iter_positions(session, movies)))
     return _concatenated([to_table(positions).to_pandas() for positions in iter_positions(session, movies)])

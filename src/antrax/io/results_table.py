@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from antrax.io.names import parse_tracklet_name
 from antrax.io.results import classified_movies, read_movie
-from antrax.io.session import Movie, Session
+from antrax.io.session import Movie, Session, as_session
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.DataFrame:
+def read_results(session: Session | str | os.PathLike[str], movies: Iterable[int] | None = None) -> pd.DataFrame:
     """Labels and confidences of a session's tracklets.
 
     Parameters
     ----------
-    session : Session
-        A classified session.
+    session : Session or path
+        A classified session; of an experiment's folder, the latest session.
     movies : iterable of int, optional
         All classified movies by default.
 
@@ -45,11 +46,11 @@ def read_results(session: Session, movies: Iterable[int] | None = None) -> pd.Da
 
     Examples
     --------
-    >>> session = antrax.open_session("colony1")  # doctest: +SKIP
-    >>> antrax.read_results(session).label.value_counts()  # doctest: +SKIP
+    >>> antrax.read_results("colony1").label.value_counts()  # doctest: +SKIP
     """
     import pandas as pd
 
+    session = as_session(session)
     found = [read_movie(session, movie) for movie in (classified_movies(session) if movies is None else movies)]
     for results in found:
         if results.problem:

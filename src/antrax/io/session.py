@@ -210,6 +210,21 @@ def open_session(experiment: str | os.PathLike[str], session: str | None = None)
     raise ExperimentError(f"{folder} has no session {session!r}; it has {', '.join(p.name for p in reversed(found))}")
 
 
+def as_session(session: Session | str | os.PathLike[str]) -> Session:
+    """The session itself, or the latest session of an experiment that is given by its folder.
+
+    Parameters
+    ----------
+    session : Session or path
+
+    Raises
+    ------
+    ExperimentError
+        As `open_session`.
+    """
+    return session if isinstance(session, Session) else open_session(session)
+
+
 def _check_latest(folder: Path, sessions: list[Path]) -> None:
     """Raise ExperimentError where it is not certain which session is the latest; they come in order of age."""
     if len(sessions) < 2:

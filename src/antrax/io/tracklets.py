@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
 from antrax.io.names import TrackletName
-from antrax.io.session import Session, absolute_frame
+from antrax.io.session import Session, absolute_frame, as_session
 from antrax.io.sources import MoviePart, movie_parts
 
 
@@ -48,13 +49,15 @@ class Tracklet:
         return self.part.path
 
 
-def iter_tracklets(session: Session, movies: Iterable[int] | None = None) -> Iterator[Tracklet]:
+def iter_tracklets(
+    session: Session | str | os.PathLike[str], movies: Iterable[int] | None = None
+) -> Iterator[Tracklet]:
     """The tracklets of a session that have images, movie by movie.
 
     Parameters
     ----------
-    session : Session
-        The session.
+    session : Session or path
+        The session; of an experiment's folder, the latest session.
     movies : iterable of int, optional
         All movies with an image stack by default.
 
@@ -76,6 +79,7 @@ def iter_tracklets(session: Session, movies: Iterable[int] | None = None) -> Ite
     >>> next(antrax.iter_tracklets(session)).images().shape  # images, rows, columns, rgb  # doctest: +SKIP
     (31, 48, 48, 3)
     """
+    session = as_session(session)
     parts, table = movie_parts(session), session.movies
     for movie in parts if movies is None else movies:
         if movie not in parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from antrax.errors import ExperimentError, OptionError
 from antrax.io.atomic import make_folder, replacing
 from antrax.io.positions_table import iter_positions, positions_inputs, positions_span, solved_movies
 from antrax.io.regular_files import open_regular
-from antrax.io.session import Session
+from antrax.io.session import Session, as_session
 from antrax.io.stamps import InputStamps
 from antrax.plots.figures import draw_activity, draw_contacts, draw_presence, draw_trails, style
 from antrax.plots.measures import summarize
@@ -31,28 +32,30 @@ _DPI = 160
 
 
 def plot_positions(
-    session: Session,
+    session: Session | str | os.PathLike[str],
     movies: Iterable[int] | None = None,
     *,
-    folder: Path | None = None,
+    folder: str | os.PathLike[str] | None = None,
     figures: Sequence[str] = FIGURES,
     formats: Sequence[str] = FORMATS,
     reporter: Reporter | None = None,
 ) -> list[Path]:
-    """Draw figures of where the animals were.
+    """Draw figures of the positions of animals.
 
     Parameters
     ----------
-    session : Session
+    session : Session or path
+        A session that was solved; of an experiment's folder, the latest session.
     movies : iterable of int, optional
         All that have positions by default.
-    folder : Path, optional
+    folder : path, optional
         Where to write; by default `plots/` of the session.
     figures : sequence of str
         Some of `FIGURES`: trails over the background; who is placed when; distances and occupancy; contacts.
     formats : sequence of str
         Some of `FORMATS`.
     reporter : Reporter, optional
+        Told of progress and warnings; silent by default.
 
     Returns
     -------
@@ -67,6 +70,11 @@ def plot_positions(
         No movie has positions, or no animal is placed in any.
     OutputError
         A file cannot be written.
+
+    Examples
+    --------
+    >>> antrax.plot_positions("colony1", figures=["trails"], formats=["png"])  # doctest: +SKIP
+    [PosixPath('/data/colony1/session/plots/trails.png')]
     """
     import matplotlib as mpl
 
@@ -74,6 +82,7 @@ def plot_positions(
         for value in values:
             if value not in known:
                 raise OptionError(f"there is no {kind} {value!r}; choose from {', '.join(known)}")
+    session = as_session(session)
     reporter = reporter or Reporter()
     for problem in session.parameter_problems:
         reporter.warn(problem)
@@ -96,7 +105,7 @@ def plot_positions(
         reporter.warn(f"no animal of colony {empty.colony} is placed in any frame; it gets no figures")
         summaries.remove(empty)
     scale = _scale(session)
-    folder = make_folder(folder or session.path / "plots")
+    directory = make_folder(Path(folder or session.path / "plots"))
     written: list[Path] = []
     with reporter.bar("drawing", len(summaries) * len(figures), "figures") as update, mpl.rc_context(style()):
         for summary in summaries:
@@ -108,7 +117,7 @@ def plot_positions(
                     engine.execute(figure)
                     figure.set_layout_engine("none")
                 for ending in formats:
-                    path = folder / f"{stem}.{ending}"
+                    path = directory / f"{stem}.{ending}"
                     with replacing(path) as temporary:
                         figure.savefig(temporary, format=ending, dpi=_DPI)
                     written.append(path)
