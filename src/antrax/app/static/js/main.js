@@ -1,4 +1,4 @@
-/** Where the page begins: sets its parts up and opens the session. */
+/** Entry point of the page: creates its parts and opens the session. */
 
 import { api } from './core/api.js';
 import { on } from './core/bus.js';
@@ -32,7 +32,7 @@ const RETRY = 3000;
 
 const stillWaits = (n) => `${plural(n, 'export')} still ${n === 1 ? 'waits' : 'wait'}`;
 
-/** The banner: quiet, and gone when the server answers again. */
+/** The banner that is shown while the server does not answer. */
 function initBanner() {
   const banner = byId('banner');
   let timer = 0;

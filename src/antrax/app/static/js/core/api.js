@@ -1,4 +1,4 @@
-/** Talking to the server. Every answer that is an error, or no answer at all, becomes an `ApiError` with a sentence to show. */
+/** Requests to the server. An answer that is an error, or no answer at all, becomes an `ApiError` with a message to show. */
 
 import { emit } from './bus.js';
 import { sentence } from './dom.js';

@@ -1,4 +1,4 @@
-/** What the page is about, for all its modules: the open session, the tracklet on the screen, the chosen label. */
+/** State that all modules of the page share: the open session, the tracklet on the screen, the chosen label. */
 
 import { api } from './api.js';
 import * as browsing from './browse.js';

@@ -1,5 +1,5 @@
 /**
- * Which tracklets are gone through, and where in them we are. No page elements here.
+ * The list of tracklets that is browsed, and the position in it. Has no page elements.
  *
  * Answers about tracklets are kept by their place in the list, and those of the next and the previous ones are asked for ahead, so
  * that a key is answered from here. What is on the screen is `current`: name, images and labels come from one and the same answer.

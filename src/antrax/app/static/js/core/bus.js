@@ -1,4 +1,4 @@
-/** Events: what happened, and who listens. */
+/** The event bus: events and their listeners. */
 
 /**
  * The events and their details.

@@ -1,4 +1,4 @@
-/** Dialogs over the page. While one is open, the page's keys rest. */
+/** Dialogs over the page. While one is open, the page's keys are disabled. */
 
 import { byId, h } from './dom.js';
 import { keyName } from './keys.js';

@@ -1,4 +1,4 @@
-/** Making elements. Text always becomes text nodes, so that a name can never be taken for markup. */
+/** Creation of elements. Text always becomes text nodes, so that names cannot inject markup. */
 
 const SVG = 'http://www.w3.org/2000/svg';
 

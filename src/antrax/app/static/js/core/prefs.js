@@ -1,4 +1,4 @@
-/** What a person prefers, remembered in this browser. */
+/** Preferences, stored in this browser. */
 
 const FALLBACK = {
   showAll: true,

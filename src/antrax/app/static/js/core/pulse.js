@@ -1,4 +1,4 @@
-/** Asking every now and then what changed: others' exports, new results, the progress of a job. Rests while the tab is hidden. */
+/** Polling of the server for changes: others' exports, new results, progress of a job. Paused while the tab is hidden. */
 
 import { api } from './api.js';
 import { noteVersions } from './app.js';

@@ -1,5 +1,5 @@
 /**
- * Whether a person can have seen what they act on.
+ * Guard against actions on content that appeared too recently to have been seen.
  *
  * A key that bounces, or is pressed twice, would otherwise export or mark the next tracklet before anybody saw it. So nothing acts on
  * images that were not on the screen, uncovered, for `SEEN_AFTER` milliseconds before the key or button was pressed; nor does a key that

@@ -1,4 +1,4 @@
-/** Opening a session, and remembering where one was in it: in the address (for reloading) and in the tab. */
+/** Opening of a session, and storing the position in it: in the address (for reloading) and in the tab. */
 
 import { api, who } from './api.js';
 import { app, forgetVersions, movieTitle, noteVersions } from './app.js';

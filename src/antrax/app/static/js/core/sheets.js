@@ -1,4 +1,4 @@
-/** Sheets of images, decoded and kept for a while. */
+/** Cache of decoded sheets of images. */
 
 import { ApiError, UNWANTED, api } from './api.js';
 

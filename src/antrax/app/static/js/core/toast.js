@@ -1,4 +1,4 @@
-/** Short messages at the lower edge. They are said aloud by screen readers and never take the focus. */
+/** Short messages at the lower edge. Screen readers announce them, and they never take the focus. */
 
 import { UNWANTED } from './api.js';
 import { byId, h } from './dom.js';
@@ -8,12 +8,12 @@ const TOLD = new Set([0, 403, UNWANTED]);
 const LIFE = { info: 4000, ok: 4000, warn: 8000, error: 12_000 };
 const MOST = 4;
 
-/** Takes all messages away: they are about something that is not open any more. */
+/** Removes all messages, when another session or view is opened. */
 export function clearToasts() {
   byId('toasts').replaceChildren();
 }
 
-/** Sets their key up. Called once. */
+/** Registers their key. Called once. */
 export function initToasts() {
   const offer = () => [...byId('toasts').querySelectorAll('.toast .link')].at(-1);
   registerKey({

@@ -1,5 +1,5 @@
 /**
- * What is asked before training and classifying.
+ * Dialogs with the options of training and classification.
  * @module
  */
 import { api } from '../core/api.js';

@@ -1,5 +1,5 @@
 /**
- * Training and classifying in the background: what is going on, in the top bar and in a dialog with its messages.
+ * Background jobs (training, classification): progress in the top bar, and a dialog with their messages.
  * @module
  */
 import { api } from '../core/api.js';

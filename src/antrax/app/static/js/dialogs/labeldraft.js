@@ -1,5 +1,5 @@
 /**
- * The list of labels while it is edited: what was typed, not yet written.
+ * The list of labels while it is edited, before it is saved.
  * @module
  */
 import { CATEGORIES, labelProblem, UNKNOWN } from './labelrules.js';

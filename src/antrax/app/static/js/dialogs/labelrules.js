@@ -1,5 +1,5 @@
 /**
- * What a label may be called: the rules of the server, told while typing. The server checks again.
+ * Rules for names of labels, checked while typing. They are those of the server, which checks again.
  * @module
  */
 

@@ -1,4 +1,4 @@
-/** The menus of the top bar: which session, which tracklets, in which order. */
+/** The menus of the top bar: session, filter and order of tracklets. */
 
 import { api } from '../core/api.js';
 import { app } from '../core/app.js';
@@ -39,7 +39,7 @@ const NONE_OF = {
   '=wrong': 'no tracklet that is marked as wrong',
 };
 
-/** Sets them up. Called once. */
+/** Creates the menus. Called once. */
 export function initMenus() {
   /** @type {[string, () => void, string, string][]} */
   const menus = [
@@ -56,7 +56,7 @@ export function initMenus() {
   on('place', render);
 }
 
-/** What the buttons say. */
+/** Texts of the buttons. */
 function render() {
   const { overview } = app;
   const { view } = browse;

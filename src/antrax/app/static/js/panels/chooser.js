@@ -36,7 +36,7 @@ let undone = null; // the tracklet whose export was undone last: the label sugge
 let isTouched = false; // whether the person chose a label since they came to this tracklet
 let offeredAt = 0; // when Enter brought the panel, and with it the label, into sight
 
-/** Sets it up. Called once. */
+/** Creates the panel. Called once. */
 export function initChooser() {
   parts = makePanel();
   setTypeahead(type);

@@ -1,4 +1,4 @@
-/** Exports of a tracklet's images under a label, what is told of them, and undo. */
+/** Exports of a tracklet's images under a label, their messages, and undo. */
 
 import { api } from '../core/api.js';
 import { app } from '../core/app.js';

@@ -1,5 +1,5 @@
 /**
- * The bar above the panels: what is best done next, and the button that does it.
+ * The bar above the panels: the recommended next step, and a button for it.
  * @module
  */
 import { api } from '../core/api.js';

@@ -1,5 +1,5 @@
 /**
- * How good the classification is, by the checks so far: the lower half of the panel "Check".
+ * Error rates of the classification from the checks so far: the lower half of the panel "Check".
  * @module
  */
 import { api } from '../core/api.js';

@@ -1,5 +1,5 @@
 /**
- * The side panel "Training set": how many examples each label has, and what is missing.
+ * The side panel "Training set": number of examples of each label, and what is missing.
  * @module
  */
 import { api } from '../core/api.js';

@@ -1,5 +1,5 @@
 /**
- * The side panel "Check": was this tracklet labelled rightly? Marks, their history, and what they say of the classification.
+ * The side panel "Check": marks on whether a tracklet's label is right, their history, and error rates.
  * @module
  */
 import { api, who } from '../core/api.js';

@@ -1,4 +1,4 @@
-/** What is known of a cell, an animal and a frame, in words. */
+/** Description of a cell (an animal and a frame) in words. */
 
 import { count, h } from '../core/dom.js';
 import { percentNumber } from '../panels/plots.js';
@@ -12,7 +12,7 @@ const KINDS = {
 };
 
 /**
- * What is known of a cell.
+ * Description of a cell.
  * @param {import('messages').PositionCell} cell
  * @param {import('messages').Disagreement|null} disagreement
  * @returns {any[]}

@@ -1,4 +1,4 @@
-/** Where a cell is: the arena with the path around the moment, and beside it the frame of the film. */
+/** Pictures of a cell: the arena with the path around the moment, and the frame of the film. */
 
 import { api } from '../core/api.js';
 import { count, fill, h } from '../core/dom.js';

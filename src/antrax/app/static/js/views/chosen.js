@@ -1,4 +1,4 @@
-/** How an image of a montage looks that was chosen, or struck out: to be seen without telling colours apart. */
+/** Drawing of chosen and struck-out images of a montage, visible without colour vision. */
 
 /**
  * Paints a frame and a tick over a cell. Nothing over the image itself: people judge it by its colours.

@@ -20,7 +20,7 @@ let montage = null;
 let info = null;
 let bar = null;
 
-/** What other modules need to know of it. */
+/** Interface for other modules. */
 export const frames = {
   get isOpen() {
     return montage !== null;

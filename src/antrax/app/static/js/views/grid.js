@@ -1,4 +1,4 @@
-/** Where the cells of a montage lie. Everything here is in screen pixels, but where CSS pixels are said. */
+/** Positions of the cells of a montage. All lengths are in screen pixels unless CSS pixels are mentioned. */
 
 /** CSS pixels between cells, and around all of them. */
 export const GAP = 3;

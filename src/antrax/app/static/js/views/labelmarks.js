@@ -1,4 +1,4 @@
-/** Which images of a tracklet are in the training set already: a coloured line under each, with words for the pointer. */
+/** Marks of the images of a tracklet that are in the training set: a coloured line under each, with a tooltip. */
 
 import { app } from '../core/app.js';
 

@@ -1,4 +1,4 @@
-/** What is told of positions as a whole: the error rate, labels that disagree, and what a correction changed. */
+/** Lists about positions: error rate, contradicting labels, and changes by a correction. */
 
 import { count, h, plural } from '../core/dom.js';
 import { percentNumber } from '../panels/plots.js';
@@ -7,7 +7,7 @@ import { exchange } from './cellfacts.js';
 const CHANGES_SHOWN = 8;
 
 /**
- * The error rate, and what is to be known of it.
+ * The error rate, with notes on its interpretation.
  * @param {import('messages').PositionRateTold} rate
  * @returns {{title: string, nodes: any[]}}
  */

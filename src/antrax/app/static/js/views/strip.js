@@ -1,4 +1,4 @@
-/** The strip under the montage: how probable the assigned label and the runner-up are, image by image. */
+/** The strip under the montage: probabilities of the assigned label and the runner-up, image by image. */
 
 import { fill, h } from '../core/dom.js';
 
