@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from antrax.labels import Category, Labels
     from antrax.plots.run import plot_positions
     from antrax.progress import Reporter
+    from antrax.review.suggestions import suggest
     from antrax.solving.report import ExperimentSolution, SolveReport
     from antrax.solving.run import SolveOptions, solve
     from antrax.solving.solution import Solution
@@ -70,6 +71,7 @@ _SOURCES = {
     "read_results": "io.results_table",
     "solve": "solving.run",
     "status": "cluster.status",
+    "suggest": "review.suggestions",
     "train": "training.run",
     "iter_tracklets": "io.tracklets",
 }
@@ -107,6 +109,7 @@ __all__ = [
     "read_results",
     "solve",
     "status",
+    "suggest",
     "train",
 ]
 

@@ -278,6 +278,12 @@ class TestMostUseful:
         examples = {"AB": 5000, "NoAnt": 50}
         assert self.order(session, view, said, examples=examples) == ["none", "some", "many"]
 
+    def test_tracklets_of_one_label_do_not_come_all_at_once(self, session: Session, view: Make) -> None:
+        unsure = {f"AB {i}": {"label": "AB", "confidence": 0.5 + i / 1000} for i in range(8)}
+        order = self.order(session, view, unsure | {"CD": {"label": "CD", "confidence": 0.6}})
+        assert [key for key in order if key != "CD"] == list(unsure)
+        assert order.index("CD") == 1  # though each of the others is less certain
+
     def test_tiny_tracklets_come_late(self, session: Session, view: Make) -> None:
         said = {
             "one image": {"label": "AB", "confidence": 0.3, "images": 1},

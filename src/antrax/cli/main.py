@@ -16,6 +16,7 @@ from antrax.cli.commands.merge_trainset import merge_trainset
 from antrax.cli.commands.plot import plot
 from antrax.cli.commands.solve import solve
 from antrax.cli.commands.status import status
+from antrax.cli.commands.suggest import suggest
 from antrax.cli.commands.train import train
 from antrax.cli.params import CONTEXT
 from antrax.cli.streams import print_error, print_warning
@@ -58,7 +59,7 @@ def cli(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (extract_trainset, train, classify, solve, status, export, plot, info, merge_trainset, demo):
+for _command in (extract_trainset, train, classify, solve, status, suggest, export, plot, info, merge_trainset, demo):
     cli.add_command(_command)
 
 

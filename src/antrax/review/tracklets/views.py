@@ -1,22 +1,4 @@
-"""Filters and orders of tracklets.
-
-The most useful first
----------------------
-What a person labels should teach the classifier most. That is a sum, for each classified tracklet, of
-
-- **uncertainty**, 0 to 1: one minus the confidence of the assigned label (uncertainty sampling; Lewis and Gale, 1994,
-  Proc. SIGIR: 3–12). For a tracklet left `Unknown` that most looks like something else, that confidence itself: the
-  nearer it came to being assigned, the more a label helps. Results of anTraX have no confidences; there, the mean
-  probability of an ID stands for it, and a half where there is none.
-- **conflict**: 1 for the less confident one of two tracklets that bear one ID at the same time, 1/2 for the other; one
-  of them is wrong for sure.
-- **rarity**, 0 to 1/2: of the label that it has or most looks like, among the examples that there are; 1/2 without
-  any, 1/4 with `RARE` of them.
-
-This is multiplied by n / (n + 5) for n images, for short tracklets are uncertain because there is little to see, and
-give few examples. Tracklets without a result come after, the longest first: nothing else is known of them. Those that
-have examples already come last.
-"""
+"""Filters and orders of tracklets."""
 
 from __future__ import annotations
 
@@ -36,6 +18,7 @@ from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
 from antrax.review.tracklets.same_time import find_conflicts
+from antrax.review.tracklets.usefulness import by_usefulness, certainties, lengths_of, looks_like
 
 UNCLASSIFIED = "=unclassified"
 ANY_ID = "=ids"
@@ -46,8 +29,6 @@ UNCHECKED = "=unchecked"
 WRONG = "=wrong"
 DISAGREES = "=disagrees"
 LIKE = "=like:"
-# Examples of a label at which it is half as rare as one without any.
-RARE = 100
 
 
 class Order(StrEnum):
@@ -184,11 +165,11 @@ def make_view(
     if order is Order.RANDOM:
         places = np.argsort(_hashes(names, seed), kind="stable")
     elif order is Order.LONGEST:
-        places = np.argsort(-_lengths(names, said), kind="stable")
+        places = np.argsort(-lengths_of(names, said), kind="stable")
     elif order is Order.SUREST:
-        places = np.argsort(-_certainties(names, said), kind="stable")
+        places = np.argsort(-certainties(names, said), kind="stable")
     elif order is Order.USEFUL:
-        places = _by_usefulness(names, said, conflicts, labelling)
+        places = by_usefulness(names, said, conflicts, labelling.examples, labelling.tracklets)
     else:
         places = np.arange(len(names))
     return View(tuple([names[place].name for place in places.tolist()]))
@@ -237,8 +218,8 @@ def _passes(name: str, assignment: Assignment | None, wanted: str, labelling: La
     if wanted == WRONG:
         return labelling.checked.get(name) is False
     if wanted == DISAGREES:
-        looks_like = assignment.best_label or assignment.label
-        return looks_like != UNKNOWN and name in labelling.labels and looks_like not in labelling.labels[name]
+        looks = looks_like(assignment)
+        return looks != UNKNOWN and name in labelling.labels and looks not in labelling.labels[name]
     if wanted.startswith(LIKE):
         return wanted.removeprefix(LIKE) in (assignment.label, assignment.best_label, assignment.runner_up)
     return assignment.label == wanted
@@ -252,56 +233,3 @@ def _hashes(names: Iterable[TrackletName], seed: int) -> NDArray[np.uint64]:
         state.update(name.name.encode())
         digests.append(state.digest())
     return np.frombuffer(b"".join(digests), np.uint64)
-
-
-def _lengths(names: Sequence[TrackletName], said: Sequence[Assignment | None]) -> NDArray[np.float64]:
-    """Number of images where the results tell, else of frames; shape (tracklets,)."""
-    return np.array(
-        [
-            name.span if assignment is None or assignment.images is None else assignment.images
-            for name, assignment in zip(names, said, strict=True)
-        ],
-        np.float64,
-    )
-
-
-def _by_usefulness(
-    names: Sequence[TrackletName],
-    said: Sequence[Assignment | None],
-    conflicts: Mapping[str, tuple[str, ...]],
-    labelling: Labelling,
-) -> NDArray[np.intp]:
-    """Places of the tracklets, the most useful first; see the top of this module."""
-    pairs = list(zip(names, said, strict=True))
-    certainty = {name.name: _certainty(name, assignment) for name, assignment in pairs if assignment}
-    usefulness = np.zeros(len(names))
-    for place, (name, assignment) in enumerate(pairs):
-        if assignment is None:
-            continue
-        certain = certainty[name.name]
-        looks_like = assignment.best_label or assignment.label
-        almost = assignment.label == UNKNOWN != looks_like
-        conflict = 0.0
-        if others := conflicts.get(name.name):
-            conflict = 1.0 if any(certainty.get(other, 1.0) >= certain for other in others) else 0.5
-        rarity = 0.5 / (1 + labelling.examples.get(looks_like if almost else assignment.label, 0) / RARE)
-        usefulness[place] = (certain if almost else 1 - certain) + conflict + rarity
-    lengths = _lengths(names, said)
-    usefulness *= lengths / (lengths + 5)
-    has_examples = np.array([name.name in labelling.tracklets for name in names], bool)
-    # those without a result are at 0, the others above
-    return np.lexsort((-lengths, -usefulness, has_examples))
-
-
-def _certainty(name: TrackletName, assignment: Assignment) -> float:
-    """Confidence of the best label, 0 to 1."""
-    if assignment.confidence is not None:
-        return assignment.confidence
-    # anTraX's score is a sum of probabilities; at most one image a frame
-    return min(1.0, assignment.score / name.span) if assignment.score > 0 else 0.5
-
-
-def _certainties(names: Sequence[TrackletName], said: Sequence[Assignment | None]) -> NDArray[np.float64]:
-    """How sure the assigned label of each is, 0 without a result; shape (tracklets,)."""
-    pairs = zip(names, said, strict=True)
-    return np.array([_certainty(name, assignment) if assignment else 0.0 for name, assignment in pairs], np.float64)
