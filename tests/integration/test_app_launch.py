@@ -24,7 +24,7 @@ from antrax.io.session import open_session
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 
-SOON_S = 10  # on a busy machine; by itself it takes one
+SOON_S = 120  # of a process that hangs; by itself it takes one
 _SCREEN = ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION", "SSH_TTY", "BROWSER")
 
 
@@ -304,3 +304,23 @@ def test_connections_that_ask_for_nothing_do_not_lock_anybody_out(run, experimen
         assert app.places()["places"]
         assert httpx.get(app.base).status_code == 403
     assert app.end()[::2] == (0, "")
+
+
+def test_what_ctrl_c_interrupted_is_told_at_the_next_start(run, experiment):
+    app = run(experiment)
+    start = app.places()["start"]
+    base = f"/api/s/{start['place']}/{start['session']}"
+    assert app.post(f"{base}/train", {"epochs": 40}).status_code == 200
+    status, output, errors = app.end()
+    assert (status, errors) == (0, "")
+    assert "antrax has ended" in output
+    again = run(experiment)
+
+    def interrupted() -> dict | None:
+        headers = {"Authorization": f"token {again.token}"}
+        return again.client.get(f"{again.base}{base}/overview", headers=headers).json()["interrupted"]
+
+    found = interrupted()
+    assert (found["kind"], found["options"]["epochs"]) == ("train", 40)
+    assert again.post(f"{base}/job/forget", {}).status_code == 200
+    assert interrupted() is None

@@ -329,6 +329,49 @@ def test_a_group_of_movies_that_no_worker_survives_costs_only_itself(session, ea
     assert not list(session.path.rglob("*.part"))
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_colony_that_no_worker_survives_costs_only_itself(session, earlier):
+    """Movie 1 has two colonies, and movie 2 the one that can be solved."""
+    colonies = {"geometry_multi_colony": True, "geometry_colony_labels": ["left", "right"]}
+    (session.path / "parameters" / "prmtrs.json").write_text(json.dumps(PARAMETERS | colonies))
+    names = [A, B, E, F]
+    graph = build_graph(
+        names, [1, 1, 101, 101], [40, 40, 200, 200], [], movie=[1, 1, 2, 2], area=[2e-6] * 4,
+        colony=["left", "right", "right", "right"], movies={1: (1, 100), 2: (101, 200)},
+    )  # fmt: skip
+    for old in session.layout.graphs.iterdir():
+        old.unlink()
+    write_graph(session, graph)
+    for movie in (1, 2):
+        rows = "".join(f"{name},{'AB' if name in (A, B) else 'CD'},5,1\n" for name in names if f"_ti{movie}_" in name)
+        (session.labels_dir / f"autoids_{movie}.csv").write_text("tracklet,label,score,best_frame\n" + rows)
+    if earlier:
+        antrax.solve(session.experiment, antrax.SolveOptions(workers=1))
+        before = session.layout.file("positions", 1).read_bytes()
+    arguments = [sys.executable, "-c", KILLED, A, "solve", str(session.experiment), "--nw", "2"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "colony left, movies 1-2 could not be solved" in error
+    assert "a worker process was killed, most likely because memory ran out; use --nw 1" in error
+    assert "Traceback" not in done.stderr
+    states = {movie.movie: movie for movie in antrax.status(session.experiment)[0].commands[-1].movies}
+    if earlier:
+        assert "earlier positions stay as they are" in error
+        assert session.layout.file("positions", 1).read_bytes() == before
+        assert [(number, str(state.state)) for number, state in states.items()] == [(1, "failed"), (2, "failed")]
+        return
+    # what there is of the other colony is better than nothing, and that it is not all is told
+    positions = antrax.read_positions(session, [1])
+    placed = positions[positions.kind != "undecided"]
+    assert set(placed.colony) == {"right"}
+    assert [(number, str(state.state)) for number, state in states.items()] == [(1, "stale"), (2, "stale")]
+    assert "colony left" in states[1].reason
+    assert antrax.status(session.experiment)[0].commands[-1].without_result == [1, 2]
+
+
 def test_an_error_that_nobody_thought_of_costs_only_its_experiment(session, make_session, monkeypatch, tmp_path):
     def fail(which, graph):
         if which.experiment == session.experiment:

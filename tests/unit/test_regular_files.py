@@ -113,6 +113,8 @@ def test_a_file_of_the_system_is_read_no_further_than_allowed_and_not_waited_for
     thread.join(20)
     assert not thread.is_alive()
     assert isinstance(found[0], OSError)
+    if name in ("/proc/self/mem", "/proc/self/pagemap"):
+        assert found[0].strerror == "it is no plain file but one of the operating system's own, such as those in /proc"
 
 
 def test_a_file_that_is_said_to_be_empty_and_waits_like_a_pipe_is_refused(tmp_path, monkeypatch):
@@ -123,7 +125,7 @@ def test_a_file_that_is_said_to_be_empty_and_waits_like_a_pipe_is_refused(tmp_pa
 
     assert read_regular(tmp_path / "x") == b""
     monkeypatch.setattr(os, "read", wait)
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="no plain file but one of the operating system's own"):
         open_regular(tmp_path / "x")
 
 

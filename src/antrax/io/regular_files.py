@@ -26,6 +26,7 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+_OF_THE_SYSTEM = "it is no plain file but one of the operating system's own, such as those in /proc"
 # Without O_NONBLOCK, opening a pipe waits for its other end; without O_NOCTTY, a terminal may take this process over.
 _FLAGS = (
     os.O_RDONLY
@@ -117,7 +118,7 @@ def read_regular(path: str | os.PathLike[str], most: int = LARGEST_TEXT) -> byte
             content = file.read(most + 1)
             after = os.fstat(file.fileno())
         if content is None:  # a special file (such as in /proc) that has no data yet
-            raise UnexpectedFileError(errno.EINVAL, "it is no regular file", os.fspath(path))
+            raise UnexpectedFileError(errno.EINVAL, _OF_THE_SYSTEM, os.fspath(path))
         if len(content) > most:
             raise _too_large(path, most)
         # files of the system's are said to be empty, and some of them to have changed just now
@@ -165,8 +166,8 @@ def _check_empty(descriptor: int, path: str | os.PathLike[str]) -> None:
             os.lseek(descriptor, 0, os.SEEK_SET)
     except OSError as error:
         # A plain file that is empty has nothing to read that could fail: /proc/self/mem fails as a broken drive does.
-        if isinstance(error, BlockingIOError) or error.errno == errno.EIO:
-            raise UnexpectedFileError(errno.EINVAL, "it is no regular file", os.fspath(path)) from None
+        if isinstance(error, BlockingIOError) or error.errno in (errno.EIO, errno.EINVAL):
+            raise UnexpectedFileError(errno.EINVAL, _OF_THE_SYSTEM, os.fspath(path)) from None
         raise
 
 

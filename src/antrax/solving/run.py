@@ -174,7 +174,7 @@ def _solve_session(
             reading.graph, evidence, groups, settings, options.method, workers=workers, update=update
         )
     experiment.solutions = [outcome for outcome in outcomes if isinstance(outcome, Solution)]
-    spared = _tell_of_failed_groups(experiment, session, groups, outcomes, record)
+    spared, reasons = _tell_of_failed_groups(experiment, session, groups, outcomes, record)
     if not experiment.solutions:
         return
     movies = [movie for movie in reading.graph.movies.tolist() if movie not in spared]
@@ -182,7 +182,7 @@ def _solve_session(
     for movie, reason in written.items():
         record.failed(movie, reason)
     for movie in experiment.movies:
-        record.done(movie, [positions_file(session, movie)])
+        record.done(movie, [positions_file(session, movie)], reasons.get(movie, ""))
 
 
 def _tell_of_failed_groups(
@@ -191,14 +191,21 @@ def _tell_of_failed_groups(
     groups: Sequence[Group],
     outcomes: Sequence[Solution | Failed],
     record: RunRecord,
-) -> set[int]:
-    """Note what could not be solved; gives the movies that are not to be written, so that they keep what they have.
+) -> tuple[set[int], dict[int, str]]:
+    """Note what could not be solved.
 
-    A movie of several colonies is written without the one that failed where it has no positions yet.
+    Returns
+    -------
+    set of int
+        Movies that are not to be written, so that they keep what they have. A movie of several colonies is written
+        without the one that failed where it has no positions yet.
+    dict of int to str
+        Why movies failed, in whole or in part.
     """
     pairs = list(zip(groups, outcomes, strict=True))
     solved = {movie for group, outcome in pairs if isinstance(outcome, Solution) for movie in group.movies}
     spared: set[int] = set()
+    reasons: dict[int, str] = {}
     for group, outcome in pairs:
         if not isinstance(outcome, Failed):
             continue
@@ -211,9 +218,10 @@ def _tell_of_failed_groups(
             f"{describe_failure(outcome.error, session.path)}"
         )
         experiment.failures.append(reason)
-        for movie in group.movies:
-            record.failed(movie, reason)
-    return spared
+        reasons |= dict.fromkeys(group.movies, reason)
+    for movie, reason in reasons.items():
+        record.failed(movie, reason)
+    return spared, reasons
 
 
 def _tell(experiment: ExperimentSolution, problems: Sequence[str], reporter: Reporter) -> None:
