@@ -35,7 +35,7 @@ from antrax.cluster.status import session_status
 from antrax.demo.colony import ColonyOptions
 from antrax.demo.colony_experiment import generate_colony
 from antrax.errors import AntraxError
-from antrax.images import read_example
+from antrax.images import BadImageError, read_example
 from antrax.io.examples import list_examples
 from antrax.io.experiments import find_all_experiments
 from antrax.io.graph_file import graph_file
@@ -229,6 +229,7 @@ def change_head(content: bytes, chance: random.Random) -> bytes:
 def run(path: Path, read: Reader, kept: Path, inputs: int, seed: int) -> Counter[str]:
     """Read changed versions of a file, some in each of several processes."""
     good, counts = path.read_bytes(), Counter[str]()
+    read(path)  # as it is, it is no error
     told = kept.with_suffix(".told")
     for batch in range(0, inputs, AT_ONCE):
         told.write_text("")
@@ -260,7 +261,7 @@ def _read_batch(path: Path, read: Reader, good: bytes, numbers: range, seed: int
             try:
                 read(path)
                 outcome = "read"
-            except (AntraxError, OSError):
+            except (AntraxError, BadImageError, OSError):
                 outcome = "refused"
             except MemoryError:
                 outcome = "memory"
