@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from antrax.errors import OptionError
 from antrax.io.names import parse_tracklet_name
-from antrax.io.session import Session, open_session
+from antrax.io.session import Session, as_session
 from antrax.labels import UNKNOWN
 from antrax.messages import parameter
 from antrax.review.tracklets.assignments import Assignment, Assignments
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 _FEW = 100
 
 
-def suggest(
-    experiment: str | os.PathLike[str] | Session, count: int = 20, *, session: str | None = None
-) -> pd.DataFrame:
+def suggest(session: Session | str | os.PathLike[str], count: int = 20) -> pd.DataFrame:
     """Tracklets whose labels would teach the classifier most, the most useful first.
 
     The order is that of *Most useful first* in the page: uncertain tracklets, conflicts and rare labels first,
@@ -35,12 +33,10 @@ def suggest(
 
     Parameters
     ----------
-    experiment : path or Session
-        The experiment, or an open session of one.
+    session : Session or path
+        Of an experiment's folder, the latest session.
     count : int
         Number of tracklets, at most.
-    session : str, optional
-        Session of the experiment; the latest by default.
 
     Returns
     -------
@@ -64,10 +60,11 @@ def suggest(
 
     if count < 1:
         raise OptionError(f"{parameter('count', count)}: suggest at least one tracklet")
-    opened = experiment if isinstance(experiment, Session) else open_session(experiment, session)
-    catalog, assignments, colonies, examples = Catalog(opened), Assignments(opened), Colonies(opened), Examples(opened)
+    session = as_session(session)
+    catalog, assignments = Catalog(session), Assignments(session)
+    colonies, examples = Colonies(session), Examples(session)
     examples.refresh()
-    ants = frozenset(opened.labels.ants)
+    ants = frozenset(session.labels.ants)
     counts = {label: found.examples for label, found in examples.counts().items()}
     labelling = Labelling(ants, counts, examples.tracklet_names())
     view = make_view(catalog, assignments, colonies, Filter(label="=new"), Order.USEFUL, labelling=labelling)

@@ -21,9 +21,10 @@ def suggest(experiment: Path, session: str | None, count: int, as_csv: bool) -> 
     Uncertain tracklets, conflicts and rare labels come first, and tracklets of one label not all at once; the page has
     this order as *Most useful first*. Tracklets that are in the training set are left out.
     """
+    from antrax.io.session import open_session
     from antrax.review.suggestions import suggest as run
 
-    table = run(experiment, count, session=session)
+    table = run(open_session(experiment, session), count)
     if as_csv:
         click.echo(table.to_csv(), nl=False)
         return
