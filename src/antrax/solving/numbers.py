@@ -46,6 +46,9 @@ _EMPTY_FRAME = 0.1
 _CROWDED = 30.0  # each animal more than one in a tracklet of a single animal that is labelled with an ID
 _CROWDED_UNLABELLED = 6.0  # the same without such a label: one may sit on another
 _NON_ANT = 3.0  # each animal in a tracklet that is labelled as none
+# The same in an arena that animals leave and enter: less than to leave it and come back, so that a wrong label does not
+# end the path of an animal that is there before and after.
+_NON_ANT_OPEN = 0.9
 
 _ROUNDS = 3  # of fitting areas to numbers and numbers to areas, at most
 _SETTLED = 0.002  # change of the areas' power below which another round changes no number
@@ -194,7 +197,7 @@ class _Flow:
         cost[missing] = _GAP_AT_BOUNDARY if graph.at_boundary.any() else _GAP_FROM_START
         self._cost = cost
         crowded = np.where(single, np.where(labelled, _CROWDED, _CROWDED_UNLABELLED), 0)
-        self._crowded = np.where(non_ant, _NON_ANT, crowded)
+        self._crowded = np.where(non_ant, _NON_ANT_OPEN if graph.at_boundary.any() else _NON_ANT, crowded)
         self._least = np.zeros(end)
         self._least[away:none] = self.absent
 

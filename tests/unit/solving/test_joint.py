@@ -100,6 +100,24 @@ def test_a_blob_that_nothing_leads_to_may_be_nobody():
     assert numbers.tracklet.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_tracklet_that_is_wrongly_labelled_as_no_animal_does_not_end_a_path(is_open):
+    graph = build_graph(
+        ["a", "b", "c"], [1, 11, 21], [10, 20, 30], [("a", "b"), ("b", "c")], area=[2e-6] * 3, at_boundary=[is_open] * 3
+    )
+    numbers = count_animals(graph, 1, np.ones(3, bool), np.array([False, True, False]), np.zeros((3, 1), bool))
+    assert numbers.tracklet.tolist() == [1, 1, 1]
+    assert numbers.vanish.tolist() == [0, 0, 1]
+
+
+def test_what_is_no_animal_holds_none_in_an_open_arena():
+    graph = build_graph(
+        ["a", "thing", "b"], [1, 1, 11], [10, 20, 20], [("a", "b")], area=[2e-6] * 3, at_boundary=[True, True, True]
+    )
+    numbers = count_animals(graph, 1, np.ones(3, bool), np.array([False, True, False]), np.zeros((3, 1), bool))
+    assert numbers.tracklet.tolist() == [1, 0, 1]
+
+
 def test_two_animals_are_drawn_from_their_exact_distribution_with_positions_at_contacts():
     """Two animals, five rounds: each way to match them is weighed by enumeration; contacts tie neighbouring rounds."""
     rounds = 5
