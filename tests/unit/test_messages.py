@@ -45,7 +45,7 @@ def test_other_words_between_backticks_stay_as_they_are():
 
 
 # Of no parameter that a message names: the demo's is a number of movies.
-NOT_NAMED = {("info", "as_json"), ("status", "as_json"), ("demo", "movies")}
+NOT_NAMED = {("info", "as_json"), ("status", "as_json"), ("suggest", "as_csv"), ("demo", "movies")}
 
 
 def test_messages_call_every_option_as_the_command_line_does():
