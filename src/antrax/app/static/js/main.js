@@ -30,13 +30,13 @@ const SUN =
 const MOON = 'M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8Z';
 const RETRY = 3000;
 
-const stillWaits = (n) => `${plural(n, 'export')} still ${n === 1 ? 'waits' : 'wait'}`;
+const stillWaits = (/** @type {number} */ n) => `${plural(n, 'export')} still ${n === 1 ? 'waits' : 'wait'}`;
 
 /** The banner that is shown while the server does not answer. */
 function initBanner() {
   const banner = byId('banner');
   let timer = 0;
-  const tell = (state) => {
+  const tell = (/** @type {string} */ state) => {
     clearTimeout(timer);
     banner.className = state;
     banner.hidden = false;

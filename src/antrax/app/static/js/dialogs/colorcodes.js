@@ -23,7 +23,10 @@ export function colorTable({ letters, state, onSwitch }) {
     oninput: draw,
   });
 
-  // A heading switches all its codes on, or off where all are on.
+  /**
+   * A heading switches all its codes on, or off where all are on.
+   * @param {string[]} codes
+   */
   function switchAll(codes) {
     onSwitch(
       codes,
@@ -31,6 +34,11 @@ export function colorTable({ letters, state, onSwitch }) {
     );
   }
 
+  /**
+   * @param {string} text
+   * @param {string} name  for screen readers
+   * @param {string[]} codes
+   */
   function heading(text, name, codes) {
     return h(
       'button.code-head',
@@ -39,6 +47,7 @@ export function colorTable({ letters, state, onSwitch }) {
     );
   }
 
+  /** @param {string} code */
   function cell(code) {
     const now = state(code);
     return h(

@@ -4,6 +4,7 @@ import { openDialog } from '../core/dialog.js';
 import { h } from '../core/dom.js';
 import { keysByGroup } from '../core/keys.js';
 
+/** @type {Record<string, string>} */
 const SHOWN = {
   ArrowLeft: '←',
   ArrowRight: '→',
@@ -24,6 +25,7 @@ function keycaps(key) {
   return parts.map((part) => h('kbd', {}, SHOWN[part] ?? part));
 }
 
+/** @param {{keys: string[], shown?: string, title: string}} entry */
 function line(entry) {
   const alternatives = entry.shown ? entry.shown.split(' or ') : entry.keys;
   const caps = alternatives.flatMap((key, n) => (n ? [h('span.or', {}, 'or'), ...keycaps(key)] : keycaps(key)));

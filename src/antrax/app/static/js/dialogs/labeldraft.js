@@ -147,8 +147,9 @@ export class LabelDraft {
   }
 
   #group() {
+    const placeOf = (/** @type {{category: string}} */ { category }) => PLACE.get(category) ?? PLACE.size;
     // Sorting is stable: within a category the order stays.
-    this.rows.sort((a, b) => PLACE.get(a.category) - PLACE.get(b.category));
+    this.rows.sort((a, b) => placeOf(a) - placeOf(b));
   }
 
   #spell() {

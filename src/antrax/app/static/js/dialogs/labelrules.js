@@ -23,7 +23,7 @@ const DEVICE_NAME = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$/i;
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
 
 /** A label as folders of it are told apart on systems that take capital and small letters for the same. */
-const fold = (label) => label.toUpperCase().toLowerCase();
+const fold = (/** @type {string} */ label) => label.toUpperCase().toLowerCase();
 
 /**
  * What is wrong with a label, as a sentence for the person who typed it.
@@ -76,7 +76,7 @@ export function labelsOf(text, category) {
   const found = new Map();
   for (const line of text.split(/[\r\n]+/)) {
     const cells = line.split(/[\t,;]/).map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
-    const own = FILE_CATEGORIES.get(cells.at(-1).toLowerCase());
+    const own = FILE_CATEGORIES.get(cells[cells.length - 1].toLowerCase());
     const labels = own === undefined ? cells : cells.slice(0, -1);
     for (const label of own === '' ? [] : labels) {
       const kind = own === 'unknown' && MULTI_NAMES.includes(label) ? 'multi' : (own ?? category);

@@ -36,6 +36,7 @@ export async function openReport({ train, classify }) {
     h('button', { type: 'button', 'aria-pressed': String(weakest), onclick: () => sort(weakest) }, title),
   );
 
+  /** @param {boolean} weakest */
   function sort(weakest) {
     isWeakestFirst = weakest;
     order.forEach((button, i) => button.setAttribute('aria-pressed', String(weakest === (i === 0))));
@@ -89,6 +90,7 @@ function whatItWas({ time, seconds, used, tracklets }) {
   ];
 }
 
+/** @param {number} seconds */
 function minutes(seconds) {
   return seconds < 90 ? plural(Math.round(seconds), 'second') : plural(Math.round(seconds / 60), 'minute');
 }
@@ -278,6 +280,11 @@ function confusion({ labels, confusion: rows }) {
   );
 }
 
+/**
+ * @param {import('messages').LabelFigures[]} labels
+ * @param {number[]} row  held-out images of a label, by the label that the network gives them
+ * @param {number} i  index of the label
+ */
 function matrixRow(labels, row, i) {
   const total = row.reduce((sum, images) => sum + images, 0);
   return h(

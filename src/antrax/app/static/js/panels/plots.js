@@ -64,6 +64,7 @@ export function percentNumber(share) {
   return value.toFixed(1);
 }
 
+/** @param {number} share */
 function percentWidth(share) {
   return `${Math.min(100, Math.max(0, share * 100))}%`;
 }

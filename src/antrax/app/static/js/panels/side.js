@@ -12,7 +12,7 @@ const PANELS = ['label', 'trainset', 'check'];
  * @returns {'label'|'trainset'|'check'} the panel that is shown
  */
 export function shownPanel() {
-  return PANELS.find((name) => !byId(`panel-${name}`).hidden);
+  return PANELS.find((name) => !byId(`panel-${name}`).hidden) ?? 'label';
 }
 
 /** @param {'label'|'trainset'|'check'} wanted */
@@ -33,8 +33,8 @@ export function initSide() {
   PANELS.forEach((name, n) => {
     const tab = byId(`tab-${name}`);
     tab.addEventListener('click', () => showPanel(name));
-    tab.addEventListener('keydown', (event) => {
-      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    tab.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+      const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
       if (!by) return;
       event.preventDefault();
       event.stopPropagation();

@@ -3,6 +3,7 @@
 import { count, h } from '../core/dom.js';
 import { percentNumber } from '../panels/plots.js';
 
+/** @type {Record<string, string>} */
 const KINDS = {
   classified: 'by its own label',
   single: 'alone, by its neighbours',
@@ -42,6 +43,10 @@ export function factsOf(cell, disagreement) {
   ];
 }
 
+/**
+ * @param {string} name
+ * @param {string} value
+ */
 function pair(name, value) {
   return [h('dt', {}, name), h('dd', {}, value)];
 }
@@ -54,7 +59,7 @@ function pair(name, value) {
 export function clock(seconds) {
   const tenths = Math.round(seconds * 10);
   const whole = Math.floor(tenths / 10);
-  const two = (n) => String(n).padStart(2, '0');
+  const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor(whole / 60) % 60;
   if (hours) return `${hours}:${two(minutes)}:${two(whole % 60)}`;

@@ -19,7 +19,7 @@ const TALLEST = 20_000_000; // browsers end at 33 million pixels
  * @returns {number}
  */
 export function atLeast(size, scale) {
-  if (scale === 'all') return size / SHRUNK.at(-1);
+  if (scale === 'all') return size / SHRUNK[SHRUNK.length - 1];
   return scale === 'fit' ? size : size * scale;
 }
 
@@ -36,7 +36,7 @@ export function atLeast(size, scale) {
 export function arrange({ count, size, scale }, width, height, ratio) {
   const gap = Math.round(GAP * ratio);
   const pad = Math.round(PAD * ratio);
-  const inRows = (factor) => {
+  const inRows = (/** @type {number} */ factor) => {
     const cell = Math.max(1, Math.floor(size * factor));
     const columns = Math.max(1, Math.min(count, Math.floor((width - 2 * pad + gap) / (cell + gap))));
     const rows = Math.ceil(count / columns);
@@ -65,6 +65,15 @@ export function arrange({ count, size, scale }, width, height, ratio) {
 /**
  * The largest whole factor that lets all be seen. Where none does: a larger one than the least if images would be tiny, and some
  * scrolling shows them all.
+ * @template {{factor: number, cell: number, total: number}} G
+ * @param {(factor: number) => G} inRows
+ * @param {number} least
+ * @param {number} size
+ * @param {number} width
+ * @param {number} height
+ * @param {number} ratio
+ * @param {boolean} isAll
+ * @returns {G}
  */
 function fit(inRows, least, size, width, height, ratio, isAll) {
   let grid = inRows(Math.max(least, Math.floor((LARGEST * ratio) / size)));

@@ -27,7 +27,7 @@ export function marksOf(info) {
   const marks = new Map();
   // Where images of one tracklet have several labels of one category, those must be told apart.
   const taken = new Map();
-  const colourOf = (label) => {
+  const colourOf = (/** @type {string} */ label) => {
     const category = app.categoryOf(label) ?? 'none';
     const others = taken.get(category) ?? [];
     if (!others.includes(label)) taken.set(category, [...others, label]);

@@ -24,7 +24,7 @@ export function rateOf({ errors, checked, cannot_say: unsaid, rate, low, high, m
     ...notes,
   ].join('\n');
   const nodes = [
-    checked
+    rate !== null
       ? [
           h('b', {}, `${count(errors)} of ${count(checked)} wrong: ${percentNumber(rate)} %`),
           ` (95 %: ${percentNumber(low)} to ${percentNumber(high)} %)`,

@@ -39,6 +39,7 @@ export async function shotOf(shot, cell) {
     canvas.setAttribute('aria-label', `Frame ${count(frame)}${isHere ? ', the moment itself' : ''}`);
     canvas.title = `Frame ${count(frame)}`;
     const context = canvas.getContext('2d');
+    if (!context) throw new Error('this browser cannot draw on a canvas');
     context.fillStyle = groundOf(background());
     context.fillRect(0, 0, size, size);
     if (sheet.naturalWidth)
