@@ -25,7 +25,7 @@ _RESERVED = 128  # descriptors for stacks, jobs, libraries
 
 
 def descriptors() -> int | None:
-    """How many files and connections this process may have open at once; None where there is no such limit."""
+    """Largest number of files and connections that this process may have open; None without a limit."""
     try:
         import resource
     except ImportError:  # Windows
@@ -50,7 +50,7 @@ class Waiting:
         self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of waiting connections."""
         return len(self._protocols)
 
     def add(self, protocol: LimitedProtocol, address: str) -> None:

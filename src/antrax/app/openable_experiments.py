@@ -84,7 +84,7 @@ class OpenableExperiments:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What was passed over in lists of experiments, and why; a sentence each."""
+        """Problems in lists of experiments, a sentence each."""
         return self._problems
 
     @property
@@ -93,7 +93,7 @@ class OpenableExperiments:
         return self._start
 
     def all(self) -> tuple[Place, ...]:
-        """What may be opened now: named experiments in the order given, then those found in folders, by path."""
+        """Experiments that can be opened now: named ones in the order given, then those found in folders, by path."""
         started = time.monotonic()
         with self._lock:
             if started < self._look_again:

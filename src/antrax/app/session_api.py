@@ -307,7 +307,7 @@ class SessionApi:
         return info | self.validation.of(tracklet, info["label"], info["category"])
 
     def _seconds(self, tracklet: TrackletName) -> float | None:
-        """How long a tracklet is, where the table of movies tells the frames per second."""
+        """Duration of a tracklet; None if the movie table has no frame rate."""
         entry = self._movies()[0].get(tracklet.movie)
         return tracklet.span / entry.fps if entry and entry.fps > 0 else None
 

@@ -257,7 +257,7 @@ class TrainingSetApi:
         return {"examples": {label: len(indices) for label, indices in frames.items()}, "frame_labels": frames}
 
     def _digests_of(self, tracklet: TrackletName, path: Path) -> list[bytes]:
-        """What tells the images of a tracklet from others; remembered, for those of tens of thousands take seconds."""
+        """Digests of the images of a tracklet; cached, because those of tens of thousands take seconds."""
         key = (tracklet.name, str(path), stack_stamp(path))
         with self._lock:
             if key in self._digests:

@@ -116,7 +116,7 @@ class Classifier:
 
     @property
     def background(self) -> Background:
-        """What lies around the animals, white or black."""
+        """Background of the images, white or black."""
         return self.preparation.background
 
     @property

@@ -1,4 +1,4 @@
-"""What `antrax status` shows: a line for each command on a session, and what failed below it."""
+"""Output of `antrax status`: a line for each command on a session, and failures below it."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ def _works_on(job: ClusterJob, movies: set[int]) -> bool:
 
 
 def _dependencies(after: str | None, any_end: Sequence[ClusterJob], good_end: Sequence[ClusterJob]) -> str:
-    """What sbatch is told to wait for: however some jobs end, and the good end of others."""
+    """Dependencies for sbatch: the end of some jobs, and the successful end of others."""
     anyhow = [*([after] if after else []), *(job.number for job in any_end if job.number)]
     well = [job.number for job in good_end if job.number]
     kinds = {"afterany": dict.fromkeys(anyhow), "afterok": dict.fromkeys(well)}

@@ -312,7 +312,7 @@ class _Classifiers:
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        """What lies beside the results: to look at each file by itself would take long on a network drive."""
+        """Names of files beside the results, listed once because single look-ups are slow on a network drive."""
         try:
             return frozenset(path.name for path in self._session.labels_dir.iterdir())
         except OSError:

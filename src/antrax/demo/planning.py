@@ -58,7 +58,7 @@ class TrackletPlan:
 
 
 def movies_with_examples(movies: int) -> int:
-    """How many movies, from the first, give examples: half, so that the others can test."""
+    """Number of movies, from the first, that give examples: half, so that the others can be tested on."""
     return max(1, movies // 2)
 
 

@@ -36,7 +36,7 @@ _NO_LOCKS = (OSError, NotImplementedError)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock, as written beside it.
+    """Holder of a lock, as described in the file beside it.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def _write_note(path: Path, holder: Holder) -> None:
 
 
 def _read_note(path: Path) -> Holder | None:
-    """What is written beside a lock; None where nothing can be read."""
+    """Read the description of a lock's holder; None if it cannot be read."""
     try:
         if path.stat().st_size > 2**20:
             return None

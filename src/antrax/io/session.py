@@ -117,7 +117,7 @@ class Session:
 
     @property
     def parameter_problems(self) -> tuple[str, ...]:
-        """What is wrong with `prmtrs.json`, a sentence each; nothing is raised, since one can look at the rest."""
+        """Problems of `prmtrs.json`, a sentence each; nothing is raised, because the rest of the session is usable."""
         try:
             return self.parameters.problems
         except ExperimentError as error:

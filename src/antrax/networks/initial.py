@@ -107,7 +107,7 @@ def _glorot_limit(shape: Shape, layer: Layer) -> float:
 
 
 def _pixel_ranges(graph: Graph, background: Background) -> dict[str, _PixelRange]:
-    """What pixels are, as every layer with a kernel gets them; where it does not get them, largest 1, background 0."""
+    """Range of pixels at the input of each layer with a kernel; largest 1, background 0 if it does not get pixels."""
     sizes = {graph.layers[0].name: _PixelRange(_WHITE, _WHITE if background == "white" else 0.0)}
     found = {}
     weighted = graph.layer_weights()

@@ -124,7 +124,7 @@ def output_shape(layer: Layer, inputs: list[Shape]) -> Shape:
 
 
 def padding_of(options: Options, shape: Shape) -> Padding:
-    """What `padding="same"` adds to a map of this shape: ((top, bottom), (left, right))."""
+    """Padding by `padding="same"` of a map of this shape: ((top, bottom), (left, right))."""
     if options["padding"] == "valid":
         return (0, 0), (0, 0)
     window = options.get("kernel_size") or options["pool_size"]

@@ -209,7 +209,7 @@ def decide(
 
 
 def common_label(contradictions: Sequence[Contradiction]) -> str:
-    """What contradicting labels have in common: ``"5 of 6 are OG"``; empty where nothing stands out."""
+    """Most common label among contradicting ones: ``"5 of 6 are OG"``; empty if none stands out."""
     labels = Counter(contradiction.label for contradiction in contradictions)
     if not labels:
         return ""

@@ -136,7 +136,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What is called while a network is trained.
+    """Callbacks during training.
 
     Parameters
     ----------

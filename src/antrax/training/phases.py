@@ -113,7 +113,7 @@ def run_phases(plan: TrainingPlan, reporter: Reporter) -> TrainedWeights:
 
 
 def stage_shares(steps: dict[str, float]) -> dict[str, float]:
-    """How long each stage takes in proportion to the others, reading included, from the steps of phases."""
+    """Relative durations of the stages, including reading, from the steps of phases."""
     shares = {_TITLES[name]: count for name, count in steps.items()}
     return {READING: _READING_SHARE * sum(steps.values())} | shares
 
@@ -213,7 +213,7 @@ class _PhaseReport:
     warn_once: Callable[[str], None]
 
     def resumed(self, step: int) -> None:
-        """Say that training goes on from a checkpoint."""
+        """Report that training continues from a checkpoint."""
         done = step / self.phase.schedule.steps
         self.reporter.say(f"{self.phase.title}: going on where it was stopped, at {done:.0%}")
 

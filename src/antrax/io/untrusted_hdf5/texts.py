@@ -138,7 +138,7 @@ def _check_heaps(file: h5py.File) -> None:
 
 
 def _stored(place: h5py.Dataset, name: str) -> Iterator[bytes]:
-    """What a dataset of texts of any length itself holds: for each, 16 bytes that say how long it is and where."""
+    """Raw content of a dataset of variable-length texts: for each, 16 bytes with its length and place."""
     import h5py
 
     creation = place.id.get_create_plist()

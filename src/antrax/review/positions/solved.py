@@ -165,7 +165,7 @@ class Solved:
 
     @property
     def method(self) -> str:
-        """How it was solved: joint or antrax, which is MATLAB's too."""
+        """Method of solving: joint or antrax (also for MATLAB's solutions)."""
         return "joint" if self.record.get("method") == "joint" else "antrax"
 
     def count(self, movie: int) -> int:

@@ -202,7 +202,7 @@ class Assignments:
         return chosen
 
     def _places_in(self, results: MovieResults, frames: FrameProbabilities) -> _ProbabilityRows:
-        """What a file holds; to read a hundred thousand names takes far longer than a tracklet's probabilities."""
+        """Rows of each tracklet and labels of a file; cached, because reading a hundred thousand names takes long."""
         state = _state_of(frames.path.stat())
         with self._lock:
             known = self._places.get(results.movie)

@@ -115,7 +115,7 @@ def read_images(stack: TrackletImages, tracklet: str, images: list[int]) -> NDAr
 
 
 def sharpness(image: NDArray[np.uint8]) -> float:
-    """How sharp an image is: the variance of its Laplacian where there is animal.
+    """Sharpness of an image: the variance of its Laplacian inside the animal.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _SETTLED = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How much there is of a label.
+    """Numbers of images and tracklets of a label.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class ExampleFiles:
         return tuple(self._folders)
 
     def counts(self) -> dict[str, Count]:
-        """How much there is of each label that has examples."""
+        """Numbers of images and tracklets of each label that has examples."""
         return {
             label: Count(sum(len(folder.names) for folder in folders), len(_origins(folders)))
             for label, folders in self._folders.items()
@@ -267,7 +267,7 @@ def content_digest(path: Path) -> bytes | None:
 
 
 def digest_of(content: bytes | memoryview) -> bytes:
-    """What tells a file's content from any other."""
+    """Digest of a file's content."""
     return hashlib.blake2b(content, digest_size=12).digest()
 
 

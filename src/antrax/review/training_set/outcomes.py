@@ -1,4 +1,4 @@
-"""What is exported, what a change of the training set did, and what undoing it needs."""
+"""Changes of the training set: input, result, and the data for undoing them."""
 
 from __future__ import annotations
 

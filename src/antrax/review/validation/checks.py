@@ -1,4 +1,4 @@
-"""What the marks of people say of the classification as it is now. Pure.
+"""Evaluation of the present classification by marks, including those on earlier classifications. Pure.
 
 A mark says something of the tracklet itself, and that stays true when the tracklet is classified anew:
 
@@ -37,7 +37,7 @@ from antrax.review.validation.verdicts import Mark, Verdict, verdicts_for
 
 @dataclass(frozen=True)
 class Check:
-    """What is known of one tracklet's label as it is now.
+    """Whether the present label of a tracklet is right.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Check:
 
 @dataclass(frozen=True)
 class _Truth:
-    """What a mark tells of a tracklet; None and the empty label: nothing."""
+    """Truth about a tracklet that a mark implies; None and the empty label if nothing."""
 
     single_ant: bool | None = None
     identifiable: bool | None = None
@@ -113,7 +113,7 @@ def _kind(label: str, categories: Mapping[str, Category] | None) -> Category | N
 def rescore(
     mark: Mark, label: str, category: Category, categories: Mapping[str, Category] | None = None
 ) -> Verdict | None:
-    """What a mark says of another label for the same tracklet; see the tables at the top of the module.
+    """Verdict that a mark implies for another label of the same tracklet; see the tables at the top of the module.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a person found when checking a classification, kept in the session's `validation/marks.csv`.
+"""Marks of a validation of labels, stored in the session's `validation/marks.csv`.
 
 A mark belongs to the classification that it was given on (a digest of the movie's results). What it tells of a later
 one is worked out in `antrax.review.validation.checks`.

@@ -200,7 +200,7 @@ def _resampled_shares(
 
 
 def checks_needed(errors: int, n: int, target: float = MAX_ERROR, level: float = 0.95) -> int:
-    """How many more checks, all of them without an error, would show a rate below `target`.
+    """Number of further checks, all without an error, that would show a rate below `target`.
 
     That is when the one-sided upper limit (Clopper & Pearson, 1934) no longer exceeds it, for then so few errors are
     less than ``1 - level`` probable at any rate above it. Starting from nothing, 1 % takes 299 checks.

@@ -27,7 +27,7 @@ from antrax.io.regular_files import open_regular
 
 @dataclass(frozen=True)
 class SignedMark:
-    """What every mark has.
+    """Base of marks.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def cell(row: Mapping[str, str], column: str, read: Callable[[str], T]) -> T:
 
 @dataclass(frozen=True)
 class Form(Generic[M]):
-    """How marks of a kind are written as lines of a table.
+    """Format of a kind of marks as lines of a table.
 
     Parameters
     ----------

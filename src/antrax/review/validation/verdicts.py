@@ -30,7 +30,7 @@ _TAKEN_BACK = "taken_back"
 
 
 class Verdict(StrEnum):
-    """What a person says of a label."""
+    """Verdict on a label."""
 
     CORRECT = "correct"
     WRONG = "wrong"
@@ -64,7 +64,7 @@ def verdicts_for(category: Category) -> tuple[Verdict, ...]:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a person says of a tracklet's label.
+    """A verdict on a tracklet's label, with details.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Mark(SignedMark):
 
 
 def problem(mark: Mark) -> str | None:
-    """What is wrong with a mark in itself."""
+    """Error in a mark itself; None if there is none."""
     name = parse_tracklet_name(mark.tracklet)
     if name is None:
         return f"{mark.tracklet!r} is no name of a tracklet"
