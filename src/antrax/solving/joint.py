@@ -4,8 +4,7 @@
 2. Given the numbers, who is where is sampled from the joint posterior by exchanges between pairs of animals
    (`antrax.solving.sampling`): labels count by their calibrated probabilities, positions before and after contacts say
    who goes on where (`antrax.solving.contacts`), and animals that are often seen alone are more likely to be the one
-   that leaves a group. The share of wrong labels is sampled along with it, so labels that contradict one another make
-   all of them count less.
+   that leaves a group. How far labels can be trusted is sampled along with it (`antrax.solving.reliability`).
 3. The share of samples in which an animal is in a tracklet is the probability of that placement. Animals that can be
    exchanged at no cost come out even, and are not placed.
 
@@ -27,6 +26,7 @@ from antrax.solving.areas import single_area
 from antrax.solving.contacts import find_contacts
 from antrax.solving.evidence import Evidence
 from antrax.solving.numbers import Numbers, count_animals
+from antrax.solving.reliability import Reliability
 from antrax.solving.sampling import Sampler, starting_state
 from antrax.solving.solution import Contradiction, Solution, decide
 
@@ -35,9 +35,6 @@ _SAMPLED = 150  # sweeps that are counted
 RUNS = 4  # runs from different random states; those that end in a much less likely region are left out
 _MUCH = 5.0  # nats
 _UNSEEN = 0.5  # as if so many samples more had been spread over all animals
-# Share of wrong labels before any is seen: a beta distribution, as if of so many wrong and right ones.
-_WRONG, _RIGHT = 1.0, 60.0
-_FIRST_GUESS = 0.05
 _COMPARED_AT = 0.03  # share of wrong labels at which runs are compared
 _BY_HAND = 25.0  # what a person says, in nats
 _SEEN_ALONE = 2.0  # as if each animal had been seen alone so many times more
@@ -222,19 +219,20 @@ def _sample(
     informative: NDArray[np.bool_] = np.ptp(weight, 1) > 0
     informative[labelled] = True
     fixed = weight[labelled]
-    scaled = evidence.probability[labelled].astype(np.float64) * animals
+    labels = Reliability(evidence.probability[labelled])
     counts = np.zeros_like(weight)
-    error, errors, log_weights = _FIRST_GUESS, [], []
+    errors, log_weights = [], []
     for sweep in range(effort.heated + effort.sampled):
-        weight[labelled] = fixed + np.log((1 - error) * scaled + error)
+        weight[labelled] = fixed + labels.log_likelihood(labels.error)
         sampler.sweep(weight, informative, min(1.0, 1.2 * (sweep + 1) / effort.heated))
         if sweep < effort.heated - 1:
             continue
-        error = _sampled_error(sampler, labelled, scaled, error, rng)
+        animal, known = sampler.animal_of(labelled)
+        labels.draw(np.flatnonzero(known), animal[known], rng)
         if sweep >= effort.heated:
             sampler.add_counts(counts)
-            errors.append(error)
-            weight[labelled] = fixed + np.log((1 - _COMPARED_AT) * scaled + _COMPARED_AT)
+            errors.append(labels.error)
+            weight[labelled] = fixed + labels.log_likelihood(_COMPARED_AT)
             log_weights.append(sampler.log_weight(weight))
     label_error = float(np.mean(errors)) if len(labelled) else float("nan")
     return Posterior(counts[:count] / np.float32(effort.sampled), label_error, float(np.mean(log_weights)))
@@ -284,20 +282,6 @@ def _fixed_weight(
     for rows, more in ((leaves & informed, _SEEN_ALONE), (leaves & ~informed, _SEEN_ALONE + seen.mean() / 2)):
         weight[rows] += np.log((seen + more) / (seen + more).mean()).astype(np.float32)
     return weight
-
-
-def _sampled_error(
-    sampler: Sampler,
-    labelled: NDArray[np.int64],
-    scaled: NDArray[np.float64],
-    error: float,
-    rng: np.random.Generator,
-) -> float:
-    """Draw the share of wrong labels, given who is where."""
-    animal, known = sampler.animal_of(labelled)
-    agrees = (1 - error) * scaled[np.flatnonzero(known), animal[known]]
-    wrong = int((rng.random(len(agrees)) < error / (agrees + error)).sum())
-    return float(rng.beta(_WRONG + wrong, _RIGHT + len(agrees) - wrong))
 
 
 def to_solution(
