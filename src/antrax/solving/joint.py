@@ -25,6 +25,7 @@ from antrax.io.tracklet_graph import TrackletGraph
 from antrax.solving.areas import single_area
 from antrax.solving.contacts import find_contacts
 from antrax.solving.evidence import Evidence
+from antrax.solving.links import as_taken, possible_links
 from antrax.solving.numbers import Numbers, count_animals
 from antrax.solving.reliability import Reliability
 from antrax.solving.sampling import Sampler, starting_state
@@ -190,8 +191,11 @@ def sample_window(
     if not count:
         return Posterior(np.zeros((0, animals), np.float32), float("nan"))
     span = (window.first, window.last)
-    numbers = count_animals(graph, animals, single, non_ant, evidence.impossible, span, evidence.label >= 0)
     body = np.sqrt(single_area(graph, single)) / options.metres_per_pixel
+    possible = possible_links(graph, options.metres_per_pixel, float(body))
+    labelled = evidence.label >= 0
+    numbers = count_animals(graph, animals, single, non_ant, evidence.impossible, span, labelled, possible)
+    graph, numbers = as_taken(graph, numbers, possible)
     contacts = find_contacts(graph, single, body, options.fps)
     runs = []
     for run in range(effort.runs):

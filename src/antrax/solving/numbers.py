@@ -45,6 +45,8 @@ _EMPTY_ISOLATED = 1.0
 _EMPTY_FRAME = 0.1
 _CROWDED = 30.0  # each animal more than one in a tracklet of a single animal that is labelled with an ID
 _CROWDED_UNLABELLED = 6.0  # the same without such a label: one may sit on another
+_UNUSED = 3.0  # a link of the tracker that nobody takes
+_UNDRAWN = 6.0  # each animal along a link that the tracker did not draw
 _NON_ANT = 3.0  # each animal in a tracklet that is labelled as none
 # The same in an arena that animals leave and enter: less than to leave it and come back, so that a wrong label does not
 # end the path of an animal that is there before and after.
@@ -82,6 +84,7 @@ def count_animals(
     impossible: NDArray[np.bool_],
     span: tuple[int, int] | None = None,
     labelled: NDArray[np.bool_] | None = None,
+    possible: NDArray[np.int64] | None = None,
 ) -> Numbers:
     """Compute the number of animals in each tracklet and along each edge.
 
@@ -102,13 +105,15 @@ def count_animals(
         First and last frame; animals come in and go out there at no cost. By default those of the graph's movies.
     labelled : (n,) array of bool, optional
         Tracklets whose label is an ID: there is an animal. By default none.
+    possible : (l, 2) array of int64, optional
+        Parents and children of links that the tracker did not draw; the numbers on them follow those on the graph's.
 
     Raises
     ------
     SolvingError
         The linear programme has no solution.
     """
-    flow = _Flow(graph, animals, single, non_ant, impossible, span or graph.span, labelled)
+    flow = _Flow(graph, animals, single, non_ant, impossible, span or graph.span, labelled, possible)
     alone = single_area(graph, single & ~non_ant)
     by_area = ~single & ~non_ant & np.isfinite(graph.area) & np.isfinite(alone)
     if not by_area.any():
@@ -139,8 +144,13 @@ class _Flow:
         impossible: NDArray[np.bool_],
         span: tuple[int, int],
         labelled: NDArray[np.bool_] | None,
+        possible: NDArray[np.int64] | None,
     ) -> None:
-        count, edges = len(graph), len(graph.parent)
+        count, drawn = len(graph), len(graph.parent)
+        more_links = np.zeros((0, 2), np.int64) if possible is None else possible
+        parent = np.concatenate([graph.parent, more_links[:, 0]])
+        child = np.concatenate([graph.child, more_links[:, 1]])
+        edges = len(parent)
         start, stop = span
         self._graph, self._non_ant = graph, non_ant
         times = np.unique(np.concatenate([np.maximum(graph.first, start), graph.last + 1, [start]]))
@@ -150,18 +160,18 @@ class _Flow:
         rows, moments = np.arange(count), np.arange(len(times))
         at_once, at_last = graph.first <= start, graph.last >= stop
         # Variables by block: in tracklets, along edges, appearing, vanishing, away from time to time; how many less
-        # than one; away from the beginning; and steps up and down from the number that is expected.
-        sizes = [count, edges, count, count, len(times), count, 1, STEPS * count, STEPS * count]
+        # than one; away from the beginning; steps up and down from the number that is expected; and links not taken.
+        sizes = [count, edges, count, count, len(times), count, 1, STEPS * count, STEPS * count, drawn]
         self._blocks = np.cumsum([0, *sizes]).tolist()
-        inside, along, appear, vanish, away, none, missing, more, fewer, end = self._blocks
+        inside, along, appear, vanish, away, none, missing, more, fewer, unused, end = self._blocks
         steps, stepped = np.arange(STEPS * count), 2 * count + len(times) + 1 + np.tile(rows, STEPS)
         self._balance = _matrix(
             (3 * count + len(times) + 1, end),
             (rows, inside + rows, 1),
-            (graph.child, along + np.arange(edges), -1),
+            (child, along + np.arange(edges), -1),
             (rows, appear + rows, -1),
             (count + rows, inside + rows, 1),
-            (count + graph.parent, along + np.arange(edges), -1),
+            (count + parent, along + np.arange(edges), -1),
             (count + rows, vanish + rows, -1),
             (2 * count + moments, away + moments, 1),
             (2 * count + moments[1:], away + moments[:-1], -1),
@@ -175,7 +185,14 @@ class _Flow:
             (stepped, fewer + steps, 1),
         )
         self._supply = np.concatenate([np.zeros(2 * count + len(times)), [animals]])
-        self._limits = _matrix((count, end), (rows, inside + rows, -1), (rows, none + rows, -1))
+        links = np.arange(drawn)
+        self._limits = _matrix(
+            (count + drawn, end),
+            (rows, inside + rows, -1),
+            (rows, none + rows, -1),
+            (count + links, along + links, -1),
+            (count + links, unused + links, -1),
+        )
         labelled = np.zeros(count, np.bool_) if labelled is None else labelled
         from_nothing = (np.bincount(graph.child, minlength=count) == 0) & ~at_once
         to_nothing = (np.bincount(graph.parent, minlength=count) == 0) & ~at_last
@@ -195,6 +212,7 @@ class _Flow:
             cost[part] = np.where(free, 0, np.where(graph.at_boundary, _GAP_AT_BOUNDARY, gap))
         cost[none:missing] = np.where(non_ant, 0, empty)
         cost[missing] = _GAP_AT_BOUNDARY if graph.at_boundary.any() else _GAP_FROM_START
+        cost[along + drawn : appear], cost[unused:end] = _UNDRAWN, _UNUSED
         self._cost = cost
         crowded = np.where(single, np.where(labelled, _CROWDED, _CROWDED_UNLABELLED), 0)
         self._crowded = np.where(non_ant, _NON_ANT_OPEN if graph.at_boundary.any() else _NON_ANT, crowded)
@@ -214,21 +232,21 @@ class _Flow:
         from scipy.optimize import linprog
 
         count = len(self._graph)
-        inside, along, appear, vanish, away, none, missing, more, fewer, end = self._blocks
+        inside, along, appear, vanish, away, none, missing, more, fewer, unused, _ = self._blocks
         expected = np.where(self._non_ant, 0, 1)
         up, down = np.repeat(self._crowded[:, None], STEPS, axis=1), np.zeros((count, STEPS))
-        cost, most = self._cost.copy(), np.full(end, np.inf)
+        cost, most = self._cost.copy(), np.full(self._blocks[-1], np.inf)
         if told is not None:
             expected[by_area], up[by_area], down[by_area] = told.expected, told.up, told.down
             # the area is too small for an animal
             cost[none:missing][by_area & (expected == 0)] = 0
-        cost[more:fewer], cost[fewer:end] = up.T.ravel(), down.T.ravel()
+        cost[more:fewer], cost[fewer:unused] = up.T.ravel(), down.T.ravel()
         for first in (more, fewer):
             most[first : first + (STEPS - 1) * count] = 1
         outcome = linprog(
             cost,
             A_ub=self._limits,
-            b_ub=-np.ones(count),
+            b_ub=-np.ones(self._limits.shape[0]),
             A_eq=self._balance,
             b_eq=np.concatenate([self._supply, expected]),
             bounds=np.column_stack([self._least, most]),
