@@ -46,7 +46,7 @@ _EMPTY_FRAME = 0.1
 _CROWDED = 30.0  # each animal more than one in a tracklet of a single animal that is labelled with an ID
 _CROWDED_UNLABELLED = 6.0  # the same without such a label: one may sit on another
 _UNUSED = 3.0  # a link of the tracker that nobody takes
-_UNDRAWN = 6.0  # each animal along a link that the tracker did not draw
+_UNDRAWN = 6.0  # a link that the tracker did not draw, shared by the animals that it is likely to carry
 _NON_ANT = 3.0  # each animal in a tracklet that is labelled as none
 # The same in an arena that animals leave and enter: less than to leave it and come back, so that a wrong label does not
 # end the path of an animal that is there before and after.
@@ -212,7 +212,10 @@ class _Flow:
             cost[part] = np.where(free, 0, np.where(graph.at_boundary, _GAP_AT_BOUNDARY, gap))
         cost[none:missing] = np.where(non_ant, 0, empty)
         cost[missing] = _GAP_AT_BOUNDARY if graph.at_boundary.any() else _GAP_FROM_START
-        cost[along + drawn : appear], cost[unused:end] = _UNDRAWN, _UNUSED
+        # A cost for each link, whatever it carries, would not be convex. It carries about as many as the smaller of both.
+        areas = np.maximum(1, np.nan_to_num(graph.area / single_area(graph, single & ~non_ant), nan=1.0))
+        carried = np.minimum(areas[parent[drawn:]], areas[child[drawn:]])
+        cost[along + drawn : appear], cost[unused:end] = _UNDRAWN / carried, _UNUSED
         self._cost = cost
         crowded = np.where(single, np.where(labelled, _CROWDED, _CROWDED_UNLABELLED), 0)
         self._crowded = np.where(non_ant, _NON_ANT_OPEN if graph.at_boundary.any() else _NON_ANT, crowded)

@@ -18,11 +18,13 @@ _CANDIDATE = 0.1
 _SET_COVERS = 0.95
 _SET_SIZE = 4
 # A placement may not be less sure than so many times the accepted error, however sure the others are. One that is the
-# tracklet's own label must be surer: nothing else may confirm it, and labels err in company. So must one in a group:
-# where all of a colony but one are in it, and nothing tells which one is not, each is there with a probability near 1.
+# tracklet's own label must be surer: nothing else may confirm it, and labels err in company. So must one in a group,
+# and the more so the larger it is: where one of n + 1 animals is not in it, and nothing tells which, each is there with
+# a probability near 1 and one of the n placements is wrong for certain.
 LEAST_SURE = 13.0
 LEAST_SURE_LABEL = 4.0
 LEAST_SURE_GROUP = 4.0
+MOST_MISSING = 40.0  # times the accepted error, over the number of animals in the group
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,8 @@ def decide(
         Frames of each tracklet.
     max_error : float
         Accepted share of placed ID × frame cells that are wrong. No placement may be less sure than `LEAST_SURE` times
-        that (`LEAST_SURE_LABEL` times where it is the tracklet's own label, `LEAST_SURE_GROUP` times in a tracklet of
-        several animals), and none less than even.
+        that (`LEAST_SURE_LABEL` times where it is the tracklet's own label; in a tracklet of n animals
+        `LEAST_SURE_GROUP` times or `MOST_MISSING` / n times, whichever is less), and none less than even.
     label : (n,) array of int64, optional
         Animal that each tracklet is labelled with; -1 for none.
     single : (n,) array of bool, optional
@@ -192,7 +194,9 @@ def decide(
     """
     least = np.full(probability.shape, max(0.5, 1 - LEAST_SURE * max_error))
     if single is not None:
-        least[~single] = max(0.5, 1 - LEAST_SURE_GROUP * max_error)
+        groups = np.flatnonzero(~single)
+        doubt = np.minimum(LEAST_SURE_GROUP, MOST_MISSING / np.maximum(probability[groups].sum(1), 1))
+        least[groups] = np.maximum(0.5, 1 - doubt * max_error)[:, None]
     if label is not None:
         own = np.flatnonzero(label >= 0)
         least[own, label[own]] = max(0.5, 1 - LEAST_SURE_LABEL * max_error)
