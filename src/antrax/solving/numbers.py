@@ -76,7 +76,17 @@ class Numbers:
     vanish: NDArray[np.int64]
 
 
-def count_animals(
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known of n tracklets beside the graph, each (n,) or (n, animals); as for `count_animals`."""
+
+    single: NDArray[np.bool_]
+    non_ant: NDArray[np.bool_]
+    impossible: NDArray[np.bool_]
+    labelled: NDArray[np.bool_]
+
+
+def count_animals(  # noqa: PLR0913  # all of it is known apart
     graph: TrackletGraph,
     animals: int,
     single: NDArray[np.bool_],
@@ -113,7 +123,9 @@ def count_animals(
     SolvingError
         The linear programme has no solution.
     """
-    flow = _Flow(graph, animals, single, non_ant, impossible, span or graph.span, labelled, possible)
+    labelled = np.zeros(len(graph), np.bool_) if labelled is None else labelled
+    possible = np.zeros((0, 2), np.int64) if possible is None else possible
+    flow = _Flow(graph, animals, _Known(single, non_ant, impossible, labelled), span or graph.span, possible)
     alone = single_area(graph, single & ~non_ant)
     by_area = ~single & ~non_ant & np.isfinite(graph.area) & np.isfinite(alone)
     if not by_area.any():
@@ -139,22 +151,19 @@ class _Flow:
         self,
         graph: TrackletGraph,
         animals: int,
-        single: NDArray[np.bool_],
-        non_ant: NDArray[np.bool_],
-        impossible: NDArray[np.bool_],
+        known: _Known,
         span: tuple[int, int],
-        labelled: NDArray[np.bool_] | None,
-        possible: NDArray[np.int64] | None,
+        possible: NDArray[np.int64],
     ) -> None:
         count, drawn = len(graph), len(graph.parent)
-        more_links = np.zeros((0, 2), np.int64) if possible is None else possible
-        parent = np.concatenate([graph.parent, more_links[:, 0]])
-        child = np.concatenate([graph.child, more_links[:, 1]])
+        parent = np.concatenate([graph.parent, possible[:, 0]])
+        child = np.concatenate([graph.child, possible[:, 1]])
         edges = len(parent)
         start, stop = span
+        single, non_ant, labelled = known.single, known.non_ant, known.labelled
         self._graph, self._non_ant = graph, non_ant
         times = np.unique(np.concatenate([np.maximum(graph.first, start), graph.last + 1, [start]]))
-        self.times, self.absent = times, _absent(graph, impossible, times)
+        self.times, self.absent = times, _absent(graph, known.impossible, times)
         at_start = np.searchsorted(times, np.maximum(graph.first, start))
         at_end = np.searchsorted(times, graph.last + 1)
         rows, moments = np.arange(count), np.arange(len(times))
@@ -193,7 +202,6 @@ class _Flow:
             (count + links, along + links, -1),
             (count + links, unused + links, -1),
         )
-        labelled = np.zeros(count, np.bool_) if labelled is None else labelled
         from_nothing = (np.bincount(graph.child, minlength=count) == 0) & ~at_once
         to_nothing = (np.bincount(graph.parent, minlength=count) == 0) & ~at_last
         empty = np.full(count, _EMPTY)
@@ -212,7 +220,8 @@ class _Flow:
             cost[part] = np.where(free, 0, np.where(graph.at_boundary, _GAP_AT_BOUNDARY, gap))
         cost[none:missing] = np.where(non_ant, 0, empty)
         cost[missing] = _GAP_AT_BOUNDARY if graph.at_boundary.any() else _GAP_FROM_START
-        # A cost for each link, whatever it carries, would not be convex. It carries about as many as the smaller of both.
+        # A cost for each link, whatever it carries, would not be convex. It is likely to carry as many as the smaller
+        # of both tracklets holds.
         areas = np.maximum(1, np.nan_to_num(graph.area / single_area(graph, single & ~non_ant), nan=1.0))
         carried = np.minimum(areas[parent[drawn:]], areas[child[drawn:]])
         cost[along + drawn : appear], cost[unused:end] = _UNDRAWN / carried, _UNUSED

@@ -315,6 +315,15 @@ def test_in_a_group_of_all_but_one_of_whom_any_may_be_missing_nobody_is_placed()
     assert decide(probability, length, 0.01, single=np.array([True, True]))[1].sum() == 2
 
 
+def test_in_a_large_group_one_of_whom_is_missing_nobody_is_placed_either():
+    # 49 of 50 animals, each of whom is as likely to be the one that is not there; or three of whom nearly surely are.
+    probability = np.vstack([np.eye(50)[0], np.full(50, 0.98), np.where(np.arange(50) < 3, 0.999, 0.978)])
+    placed = decide(
+        probability.astype(np.float32), np.array([10_000, 1, 1]), 0.01, single=np.array([True, False, False])
+    )
+    assert placed.sum(1).tolist() == [1, 0, 3]
+
+
 def test_windows_cover_every_tracklet_once_and_overlap():
     graph = draw(200, animals=3)
     options = JointOptions(window=100, overlap=20)
