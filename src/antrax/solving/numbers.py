@@ -77,7 +77,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class _Told:
     """What is known of n tracklets beside the graph, each (n,) or (n, animals); as for `count_animals`."""
 
     single: NDArray[np.bool_]
@@ -125,7 +125,7 @@ def count_animals(  # noqa: PLR0913  # all of it is known apart
     """
     labelled = np.zeros(len(graph), np.bool_) if labelled is None else labelled
     possible = np.zeros((0, 2), np.int64) if possible is None else possible
-    flow = _Flow(graph, animals, _Known(single, non_ant, impossible, labelled), span or graph.span, possible)
+    flow = _Flow(graph, animals, _Told(single, non_ant, impossible, labelled), span or graph.span, possible)
     alone = single_area(graph, single & ~non_ant)
     by_area = ~single & ~non_ant & np.isfinite(graph.area) & np.isfinite(alone)
     if not by_area.any():
@@ -151,7 +151,7 @@ class _Flow:
         self,
         graph: TrackletGraph,
         animals: int,
-        known: _Known,
+        known: _Told,
         span: tuple[int, int],
         possible: NDArray[np.int64],
     ) -> None:
