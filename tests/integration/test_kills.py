@@ -16,7 +16,7 @@ import antrax
 from antrax.cluster.status import MovieState, session_status
 from antrax.errors import ExperimentError
 from antrax.io.session import Session
-from tests.fixtures.solved import solved_colony
+from tests.fixtures.solved import SOLVED_WITH, solved_colony
 
 pytestmark = [
     pytest.mark.slow,
@@ -137,7 +137,7 @@ def test_a_solve_that_is_killed_before_its_files_take_their_names_leaves_what_wa
     table = positions_of(solved)
     kill("rename", ".unfinished", 1, "solve", solved.experiment, "--nw", 1)
     assert str(positions_of(solved)) == str(table)
-    antrax.solve(solved.experiment, antrax.SolveOptions(workers=1))
+    antrax.solve(solved.experiment, SOLVED_WITH)
     assert left_over(solved.path) == []
     assert str(positions_of(solved)) == str(table)
 
@@ -155,7 +155,7 @@ def test_positions_of_two_solutions_are_not_read_where_a_solve_was_killed_while_
     assert command is not None
     assert {movie.state for movie in command.movies} <= {MovieState.STALE, MovieState.FAILED}
     assert ".unfinished" in left_over(solved.path)
-    antrax.solve(solved.experiment, antrax.SolveOptions(workers=1))
+    antrax.solve(solved.experiment, SOLVED_WITH)
     assert left_over(solved.path) == []
     assert [sorted(contents(folder)) for folder in folders] == [sorted(files) for files in before]
     assert str(positions_of(solved)) == str(table)
