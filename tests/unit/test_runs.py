@@ -58,6 +58,26 @@ def test_a_record_that_makes_no_sense_is_left_out(session: Session, content: byt
     assert read_runs(session, "classify") == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "done", "movie": 2, "at": 1, "results": {"a": [1e999, 1]}}',
+        '{"event": "done", "movie": 1e999, "at": 1}',
+        '{"event": "begun", "movie": 2, "at": 1, "inputs": [1]}',
+        "[" * 100_000,
+        "[1]",
+    ],
+)
+def test_a_line_that_makes_no_sense_costs_only_itself(session: Session, line: str) -> None:
+    record = start_record(session, "classify", [1, 2])
+    record.failed(1, "why")
+    (path,) = session.layout.runs.iterdir()
+    path.write_text(path.read_text() + line + "\n")
+    record.end()
+    (run,) = read_runs(session, "classify")
+    assert (set(run.events), run.ended) == ({1}, True)
+
+
 def test_where_nothing_can_be_written_the_work_goes_on(session: Session) -> None:
     (session.path / "logs").write_bytes(b"a file in the way")
     record = start_record(session, "classify", [1])

@@ -206,7 +206,7 @@ class OpenableExperiments:
         try:
             entries = json.loads(read_regular(self._memory).decode())
             return [(str(path), str(session)) for path, session in entries]
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return []
 
 

@@ -20,6 +20,7 @@ from antrax.errors import ClusterError, OutputError
 from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.layout import ClusterLayout
 from antrax.io.regular_files import read_regular
+from antrax.io.runs import NO_SENSE
 
 _LARGEST_RECORD = 64 * 2**20
 _LARGEST_LOG_READ = 64 * 2**10
@@ -199,7 +200,7 @@ def read_job(folder: Path) -> ClusterJob | None:
         # a script may have been submitted by hand, or again
         numbers = [_job_of(task.log) for task in tasks if task.log] + ([int(job.number)] if job.number else [])
         return replace(job, number=str(max(numbers)) if numbers else None, tasks=tasks)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *NO_SENSE):
         return None
 
 

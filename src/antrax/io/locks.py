@@ -319,5 +319,5 @@ def _read_note(path: Path) -> Holder | None:
             return None
         texts = [str(values[key])[:200] for key in ("task", "host", "since")]
         return Holder(texts[0], texts[1], process, texts[2], None if parts is None else tuple(map(int, parts)))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None

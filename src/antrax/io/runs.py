@@ -132,6 +132,10 @@ def start_record(session: Session, command: str, movies: Collection[int], **made
     return RunRecord(path)
 
 
+NO_SENSE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading JSON raises that is not of the form that was written."""
+
+
 @dataclass(frozen=True)
 class MovieEvent:
     """Last event of a movie in a run.
@@ -318,7 +322,7 @@ def _read_run(path: Path) -> Run | None:
         for line in lines:
             try:
                 ended = _take(json.loads(line), events) or ended
-            except (ValueError, KeyError, TypeError):
+            except NO_SENSE:
                 continue  # a run was killed while it wrote the line
         return Run(
             path,
@@ -331,7 +335,7 @@ def _read_run(path: Path) -> Run | None:
             events,
             ended,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *NO_SENSE):
         return None
 
 
