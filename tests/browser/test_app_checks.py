@@ -255,6 +255,7 @@ def test_a_list_of_labels_is_pasted_and_those_of_another_session_are_taken_over(
     expect(tab.find("#open-experiment")).to_contain_text("some.ants")
     tab.shown()
     tab.press("Shift+L")
+    expect(tab.find("dialog").get_by_label("Name of the new label")).to_be_focused()
     tab.page.evaluate("""() => {
         const data = new DataTransfer();
         data.setData('text', 'AA\\nAB\\nGG\\ntwo words');

@@ -121,7 +121,8 @@ def test_solve_is_refused_where_it_needs_a_setting_that_has_no_sense(session):
 
 
 def test_figures_are_in_pixels_where_the_scale_has_no_sense(made, tmp_path):
-    antrax.solve(shutil.copytree(made, tmp_path / "two"), antrax.SolveOptions(workers=1))
+    # with so few labels, nothing is as sure as 0.01
+    antrax.solve(shutil.copytree(made, tmp_path / "two"), antrax.SolveOptions(max_error=0.05, workers=1))
     session = open_session(tmp_path / "two")
     change(session, geometry_rscale="x")
     assert "geometry_rscale is 'x'" in output("plot", session.experiment)
