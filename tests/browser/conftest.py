@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Route, expect, sync_playwright
 
 from antrax.demo import generate_experiment
 from antrax.io.session import Session, open_session
-from tests.browser.driver import PATIENCE_S, App, Tab
+from tests.browser.driver import LOOK_MS, PATIENCE_S, App, Tab
 
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 
@@ -87,7 +87,25 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Callable[..., Tab]]:
+def seen_after() -> int | None:
+    """Milliseconds that images must be on the screen before anything acts on them; None: as long as the page wants."""
+    return None
+
+
+def _wait_longer(context: BrowserContext, milliseconds: int) -> None:
+    """Have the page want images to be on the screen for longer."""
+
+    def change(route: Route) -> None:
+        response = route.fetch()
+        known = "SEEN_AFTER = 300;"
+        assert known in response.text()
+        route.fulfill(response=response, body=response.text().replace(known, f"SEEN_AFTER = {milliseconds};"))
+
+    context.route("**/static/js/core/seen.js", change)
+
+
+@pytest.fixture
+def visit(chromium: Browser, seen_after: int | None) -> Iterator[Callable[..., Tab]]:
     """A function that opens the app in a tab: of a browser of its own, or beside another tab of it."""
     contexts: list[BrowserContext] = []
     tabs: list[Tab] = []
@@ -95,8 +113,10 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Tab]]:
     def open_tab(address: App | str, beside: Tab | None = None, **options: Any) -> Tab:
         if beside is None:
             contexts.append(chromium.new_context(viewport={"width": 1280, "height": 800}, **options))
+            if seen_after:
+                _wait_longer(contexts[-1], seen_after)
         context = beside.page.context if beside else contexts[-1]
-        tab = Tab(context.new_page())
+        tab = Tab(context.new_page(), seen_after + 100 if seen_after else LOOK_MS)
         tabs.append(tab)
         tab.page.goto(address if isinstance(address, str) else address.address)
         return tab

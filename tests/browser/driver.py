@@ -131,8 +131,9 @@ class App:
 class Tab:
     """A tab of the browser, with a person before it."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, look_ms: int = LOOK_MS) -> None:
         self.page = page
+        self.look_ms = look_ms
         self._announced: list[str] = []
         self._troubles: list[str] = []
         page.set_default_timeout(PATIENCE_S * 1000)
@@ -189,7 +190,7 @@ class Tab:
     def look_at_examples(self) -> None:
         """Look at the images of the gallery as long as the page asks for."""
         expect(self.find("dialog .gallery-area")).to_have_attribute("aria-busy", "false")
-        self.page.wait_for_timeout(LOOK_MS)
+        self.page.wait_for_timeout(self.look_ms)
 
     def shows(self, tracklet: str) -> None:
         """Wait for the images of a tracklet on the screen."""

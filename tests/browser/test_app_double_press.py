@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from antrax.io.session import Session
-from tests.browser.driver import LOOK_MS, App, Tab, counts_of, exported
+from tests.browser.driver import App, Tab, counts_of, exported
 from tests.browser.test_app_checks import marks_of
 from tests.browser.test_app_labelling import slow_network
 from tests.fixtures.classified import classify_by_truth
 
 TOO_EARLY = "have only just appeared"
+
+
+@pytest.fixture
+def seen_after() -> int:
+    """Long enough for two presses on a busy machine, which takes longer between them than a person does."""
+    return 1500
 
 
 def classified_tab(session: Session, app: App, visit: Callable[..., Tab]) -> Tab:
@@ -103,7 +110,7 @@ def test_enter_in_another_panel_shows_the_label_and_twice_is_no_consent(
     expect(tab.find("#panel-label")).to_be_visible()
     assert tab.shown() == name
     assert exported(session) == {}
-    tab.page.wait_for_timeout(LOOK_MS)
+    tab.page.wait_for_timeout(tab.look_ms)
     tab.press("Enter")
     tab.other_than(name)
     tab.saved()
@@ -145,7 +152,7 @@ def test_delete_twice_in_the_gallery_deletes_one_image(session: Session, tab: Ta
     tab.look_at_examples()
     tab.press("Delete", "Delete", "Delete")
     expect(tab.find("dialog")).to_contain_text(f"{counts[name] - 1} examples of 1 tracklet")
-    tab.page.wait_for_timeout(LOOK_MS)
+    tab.page.wait_for_timeout(tab.look_ms)
     assert exported(session) == {name: {"GG": counts[name] - 1}}
 
 

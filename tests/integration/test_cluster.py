@@ -26,7 +26,7 @@ def session(trained: Trained, tmp_path: Path) -> Session:
     """The trained demo in a folder whose name no shell would like."""
     folder = tmp_path / 'it\'s "odd" [%a] $HOME'
     folder.mkdir()
-    shutil.copytree(trained.experiment, folder / "demo")
+    trained.copy_to(folder / "demo")
     return open_session(folder / "demo")
 
 

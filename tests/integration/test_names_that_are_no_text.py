@@ -29,7 +29,7 @@ main(sys.argv[1:])
 @pytest.fixture
 def experiment(trained, tmp_path):
     folder = tmp_path / os.fsdecode(b"caf\xe9")
-    shutil.copytree(trained.experiment, folder)
+    trained.copy_to(folder)
     session = open_session(folder)
     for movie in (2, 3, 4):
         session.stacks[movie][0].unlink()

@@ -34,7 +34,7 @@ def snakemake() -> str:
 @pytest.fixture
 def session(trained: Trained, tmp_path: Path) -> Session:
     """Three movies, the second of which cannot be read."""
-    shutil.copytree(trained.experiment, tmp_path / "my colony")
+    trained.copy_to(tmp_path / "my colony")
     made = open_session(tmp_path / "my colony")
     made.layout.file("images", 4).unlink()
     stack = made.layout.file("images", 2)
