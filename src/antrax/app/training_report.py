@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from antrax.app.schemas.base import gather_fields
 from antrax.io.examples import ExampleChanges
 from antrax.labels import Labels
 from antrax.review.training_set.files import Count
+from antrax.training.evaluation import Evaluation
 
 
 class _TrainedOn(msgspec.Struct):
@@ -94,12 +96,19 @@ class LastTraining:
         """Number of images of a label in the training."""
         return self.record.examples.images_by_label.get(label, 0)
 
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """Results on held-out tracklets; None if there were none."""
+        held_out = self.record.held_out
+        if held_out is None:
+            return None
+        return Evaluation(self.labels, np.array(held_out.confusion_images), np.array(held_out.confusion_tracklets))
+
     def recognised(self) -> dict[str, tuple[int, float]]:
         """Number of held-out images of each label, and the share of them that is classified right."""
-        if self.record.held_out is None:
-            return {}
-        rows = dict(zip(self.labels, self.record.held_out.confusion_images, strict=True))
-        return {label: (sum(row), row[place] / sum(row)) for place, (label, row) in enumerate(rows.items()) if sum(row)}
+        evaluation = self.evaluation
+        figures = evaluation.by_label() if evaluation else []
+        return {each.label: (each.images, each.accuracy) for each in figures if each.images}
 
 
 def last_training(labels: tuple[str, ...], record: Mapping[str, Any]) -> LastTraining | None:
@@ -148,18 +157,11 @@ def describe_training(
     order = known + [label for label in training.labels if label not in known]
     places = [training.labels.index(label) for label in order]
 
-    def ordered(matrix: list[list[int]]) -> list[list[int]]:
-        return [[matrix[row][column] for column in places] for row in places]
-
-    images = ordered(held_out.confusion_images) if held_out else []
-    tracklets = ordered(held_out.confusion_tracklets) if held_out else []
-    recognised = training.recognised()
+    evaluation = training.evaluation
+    figures = {each.label: each for each in evaluation.by_label()} if evaluation else {}
     rows = []
-    for place, label in enumerate(order):
-        row = images[place] if images else []
-        others = {order[column]: count for column, count in enumerate(row) if column != place and count}
-        confused = max(others, key=lambda other: others[other]) if others else None
-        count = examples.get(label)
+    for label in order:
+        found, count = figures.get(label), examples.get(label)
         rows.append(
             {
                 "label": label,
@@ -167,11 +169,11 @@ def describe_training(
                 "trained": training.images_of(label),
                 "examples": count.examples if count else 0,
                 "tracklets": count.tracklets if count else 0,
-                "held_out_tracklets": sum(tracklets[place]) if tracklets else 0,
-                "held_out_images": sum(row),
-                "right": recognised[label][1] if label in recognised else None,
-                "confused_with": confused,
-                "confused_share": others[confused] / sum(row) if confused else None,
+                "held_out_tracklets": found.tracklets if found else 0,
+                "held_out_images": found.images if found else 0,
+                "right": found.accuracy if found and found.images else None,
+                "confused_with": found.confused_with or None if found else None,
+                "confused_share": found.confused_share if found and found.confused_with else None,
             }
         )
     return {
@@ -189,6 +191,6 @@ def describe_training(
         "tracklet_accuracy": held_out.tracklet_accuracy if held_out else None,
         "epochs": [msgspec.to_builtins(epoch) | {"epoch": round(epoch.epoch)} for epoch in record.history],
         "labels": rows,
-        "confusion": images,
+        "confusion": evaluation.confusion[np.ix_(places, places)].tolist() if evaluation else [],
         "doubtful": [msgspec.to_builtins(each) | {"own": each.experiment == experiment} for each in record.doubtful],
     }
