@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from antrax.errors import AntraxError, ExperimentError, OutputError, TrdataError
-from antrax.io.antdata import read_antdata, tracklets_table_file, writing_antdata, xy_file
+from antrax.io.antdata import read_antdata, tracklets_table_file, xy_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.positions import Kind, MoviePositions, Placements, place
 from antrax.io.positions_dataset import netcdf_file
@@ -28,7 +28,8 @@ from antrax.io.positions_table import (
     read_positions,
     read_table,
     solved_movies,
-    writing_positions,
+    write_movie,
+    writing_solution,
 )
 from antrax.io.session import Session, open_session
 from antrax.io.trdata import measured_movies, read_measurements
@@ -83,11 +84,9 @@ SOLVED = placements(
 
 
 def write_all(session: Session, solved: Placements = SOLVED) -> None:
-    with writing_antdata(session) as antdata, writing_positions(session) as add:
+    with writing_solution(session) as writer:
         for movie in (1, 2):
-            found = place(session, movie, solved, read_measurements(session, movie))
-            antdata.add(solved, found)
-            add(found)
+            writer.add(solved, place(session, movie, solved, read_measurements(session, movie)))
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +172,8 @@ def test_interpolated_positions_are_kept_by_all_files(session: Session) -> None:
     write_trdata(session.path, 1, {ONE: blobs(5, 100.0, 50.0), after: blobs(3, 112.0, 58.0)})
     solved = placements((ONE, 0, Kind.SINGLE, True, 0.9, ""), (after, 0, Kind.SINGLE, True, 0.8, ""))
     found = place(session, 1, solved, read_measurements(session, 1), longest_gap=0.5)
-    with writing_antdata(session) as antdata, writing_positions(session) as add:
-        antdata.add(solved, found)
-        add(found)
+    with writing_solution(session) as writer:
+        writer.add(solved, found)
     for read in (read_table(positions_file(session, 1)), read_antdata(session, 1)):
         assert read.kind[5:7, 0].tolist() == [Kind.INTERPOLATED] * 2
         np.testing.assert_allclose(read.x[5:7, 0], [106.6667, 109.3333], rtol=1e-5)
@@ -313,13 +311,43 @@ def test_old_files_stay_until_all_new_ones_are_whole(session: Session, monkeypat
     found = place(session, 1, other, read_measurements(session, 1))
     with (
         pytest.raises(OutputError, match="disk full"),
-        writing_antdata(session) as antdata,
-        writing_positions(session) as add,
+        writing_solution(session) as writer,
     ):
-        antdata.add(other, found)
-        add(found)
+        writer.add(other, found)
         raise OutputError("disk full")
     assert {path: path.read_bytes() for path in session.path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.usefixtures("solved")
+def test_a_movie_that_is_withdrawn_keeps_its_files_and_the_others_get_new_ones(session: Session) -> None:
+    def contents(movie: int) -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in session.path.rglob(f"*_{movie}.*") if "tracklets" not in path.parts}
+
+    before = contents(1), contents(2)
+    other = placements((ONE, 1, Kind.SINGLE, True, 0.6, ""), (NEXT, 0, Kind.SINGLE, True, 0.6, ""))
+    with writing_solution(session) as writer:
+        for movie in (1, 2):
+            found = place(session, movie, other, read_measurements(session, movie))
+            write_movie(session, other, found, writer.reserve(movie, other.colonies))
+        writer.withdraw(1)
+    assert contents(1) == before[0]
+    after = contents(2)
+    assert set(after) == set(before[1])
+    assert all(after[path] != before[1][path] for path in after if path.suffix in (".csv", ".parquet", ".nc"))
+    assert not list(session.path.rglob("*.part"))
+
+
+def test_a_file_that_another_process_cannot_write_is_named(session: Session) -> None:
+    found = place(session, 1, SOLVED, read_measurements(session, 1))
+    with (
+        pytest.raises(OutputError, match=r"xy_1_1\.csv cannot be written: No such file or directory"),
+        writing_solution(session) as writer,
+    ):
+        temporary = writer.reserve(1, SOLVED.colonies)
+        temporary[xy_file(session, 1).with_suffix(".csv")] = session.path / "nowhere" / "file"
+        write_movie(session, SOLVED, found, temporary)
+    assert not list(session.path.rglob("*.part"))
+    assert solved_movies(session) == []
 
 
 def test_blobs_that_the_tracker_left_out_leave_their_frames_empty(session: Session) -> None:
@@ -475,7 +503,7 @@ def test_what_is_missing_is_said(session: Session) -> None:
     (session.path / "parameters" / "prmtrs.json").write_text("{}")
     with (
         pytest.raises(ExperimentError, match="geometry_rscale is None"),
-        writing_antdata(open_session(session.experiment)),
+        writing_solution(open_session(session.experiment)),
     ):
         pass
 
@@ -498,8 +526,8 @@ def test_the_real_session_is_written_as_matlab_wrote_it(real_session: Path, tmp_
             kind.astype(np.int8), stored["single"].to_numpy(bool), np.full(len(stored), np.nan, np.float32),
             np.full(len(stored), ""),
         )  # fmt: skip
-        with writing_antdata(session) as antdata:
-            antdata.add(solved, place(session, movie, solved, read_measurements(session, movie)))
+        with writing_solution(session) as writer:
+            writer.add(solved, place(session, movie, solved, read_measurements(session, movie)))
         theirs, ours = xy_file(real, movie), xy_file(session, movie)
         with h5py.File(theirs) as a, h5py.File(ours) as b:
             assert list(a) == list(b)

@@ -17,7 +17,7 @@ import contextlib
 import csv
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError
-from antrax.io.atomic import make_folder, replacing
+from antrax.io.atomic import reserved
 from antrax.io.layout import antrax_file
 from antrax.io.names import parse_tracklet_name
 from antrax.io.positions import Kind, MoviePositions, Placements, movie_frames
@@ -70,57 +70,57 @@ def tracklets_table_file(session: Session, movie: int, colony: str = "") -> Path
     return session.layout.antrax_file("tracklets_table", movie, colony)
 
 
-class AntdataWriter:
-    """Writes several movies, which appear in `antdata/` together. Use `writing_antdata`."""
+def antdata_targets(session: Session, movie: int, colonies: Iterable[str]) -> list[Path]:
+    """The files that `write_antdata` writes.
 
-    def __init__(self, session: Session, files: contextlib.ExitStack) -> None:
-        self._session = session
-        self._files = files
-        self._scale = metres_per_pixel(session)
-
-    def add(self, placements: Placements, positions: MoviePositions) -> None:
-        """Add a movie.
-
-        Parameters
-        ----------
-        placements : Placements
-            Those of other movies are passed over.
-        positions : MoviePositions
-            The movie's, from `place`.
-
-        Raises
-        ------
-        OutputError
-            The disk is full, or the folder cannot be written.
-        """
-        for colony in dict.fromkeys(positions.colonies):
-            make_folder(self._session.layout.antdata(colony))
-            animals = [animal for animal, other in enumerate(positions.colonies) if other == colony]
-            columns = [_columns(positions, animal, self._scale) for animal in animals]
-            ids = [positions.ids[animal] for animal in animals]
-            mat = xy_file(self._session, positions.movie, colony)
-            _write_mat(self._files.enter_context(replacing(mat)), ids, columns)
-            _write_csv(self._files.enter_context(replacing(mat.with_suffix(".csv"))), ids, columns)
-            table = self._files.enter_context(replacing(tracklets_table_file(self._session, positions.movie, colony)))
-            with table.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(TABLE)
-                writer.writerows(_table(placements, positions, animals))
+    Parameters
+    ----------
+    session : Session
+    movie : int
+    colonies : iterable of str
+        Colony of each animal.
+    """
+    found = []
+    for colony in dict.fromkeys(colonies):
+        mat = xy_file(session, movie, colony)
+        found += [mat, mat.with_suffix(".csv"), tracklets_table_file(session, movie, colony)]
+    return found
 
 
-@contextlib.contextmanager
-def writing_antdata(session: Session) -> Iterator[AntdataWriter]:
-    """Context manager that writes movies into `antdata/`; they replace existing files if no exception is raised.
+def write_antdata(
+    session: Session, placements: Placements, positions: MoviePositions, temporary: Mapping[Path, Path]
+) -> None:
+    """Write a movie's files.
+
+    Parameters
+    ----------
+    session : Session
+    placements : Placements
+        Those of other movies are passed over.
+    positions : MoviePositions
+        The movie's, from `place`.
+    temporary : mapping of Path to Path
+        From each of `antdata_targets` to the path that is written in its place.
 
     Raises
     ------
-    ExperimentError
-        The session does not tell the size of a pixel.
     OutputError
-        A file cannot be written; then everything is as it was.
+        A file cannot be written.
     """
-    with contextlib.ExitStack() as files:
-        yield AntdataWriter(session, files)
+    scale = metres_per_pixel(session)
+    for colony in dict.fromkeys(positions.colonies):
+        animals = [animal for animal, other in enumerate(positions.colonies) if other == colony]
+        columns = [_columns(positions, animal, scale) for animal in animals]
+        ids = [positions.ids[animal] for animal in animals]
+        mat, text, table = antdata_targets(session, positions.movie, [colony])
+        with reserved(mat, temporary) as path:
+            _write_mat(path, ids, columns)
+        with reserved(text, temporary) as path:
+            _write_csv(path, ids, columns)
+        with reserved(table, temporary) as path, path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(TABLE)
+            writer.writerows(_table(placements, positions, animals))
 
 
 def metres_per_pixel(session: Session) -> float:

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,28 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def reserved(path: Path, temporary: Mapping[Path, Path]) -> Iterator[Path]:
+    """Context manager: the temporary path of a file that `replacing` opened before, maybe in another process.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    temporary : mapping of Path to Path
+        From each file to the path that `replacing` gave for it.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    try:
+        yield temporary[path]
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {reason_of(error)}") from error
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ Where a movie has both, the package's own file is read.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from antrax.io.graph_parts import GraphPart, join_parts, of_movies
 from antrax.io.layout import CROSS_MOVIE_LINKS, MovieFile
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
-from antrax.io.workers import Failed, outcomes_in_workers
+from antrax.io.workers import Crew, Failed, crew_of
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ class GraphReading:
     problems: tuple[str, ...] = ()
 
 
+_SMALL = 2**26  # bytes of all files together
 _TRACKED: tuple[MovieFile, ...] = ("images", "trdata", "autoids")
 
 
-def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers: int = 1) -> GraphReading:
+def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers: int | Crew = 1) -> GraphReading:
     """Read the graph of a session.
 
     Parameters
@@ -56,7 +58,7 @@ def read_graph(session: Session, movies: Iterable[int] | None = None, *, workers
     movies : iterable of int, optional
         Movies to read; by default all that have a graph, images, measurements of blobs, or labels. Links to other
         movies are left out.
-    workers : int
+    workers : int or Crew
         Processes to read with.
 
     Returns
@@ -145,8 +147,29 @@ def graph_inputs(session: Session, movies: Iterable[int] | None = None) -> list[
     return [*found, *(folder / CROSS_MOVIE_LINKS for folder in folders)]
 
 
-def _run(read: Sequence[tuple[Path, Any]], workers: int) -> Iterator[GraphPart | GraphError | Failed]:
-    yield from outcomes_in_workers(min(workers, len(read)), _outcome, *zip(*read, strict=True))
+def are_small(paths: Iterable[Path]) -> bool:
+    """Whether files are so small that no content of theirs could exhaust the memory.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Those that are missing count for nothing.
+    """
+    total = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total <= _SMALL
+
+
+def load_graph_readers() -> None:
+    """Load the library that reads anTraX's graphs, which takes half a second."""
+    import matio  # noqa: F401
+
+
+def _run(read: Sequence[tuple[Path, Any]], workers: int | Crew) -> Iterator[GraphPart | GraphError | Failed]:
+    with crew_of(workers) as crew:
+        yield from crew.outcomes(_outcome, *zip(*read, strict=True), join=are_small(path for path, _ in read))
 
 
 def _outcome(path: Path, reader: Any) -> GraphPart | GraphError:

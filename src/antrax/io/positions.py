@@ -86,6 +86,18 @@ class Placements:
         """Rows of the pairs whose tracklet is of a movie, in order."""
         return self._by_movie.get(movie, np.zeros(0, np.int64))
 
+    def select(self, rows: NDArray[np.int64]) -> Placements:
+        """Some of the pairs, of the same animals.
+
+        Parameters
+        ----------
+        rows : array of int64
+        """
+        return Placements(
+            self.ids, self.colonies, self.tracklet[rows], self.animal[rows], self.kind[rows], self.single[rows],
+            self.confidence[rows], self.alternative[rows],
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class MoviePositions:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +120,8 @@ def map_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[
     DeviceError
         No process survives it.
     """
-    return results_of(outcomes_in_workers(workers, function, *columns))
+    with Crew(workers) as crew:
+        yield from results_of(crew.outcomes(function, *columns))
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def results_of(outcomes: Iterable[T | Failed]) -> Iterator[T]:
     Parameters
     ----------
     outcomes : iterable
-        As `outcomes_in_workers` gives them.
+        As `Crew.outcomes` gives them.
     """
     for outcome in outcomes:
         if isinstance(outcome, Failed):
@@ -147,44 +151,166 @@ def results_of(outcomes: Iterable[T | Failed]) -> Iterator[T]:
         yield outcome
 
 
-def outcomes_in_workers(workers: int, function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T | Failed]:
-    """Results of a function in order, where a call that fails does not end the others.
+class Crew:
+    """Context manager: worker processes that are kept from one round of calls to the next.
 
-    If a process dies, unfinished calls are repeated by half as many processes, in the end by one: a call that ends this
-    one has failed.
+    What they load, they load once. Nothing is started before it is needed, and with one worker nothing at all.
 
     Parameters
     ----------
     workers : int
-        With 1, this process does everything.
-    function : callable
-    *columns : iterable
-        Its arguments.
+        Processes that work at a time. With 1, this process does everything.
     """
-    rows = list(zip(*columns, strict=True))
-    if workers <= 1 or len(rows) < 2:
-        yield from (_outcome(lambda row=row: function(*row)) for row in rows)  # type: ignore[misc]
-        return
-    done = 0
-    while done < len(rows):
-        try:
-            with make_executor(workers) as executor:
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._executor: Any = None
+        self._size = 0
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def start(self, function: Callable[[], object], *, join: bool) -> None:
+        """Start the workers, and let them call a function while this process does other things.
+
+        Parameters
+        ----------
+        function : callable
+            Loads what later calls will need. Errors of it do not count: those calls meet them again.
+        join : bool
+            As for the calls that come.
+        """
+        size = self.workers - join
+        for _ in range(size if self.workers > 1 else 0):
+            with contextlib.suppress(BrokenExecutor):
+                self._processes(size).submit(function)
+
+    def outcomes(self, function: Callable[..., T], *columns: Iterable[Any], join: bool = False) -> Iterator[T | Failed]:
+        """Results of a function in order, where a call that fails does not end the others.
+
+        If a process dies, unfinished calls are repeated by half as many processes, in the end by one: a call that ends
+        this one has failed.
+
+        Parameters
+        ----------
+        function : callable
+        *columns : iterable
+            Its arguments.
+        join : bool
+            This process makes calls too, and one worker fewer is started. Only for calls that are too small to
+            exhaust the memory: what ends this process ends everything.
+        """
+        rows = list(zip(*columns, strict=True))
+        if self.workers <= 1 or len(rows) < 2:
+            yield from (_outcome(lambda row=row: function(*row)) for row in rows)  # type: ignore[misc]
+        elif join:
+            yield from self._joined(function, rows)
+        else:
+            yield from self._apart(function, rows, min(self.workers, len(rows)))
+
+    def _apart(self, function: Callable[..., T], rows: Sequence[Any], workers: int) -> Iterator[T | Failed]:
+        done = 0
+        while done < len(rows):
+            try:
+                executor = self._processes(workers)
                 for future in [executor.submit(function, *row) for row in rows[done:]]:
                     yield _outcome(future.result)
                     done += 1
-        except BrokenExecutor as error:
-            what, memory = describe_dead_worker(error)
-            if workers == 1:
-                one = parameter("workers", 1)
-                yield Failed(
-                    DeviceError(
-                        f"{what}; use {one}, or a machine with more memory"
-                        if memory
-                        else f"{what}; try again with {one}"
+            except BrokenExecutor as error:
+                self._end()
+                what, memory = describe_dead_worker(error)
+                if workers == 1:
+                    one = parameter("workers", 1)
+                    yield Failed(
+                        DeviceError(
+                            f"{what}; use {one}, or a machine with more memory"
+                            if memory
+                            else f"{what}; try again with {one}"
+                        )
                     )
-                )
-                done += 1
-            workers = max(1, workers // 2)
+                    done += 1
+                workers = max(1, workers // 2)
+
+    def _joined(self, function: Callable[..., T], rows: Sequence[Any]) -> Iterator[T | Failed]:
+        executor = self._processes(min(self.workers, len(rows)) - 1)
+        waiting = deque(enumerate(rows))
+        found: dict[int, T | Failed] = {}
+
+        def hand_out() -> None:
+            """Give one worker after the other the next call, until none is left or the workers are dead."""
+            with contextlib.suppress(IndexError, BrokenExecutor, RuntimeError):  # dead, or shut down
+                while True:
+                    number, row = waiting.popleft()
+                    found[number] = _outcome(executor.submit(function, *row).result)
+
+        threads = [threading.Thread(target=hand_out, daemon=True) for _ in range(self._size)]
+        for thread in threads:
+            thread.start()
+        told = 0
+        with contextlib.suppress(IndexError):
+            while True:
+                number, row = waiting.popleft()
+                found[number] = _outcome(lambda row=row: function(*row))  # type: ignore[misc]
+                while told in found:
+                    yield found[told]
+                    told += 1
+        for thread in threads:
+            thread.join()
+        lost = [number for number in range(len(rows)) if number not in found]
+        if lost:
+            self._end()
+            again = self._apart(function, [rows[number] for number in lost], 1)
+            found.update(zip(lost, again, strict=True))
+        yield from (found[number] for number in range(told, len(rows)))
+
+    def _processes(self, size: int) -> Any:
+        """The executor, of at least so many processes."""
+        if self._executor is None or self._size < size:
+            self._end()
+            self._executor, self._size = make_executor(size), size
+            with _interrupts_ignored():
+                self._executor.submit(os.getpid)
+        return self._executor
+
+    def _end(self) -> None:
+        """End the processes. None is asked to finish: where something is under way, nobody waits for it any more."""
+        executor, self._executor, self._size = self._executor, None, 0
+        if executor is not None:
+            executor.shutdown(kill_workers=True)
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Context manager: processes that are started in it ignore Ctrl-C, for which each would print a traceback.
+
+    This process ends them where it is interrupted. (A mask of signals would be undone by loky.)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+
+
+@contextlib.contextmanager
+def crew_of(workers: int | Crew) -> Iterator[Crew]:
+    """Context manager: a crew for so many workers, which ends with the block; a crew stays as it is.
+
+    Parameters
+    ----------
+    workers : int or Crew
+    """
+    if isinstance(workers, Crew):
+        yield workers
+    else:
+        with Crew(workers) as crew:
+            yield crew
 
 
 def _outcome(call: Callable[[], T]) -> T | Failed:

@@ -36,11 +36,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         import numba
     except ImportError:
         return function
-    anew = working = numba.njit(function)
+    anew = working = numba.njit(nogil=True)(function)
     # No folder in which machine code could be kept is a RuntimeError here; a full disk, and kept code that is damaged,
     # are told only when it is called, before anything is computed.
     with contextlib.suppress(RuntimeError):
-        working = numba.njit(cache=True)(function)
+        working = numba.njit(cache=True, nogil=True)(function)
 
     def call(*arguments: Any) -> Any:
         nonlocal working

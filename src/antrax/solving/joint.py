@@ -13,7 +13,9 @@ Long experiments are solved in windows of tracklets that overlap, each on its ow
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,11 +80,14 @@ class Effort:
         Sweeps of each from a random state to a likely one, evidence counting more and more.
     sampled : int
         Sweeps of each that are counted.
+    threads : int
+        Runs at a time; the result is the same with any number.
     """
 
     runs: int = RUNS
     heated: int = _HEATED
     sampled: int = _SAMPLED
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -197,13 +202,22 @@ def sample_window(
     numbers = count_animals(graph, animals, single, non_ant, evidence.impossible, span, labelled, possible)
     graph, numbers = as_taken(graph, numbers, possible)
     contacts = find_contacts(graph, single, body, options.fps)
-    runs = []
-    for run in range(effort.runs):
-        rng = np.random.default_rng([animals, max(0, window.core_first), run])
+
+    stop = threading.Event()
+
+    def run(number: int) -> Posterior:
+        rng = np.random.default_rng([animals, max(0, window.core_first), number])
         occupancy = starting_state(graph, numbers, animals, rng, span)
         sampler = Sampler(occupancy, single, contacts, animals, rng)
-        runs.append(_sample(graph, evidence, single, numbers, sampler, rng, effort))
-    return combine(runs, effort.sampled)
+        return _sample(graph, evidence, single, numbers, sampler, effort, stop)
+
+    if effort.threads <= 1:
+        return combine([run(number) for number in range(effort.runs)], effort.sampled)
+    with ThreadPoolExecutor(effort.threads) as executor:
+        try:
+            return combine(list(executor.map(run, range(effort.runs))), effort.sampled)
+        finally:
+            stop.set()  # where this thread is interrupted, the others end too
 
 
 def _sample(
@@ -212,10 +226,10 @@ def _sample(
     single: NDArray[np.bool_],
     numbers: Numbers,
     sampler: Sampler,
-    rng: np.random.Generator,
     effort: Effort,
+    stop: threading.Event,
 ) -> Posterior:
-    """One run."""
+    """One run; InterruptedError where it is told to stop."""
     count, animals = evidence.probability.shape
     labelled = np.flatnonzero(single & ~evidence.manual & (np.ptp(evidence.probability, 1) > 0))
     weight = np.zeros((sampler.nodes, animals), np.float32)
@@ -227,12 +241,14 @@ def _sample(
     counts = np.zeros_like(weight)
     errors, log_weights = [], []
     for sweep in range(effort.heated + effort.sampled):
+        if stop.is_set():
+            raise InterruptedError
         weight[labelled] = fixed + labels.log_likelihood(labels.error)
         sampler.sweep(weight, informative, min(1.0, 1.2 * (sweep + 1) / effort.heated))
         if sweep < effort.heated - 1:
             continue
         animal, known = sampler.animal_of(labelled)
-        labels.draw(np.flatnonzero(known), animal[known], rng)
+        labels.draw(np.flatnonzero(known), animal[known], sampler.rng)
         if sweep >= effort.heated:
             sampler.add_counts(counts)
             errors.append(labels.error)

@@ -17,11 +17,13 @@ from antrax.defaults import MAX_ERROR
 from antrax.io.positions import Kind
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
-from antrax.io.workers import Failed, outcomes_in_workers, results_of
+from antrax.io.workers import Crew, Failed, crew_of, results_of
 from antrax.progress import Update
 from antrax.solving.evidence import Evidence
+from antrax.solving.exchanges import why_slow
 from antrax.solving.groups import Group
 from antrax.solving.joint import (
+    Effort,
     JointOptions,
     Posterior,
     Window,
@@ -94,7 +96,7 @@ def solve_groups(
     settings: Settings,
     method: Method = "joint",
     *,
-    workers: int = 1,
+    workers: int | Crew = 1,
     update: Update | None = None,
 ) -> list[Solution]:
     """Solve each colony and group of movies on its own.
@@ -106,7 +108,7 @@ def solve_groups(
     groups : sequence of Group
     settings : Settings
     method : {"joint", "antrax"}
-    workers : int
+    workers : int or Crew
         Processes; the result is the same with any number.
     update : callable, optional
         Told of the number of tracklets that are done.
@@ -128,7 +130,7 @@ def outcomes_of_groups(
     settings: Settings,
     method: Method = "joint",
     *,
-    workers: int = 1,
+    workers: int | Crew = 1,
     update: Update | None = None,
 ) -> list[Solution | Failed]:
     """Solve each colony and group of movies on its own, where one that fails costs only itself.
@@ -144,17 +146,37 @@ def outcomes_of_groups(
         One for each group, in order.
     """
     parts = [(_part(graph, group), evidence.select(group.rows)) for group in groups]
-    if method == "antrax":
-        states = _run(
-            [partial(solve_by_rules, part, known, settings.rules) for part, known in parts],
-            [len(part) for part, _ in parts],
-            workers,
-            update,
-        )
-        return [
-            state if isinstance(state, Failed) else _from_rules(part, known, group.colony, state)
-            for (part, known), group, state in zip(parts, groups, states, strict=True)
-        ]
+    solve = _by_rules if method == "antrax" else _jointly
+    with crew_of(workers) as crew:
+        return solve(parts, groups, settings, crew, update)
+
+
+def _by_rules(
+    parts: Sequence[tuple[TrackletGraph, Evidence]],
+    groups: Sequence[Group],
+    settings: Settings,
+    crew: Crew,
+    update: Update | None,
+) -> list[Solution | Failed]:
+    states = _run(
+        [partial(solve_by_rules, part, known, settings.rules) for part, known in parts],
+        [len(part) for part, _ in parts],
+        crew,
+        update,
+    )
+    return [
+        state if isinstance(state, Failed) else _from_rules(part, known, group.colony, state)
+        for (part, known), group, state in zip(parts, groups, states, strict=True)
+    ]
+
+
+def _jointly(
+    parts: Sequence[tuple[TrackletGraph, Evidence]],
+    groups: Sequence[Group],
+    settings: Settings,
+    crew: Crew,
+    update: Update | None,
+) -> list[Solution | Failed]:
     singles = [find_singles(part, known, settings.rules.min_area, settings.rules.max_area) for part, known in parts]
     failed: dict[int, Failed] = {}
     windows = [
@@ -166,13 +188,18 @@ def outcomes_of_groups(
     errors: list[list[float]] = [[] for _ in parts]
     each = sum(len(part) for part, _ in parts) / max(1, len(windows))
     # Windows are cut out as they are solved: what is held beside the whole does not grow with their number.
-    step = _AT_ONCE * workers
+    step = _AT_ONCE * crew.workers
+    # One window is solved in this process: then its runs share the processors.
+    threads = crew.workers if len(windows) == 1 else 1
     for begin in range(0, len(windows), step):
         some = windows[begin : begin + step]
         found = _run(
-            [_window_task(*parts[number], *singles[number], window, settings.joint) for number, window in some],
+            [
+                _window_task(*parts[number], *singles[number], window, settings.joint, threads)
+                for number, window in some
+            ],
             [each] * len(some),
-            workers,
+            crew,
             update,
             begin * each,
         )
@@ -202,6 +229,20 @@ def outcomes_of_groups(
     ]
 
 
+def load_joint_solver() -> list[str]:
+    """Load the libraries of the joint method, which takes a second.
+
+    Returns
+    -------
+    list of str
+        What is not as it should be, a sentence each.
+    """
+    import scipy.optimize
+    import scipy.sparse.csgraph  # noqa: F401
+
+    return [slow] if (slow := why_slow()) else []
+
+
 def _part(graph: TrackletGraph, group: Group) -> TrackletGraph:
     keep = np.zeros(len(graph), bool)
     keep[group.rows] = True
@@ -215,23 +256,25 @@ def _window_task(
     present: NDArray[np.bool_],
     window: Window,
     options: JointOptions,
+    threads: int,
 ) -> Callable[[], Posterior]:
     inside = rows_of(part, window)
     return partial(
-        sample_window, part.select(inside), known.select(inside), single[inside], ~present[inside], window, options
-    )
+        sample_window, part.select(inside), known.select(inside), single[inside], ~present[inside], window, options,
+        Effort(threads=threads),
+    )  # fmt: skip
 
 
 def _run(
     tasks: Sequence[Callable[[], T]],
     sizes: Sequence[float],
-    workers: int,
+    crew: Crew,
     update: Update | None,
     done: float = 0.0,
 ) -> list[T | Failed]:
     """Results of tasks, in order; in this process where one is enough. `done` is the size of what was run before."""
     results = []
-    for result, size in zip(outcomes_in_workers(min(workers, len(tasks)), _call, tasks), sizes, strict=True):
+    for result, size in zip(crew.outcomes(_call, tasks), sizes, strict=True):
         results.append(result)
         done += size
         if update is not None:

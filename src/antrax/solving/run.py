@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
 from antrax.batch import check_options, describe_failure, failure_line
 from antrax.classification.movie import ranges
 from antrax.defaults import MAX_ERROR
-from antrax.errors import AntraxError, OptionError, SolvingError
+from antrax.errors import AntraxError, OptionError, OutputError, SolvingError
+from antrax.interrupts import heeded_interrupts
 from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
 from antrax.io.experiments import find_all_experiments
-from antrax.io.graphs import graph_inputs, movies_with_graph, read_graph
+from antrax.io.graphs import are_small, graph_inputs, load_graph_readers, movies_with_graph, read_graph
 from antrax.io.locks import claim
-from antrax.io.positions import place
+from antrax.io.positions import Placements, place
 from antrax.io.positions_table import positions_file
 from antrax.io.results import autoids_file, confidence_file
 from antrax.io.runs import RunRecord, start_record
@@ -28,17 +30,18 @@ from antrax.io.session import Session, open_session
 from antrax.io.stamps import InputStamps
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.trdata import trdata_files
-from antrax.io.workers import Failed
+from antrax.io.workers import Crew, Failed, crew_of
 from antrax.messages import parameter
 from antrax.progress import Reporter
 from antrax.solving.evidence import read_evidence
-from antrax.solving.exchanges import why_slow
 from antrax.solving.groups import Group, split_groups
-from antrax.solving.methods import METHODS, Method, Settings, outcomes_of_groups
+from antrax.solving.methods import METHODS, Method, Settings, load_joint_solver, outcomes_of_groups
 from antrax.solving.report import ExperimentSolution, SolveReport
 from antrax.solving.solution import Solution
 
 _LONGEST_GAP = 0.5  # seconds over which positions are interpolated (joint)
+# ID × frame cells of a movie up to which several movies are written at a time: each takes some 100 bytes a cell.
+_FEW_CELLS = 2**21
 
 
 @dataclass(frozen=True)
@@ -108,22 +111,23 @@ def solve(
     check_options(options.max_error, options.workers)
     started = time.monotonic()
     experiments = []
-    for place_ in find_all_experiments(path, reporter.say):
-        experiment = ExperimentSolution(place_, method=options.method)
-        experiments.append(experiment)
-        began = time.monotonic()
-        try:
-            _solve_experiment(experiment, options, reporter)
-        except Exception as error:
-            experiment.failures.append(describe_failure(error, experiment.path))
-        experiment.seconds = time.monotonic() - began
+    with Crew(options.workers or _processors()) as crew:
+        for place_ in find_all_experiments(path, reporter.say):
+            experiment = ExperimentSolution(place_, method=options.method)
+            experiments.append(experiment)
+            began = time.monotonic()
+            try:
+                _solve_experiment(experiment, options, crew, reporter)
+            except Exception as error:
+                experiment.failures.append(describe_failure(error, experiment.path))
+            experiment.seconds = time.monotonic() - began
     report = SolveReport(experiments, time.monotonic() - started)
     if report.failures:
         raise SolvingError(failure_line(report.failures), report)
     return report
 
 
-def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, reporter: Reporter) -> None:
+def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, crew: Crew, reporter: Reporter) -> None:
     session = experiment.session = open_session(experiment.path, options.session)
     experiment.path = session.experiment
     # A lock among the logs: MATLAB lists the files of antdata/.
@@ -131,7 +135,7 @@ def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, rep
         movies = movies_with_graph(session) if options.movies is None else sorted(options.movies)
         record = start_record(session, "solve", movies, method=options.method)
         try:
-            _solve_session(experiment, session, options, reporter, record)
+            _solve_session(experiment, session, options, crew, reporter, record)
         except Exception as error:
             # a mistake of the package is explained once, where the experiment ends
             reason = str(error) if isinstance(error, AntraxError) else f"{type(error).__name__}: {error}"
@@ -143,17 +147,29 @@ def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, rep
 
 
 def _solve_session(
-    experiment: ExperimentSolution, session: Session, options: SolveOptions, reporter: Reporter, record: RunRecord
+    experiment: ExperimentSolution,
+    session: Session,
+    options: SolveOptions,
+    crew: Crew,
+    reporter: Reporter,
+    record: RunRecord,
 ) -> None:
     layout = session.layout
     inputs = InputStamps()
     inputs.note(layout.labels_file, layout.parameters_file, layout.movies_file, layout.manual_ids_file)
-    inputs.note(layout.manual_propagation_file, layout.id_changes_file, *graph_inputs(session, options.movies))
+    graphs = graph_inputs(session, options.movies)
+    inputs.note(layout.manual_propagation_file, layout.id_changes_file, *graphs)
+    # Workers load what reads graphs while this process loads what solves.
+    crew.start(load_graph_readers, join=are_small(graphs))
     settings = Settings.of_session(session, options.max_error)
     _tell(experiment, session.parameter_problems, reporter)
-    workers = options.workers or _processors()
+    if options.method == "joint":
+        with heeded_interrupts():
+            missing = load_joint_solver()
+        _tell(experiment, missing, reporter)
     with reporter.bar(f"reading graphs of {session.experiment.name}", None, "movies"):
-        reading = read_graph(session, options.movies, workers=workers)
+        reading = read_graph(session, options.movies, workers=crew)
+    crew.start(_load_writers, join=True)
     experiment.failures += reading.failed.values()
     for movie, reason in reading.failed.items():
         record.failed(movie, reason)
@@ -167,18 +183,17 @@ def _solve_session(
     _tell(experiment, problems, reporter)
     groups, problems = split_groups(session, reading.graph)
     _tell(experiment, problems, reporter)
-    if options.method == "joint" and (slow := why_slow()):
-        _tell(experiment, [slow], reporter)
     with reporter.bar(f"solving {session.experiment.name}", len(reading.graph), "tracklets") as update:
         outcomes = outcomes_of_groups(
-            reading.graph, evidence, groups, settings, options.method, workers=workers, update=update
+            reading.graph, evidence, groups, settings, options.method, workers=crew, update=update
         )
     experiment.solutions = [outcome for outcome in outcomes if isinstance(outcome, Solution)]
     spared, reasons = _tell_of_failed_groups(experiment, session, groups, outcomes, record)
     if not experiment.solutions:
         return
     movies = [movie for movie in reading.graph.movies.tolist() if movie not in spared]
-    written = _write(experiment, session, reading.graph, movies, inputs, options.max_error, reporter)
+    written = _write(experiment, session, reading.graph, movies, inputs, crew, reporter)
+    _write_record(experiment, session, options.max_error)
     for movie, reason in written.items():
         record.failed(movie, reason)
     for movie in experiment.movies:
@@ -242,7 +257,7 @@ def _write(
     graph: TrackletGraph,
     movies: list[int],
     inputs: InputStamps,
-    max_error: float,
+    crew: Crew,
     reporter: Reporter,
 ) -> dict[int, str]:
     """Positions of every movie; what was there stays until all of them are whole, and what they come from the same.
@@ -251,35 +266,69 @@ def _write(
     Returns why some have none.
     """
     from antrax.io.positions_table import writing_solution
-    from antrax.io.trdata import read_measurements
 
     placements = experiment.placements()
     gap = _LONGEST_GAP if experiment.method == "joint" else 0.0
     folders = {session.layout.antdata(colony) for colony in ("", *placements.colonies)}
     for folder in (*folders, session.layout.positions, session.layout.netcdf(1).parent):
         remove_dead_parts(folder)
+    cells = max((_cells(graph, movie, len(placements.ids)) for movie in movies), default=0)
     written: list[int] = []
     failed: dict[int, str] = {}
     with (
-        writing_solution(session) as (antdata, positions),
+        writing_solution(session) as writer,
+        crew_of(crew if cells <= _FEW_CELLS else 1) as writers,
         reporter.bar(f"writing positions of {session.experiment.name}", len(movies), "movies") as update,
     ):
-        for done, movie in enumerate(movies, 1):
-            try:
-                measurements = read_measurements(session, movie, set(graph.names[graph.movie == movie].tolist()))
-                placed = place(session, movie, placements, measurements, gap)
-            except AntraxError as error:
-                failed[movie] = str(error)
-                experiment.failures.append(failed[movie])
+        given = (
+            [session] * len(movies),
+            movies,
+            [graph.names[graph.movie == movie].tolist() for movie in movies],
+            [placements.select(placements.of_movie(movie)) for movie in movies],
+            [gap] * len(movies),
+            [writer.reserve(movie, placements.colonies) for movie in movies],
+        )
+        for movie, outcome in zip(movies, writers.outcomes(_write_movie, *given, join=True), strict=True):
+            if outcome is None:
+                written.append(movie)
+                update(len(written) + len(failed))
                 continue
-            antdata.add(placements, placed)
-            positions(placed)
-            written.append(movie)
-            update(done)
+            if not isinstance(outcome.error, AntraxError) or isinstance(outcome.error, OutputError):
+                raise outcome.error
+            writer.withdraw(movie)
+            failed[movie] = str(outcome.error)
+            experiment.failures.append(failed[movie])
         inputs.check("earlier positions stay as they are; solve again")
     experiment.movies += written
-    _write_record(experiment, session, max_error)
     return failed
+
+
+def _load_writers() -> None:
+    import pyarrow.parquet  # noqa: F401
+    import xarray  # noqa: F401
+
+    import antrax.io.positions_table
+    import antrax.io.trdata  # noqa: F401
+
+
+def _cells(graph: TrackletGraph, movie: int, animals: int) -> int:
+    at = np.flatnonzero(graph.movies == movie)
+    return int((graph.movie_last[at] - graph.movie_first[at] + 1).sum()) * animals
+
+
+def _write_movie(
+    session: Session,
+    movie: int,
+    tracklets: list[str],
+    placements: Placements,
+    gap: float,
+    temporary: dict[Path, Path],
+) -> None:
+    from antrax.io.positions_table import write_movie
+    from antrax.io.trdata import read_measurements
+
+    measurements = read_measurements(session, movie, tracklets)
+    write_movie(session, placements, place(session, movie, placements, measurements, gap), temporary)
 
 
 def _write_record(experiment: ExperimentSolution, session: Session, max_error: float) -> None:

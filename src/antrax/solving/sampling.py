@@ -207,7 +207,7 @@ class Sampler:
     ) -> None:
         nodes, count = occupancy.nodes, len(single)
         self.nodes = nodes
-        self._animals, self._rng = animals, rng
+        self._animals, self.rng = animals, rng
         self._pairs = np.stack(np.triu_indices(animals, 1), axis=1).astype(np.int64)
         self._rank = np.empty(nodes, np.int32)
         self._rank[occupancy.node] = np.arange(len(occupancy.node))
@@ -244,9 +244,9 @@ class Sampler:
             Below 1, evidence counts less: for finding a good state from a random one.
         """
         compiled(exchange)(
-            self._rng.permutation(self._pairs), self._way, self._length, self._rank, informative, evidence,
+            self.rng.permutation(self._pairs), self._way, self._length, self._rank, informative, evidence,
             self._alone, self._holder, self._contact, self._before, self._after, self._fit,
-            float(inverse_temperature), self._rng,
+            float(inverse_temperature), self.rng,
         )  # fmt: skip
 
     def add_counts(self, counts: NDArray[np.float32]) -> None:

@@ -40,22 +40,22 @@ def test_without_numba_the_results_are_the_same_and_it_is_told_that_solving_is_s
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), EOFError(), ValueError("damaged")])
 def test_machine_code_that_cannot_be_kept_is_made_anew(numba_is, error):
-    def njit(function=None, *, cache=False):
+    def njit(*, nogil, cache=False):
         def kept(*arguments):
             raise error
 
-        return (lambda function: kept) if cache else function
+        return lambda function: kept if cache else function
 
     numba_is(types.SimpleNamespace(njit=njit))
     assert compiled(total)(*TOTAL) == 2
 
 
 def test_where_there_is_no_folder_for_machine_code_it_is_not_kept(numba_is):
-    def njit(function=None, *, cache=False):
+    def njit(*, nogil, cache=False):
         def refuse(function):
             raise RuntimeError("cannot cache function: no locator available")
 
-        return refuse if cache else function
+        return refuse if cache else lambda function: function
 
     numba_is(types.SimpleNamespace(njit=njit))
     assert compiled(total)(*TOTAL) == 2

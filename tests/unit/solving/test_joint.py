@@ -355,6 +355,9 @@ def test_the_result_does_not_depend_on_windows_or_workers():
     settings = Settings(joint=JointOptions(window=150, overlap=50))
     (again,) = solve_groups(graph, evidence, [group], settings, workers=2)
     assert np.array_equal(parts.probability, again.probability)
+    # one window alone: its runs are in threads
+    (again,) = solve_groups(graph, evidence, [group], Settings(joint=JointOptions(max_error=0.03)), workers=2)
+    assert np.array_equal(whole.probability, again.probability)
 
 
 def test_memory_does_not_grow_with_the_number_of_windows(monkeypatch):

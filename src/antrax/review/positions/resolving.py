@@ -367,11 +367,9 @@ class Resolver:
 
     def _write(self, placements: dict[int, Placements], record: dict[str, Any], run: str) -> str:
         """Put movies into the files of positions; the digest of all of them then."""
-        with writing_solution(self._session) as (antdata, add):
+        with writing_solution(self._session) as writer:
             for movie, pairs in placements.items():
-                found = place(self._session, movie, pairs, self._measurements(movie))
-                antdata.add(pairs, found)
-                add(found)
+                writer.add(pairs, place(self._session, movie, pairs, self._measurements(movie)))
         self._solved.refresh()
         digest = self._solved.digest
         record["corrections"] = {**record["corrections"], "run": run, "solution": digest}
