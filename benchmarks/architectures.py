@@ -140,7 +140,7 @@ def measure_speed(args: argparse.Namespace, name: str) -> dict[str, Any]:
         "parameters": sum(math.prod(shape) for shape in start.graph.weight_shapes().values()),
         "training rate": watch.rate,
         "training time": watch.total * (1 + REFIT) / watch.rate,
-        "rate": bare_rate(classifier, choose_device(args.device)),
+        "rate": bare_rate(classifier, choose_device(args.device)).images,
     }
 
 

@@ -4,21 +4,25 @@
         [--arch NAME [--target-size 48] | --antrax NAME | --modelfile MODEL.json | --classifier FILE.h5]
 
 Writes an experiment of made-up stacks (compressed as trackers do), then measures in turn, round by round: the bare
-network, in as many processes with one thread each as `antrax classify` uses, and `antrax.classify` as a whole (start of
-the workers, reading, making images as the network wants them, network, decision, writing). Engines that run the bare
-network are ONNX Runtime, PyTorch, and OpenVINO where it is installed, with batches as we choose them and of 128; on a
-GPU, PyTorch alone. Prints the rates, medians over the rounds, and the ratio to the fastest engine.
+network, in as many processes with one thread each as `antrax classify` uses; bare reading (the stacks, decompressed by
+HDF5, which are thrown away) in as many; and `antrax.classify` as a whole (start of the workers, reading, making images
+as the network wants them, network, decision, writing). Engines that run the bare network are ONNX Runtime, PyTorch,
+and OpenVINO where it is installed, with batches as we choose them and of 128; on a GPU, PyTorch alone. Prints the
+rates, medians over the rounds, and the ratio to the slower of the fastest engine and bare reading. On processors both
+need the same ones: `one after the other` is what they would reach if nothing else had to be done. Rates are also given
+for a second of processor time, which other work on the machine changes less, but which does not show waiting.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import resource
 import shutil
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +47,8 @@ from antrax.networks.pretrained import SIZES
 from antrax.training.start import read_modelfile
 from networks import ANTRAX, antrax_network
 
+READING = "bare reading"
+
 
 def main() -> None:
     """Measure and print."""
@@ -64,22 +70,50 @@ def main() -> None:
     name, classifier = choose_classifier(args, session.labels.all)
     write_classifier(classifier, session.classifier_dir / "classifier.h5")
     engines = engines_for(device)
-    rates: dict[str, list[float]] = {name: [] for name in (*engines, "antrax classify")}
+    rates: dict[str, list[Rate]] = {name: [] for name in (*engines, READING, "antrax classify")}
     for _ in range(args.rounds):
         for engine, make in engines.items():
             rates[engine].append(bare_rate(classifier, device, make))
+        rates[READING].append(reading_rate(session))
         rates["antrax classify"].append(end_to_end_rate(session, device))
     table = Table(title=f"{args.images:,} images of {args.size} pixels in tracklets of {args.frames}, {name}, {device}")
-    for column in ("", "images/s, median", "lowest", "highest"):
+    for column in ("", "images/s, median", "lowest", "highest", "images/processor s"):
         table.add_column(column, justify="right")
     for engine, found in rates.items():
-        table.add_row(engine, *(f"{value:,.0f}" for value in (statistics.median(found), min(found), max(found))))
-    *bare, whole = rates
-    fastest = max(bare, key=lambda engine: statistics.median(rates[engine]))
-    ratios = [w / b for w, b in zip(rates[whole], rates[fastest], strict=True)]
-    row = (f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios)))
-    table.add_row(f"antrax classify / {fastest}", *row)
+        table.add_row(engine, *_spread([rate.images for rate in found], ",.0f"), f"{_processor(found):,.0f}")
+    *bare, reading, whole = rates
+    fastest = max(bare, key=lambda engine: _processor(rates[engine]))
+    slower = min(fastest, reading, key=lambda row: _processor(rates[row]))
+    rounds = [[rate.images for rate in some] for some in zip(rates[fastest], rates[reading], rates[whole], strict=True)]
+    network, read, both = (_processor(rates[row]) for row in (fastest, reading, whole))
+    table.add_row(
+        f"antrax classify / {slower}",
+        *_spread([w / min(n, r) for n, r, w in rounds], ".2f"),
+        f"{both / min(network, read):.2f}",
+    )
+    if device == "cpu":
+        table.add_row(
+            "antrax classify / one after the other",
+            *_spread([w * (1 / n + 1 / r) for n, r, w in rounds], ".2f"),
+            f"{both * (1 / network + 1 / read):.2f}",
+        )
     Console(width=100).print(table)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Images a second, and images a second of processor time."""
+
+    images: float
+    processor: float
+
+
+def _processor(rates: list[Rate]) -> float:
+    return statistics.median(rate.processor for rate in rates)
+
+
+def _spread(values: list[float], form: str) -> list[str]:
+    return [format(value, form) for value in (statistics.median(values), min(values), max(values))]
 
 
 def choose_classifier(args: argparse.Namespace, labels: tuple[str, ...]) -> tuple[str, Classifier]:
@@ -120,13 +154,40 @@ def make_experiment(work: Path, images: int, size: int, frames: int) -> antrax.S
     return antrax.open_session(folder)
 
 
-def end_to_end_rate(session: antrax.Session, device: str) -> float:
-    """Images a second of `antrax.classify`, workers' start included."""
+def end_to_end_rate(session: antrax.Session, device: str) -> Rate:
+    """Of `antrax.classify`, workers' start included."""
     shutil.rmtree(session.labels_dir)
-    started = time.monotonic()
+    started, before = time.monotonic(), _processor_time()
     report = antrax.classify(session.experiment, antrax.ClassifyOptions(device=device))
     images = sum(experiment.images.total() for experiment in report.experiments)
-    return images / (time.monotonic() - started)
+    return Rate(images / (time.monotonic() - started), images / (_processor_time() - before))
+
+
+def _processor_time() -> float:
+    """Of this process and of those that it started and that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def reading_rate(session: antrax.Session) -> Rate:
+    """Of reading stacks alone, all processors busy."""
+    stacks = [path for paths in session.stacks.values() for path in paths]
+    with ProcessPoolExecutor(processors()) as pool:
+        list(pool.map(_read, [None] * processors()))  # workers have started, libraries are loaded
+        started = time.monotonic()
+        images, seconds = map(sum, zip(*pool.map(_read, stacks), strict=True))
+        return Rate(images / (time.monotonic() - started), images / seconds)
+
+
+def _read(path: Path | None) -> tuple[int, float]:
+    """Number of images read, and seconds of processor time."""
+    import h5py
+
+    if path is None:
+        return 0, 0.0
+    started = time.process_time()
+    with h5py.File(path) as file:
+        return sum(len(dataset[()]) for dataset in file.values()), time.process_time() - started
 
 
 # What makes a predictor in the process that runs it, and the size of its batches where it is not ours.
@@ -153,15 +214,15 @@ def engines_for(device: str) -> dict[str, tuple[MakePredictor, int | None]]:
     return engines
 
 
-def bare_rate(classifier: Classifier, device: str, engine: tuple[MakePredictor, int | None] = (ours, None)) -> float:
-    """Images a second of the network alone, all processors busy."""
+def bare_rate(classifier: Classifier, device: str, engine: tuple[MakePredictor, int | None] = (ours, None)) -> Rate:
+    """Of the network alone, all processors busy."""
     workers = processors() if device == "cpu" else 1
     with ProcessPoolExecutor(workers) as pool:
         rates = list(pool.map(_bare, [(classifier, device, *engine)] * workers))
-    return float(sum(rates))
+    return Rate(sum(rate.images for rate in rates), statistics.mean(rate.processor for rate in rates))
 
 
-def _bare(task: tuple[Classifier, str, MakePredictor, int | None], seconds: float = 4.0) -> float:
+def _bare(task: tuple[Classifier, str, MakePredictor, int | None], seconds: float = 4.0) -> Rate:
     classifier, device, make, batch = task
     predictor, size = make(classifier, device), classifier.size
     batch = batch or batch_size(classifier.graph, device)
@@ -169,11 +230,11 @@ def _bare(task: tuple[Classifier, str, MakePredictor, int | None], seconds: floa
     images = images.transpose(0, 3, 2, 1)
     for _ in range(5):
         predictor(images)
-    count, started = 0, time.monotonic()
+    count, started, processor = 0, time.monotonic(), time.process_time()
     while time.monotonic() - started < seconds:
         predictor(images)
         count += batch
-    return count / (time.monotonic() - started)
+    return Rate(count / (time.monotonic() - started), count / (time.process_time() - processor))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from antrax import resizing
 from antrax.io.regular_files import read_regular
 
 Background = Literal["white", "black"]
@@ -87,6 +88,9 @@ def prepare(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.u
         return _as_antrax_did(images, preparation)
     if images.shape[1:3] == (size, size):
         return images
+    planes = _planes(images)
+    if planes is not None and images.shape[1] > size and (images.shape[1] % size == 0 or resizing.is_fast(len(images))):
+        return resizing.by_area(planes, size).transpose(0, 3, 2, 1)
     import cv2
 
     resized = np.empty((len(images), size, size, 3), np.uint8)
@@ -94,6 +98,12 @@ def prepare(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.u
         # averages over all pixels when it shrinks, so thin legs do not flicker; ten times as fast as Pillow
         cv2.resize(source, (size, size), target, interpolation=cv2.INTER_AREA)
     return resized
+
+
+def _planes(images: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Images as stacks hold them (channel, column, row), where they lie so in memory."""
+    planes = images.transpose(0, 3, 2, 1)
+    return np.ascontiguousarray(planes) if planes.strides[-1] == 1 else None
 
 
 def _as_antrax_did(images: NDArray[np.uint8], preparation: Preparation) -> NDArray[np.uint8]:
@@ -104,6 +114,9 @@ def _as_antrax_did(images: NDArray[np.uint8], preparation: Preparation) -> NDArr
     if images.shape[1:3] == (size, size) and scale == 1:
         return images
     large = int(size * scale)
+    planes = _planes(images)
+    if planes is not None and resizing.is_fast(len(images)):
+        return _centre(resizing.bicubic(planes, large).transpose(0, 3, 2, 1), int((large - size) / 2), size)
     centres = np.empty((len(images), size, size, 3), np.uint8)
     for start in range(0, len(images), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import h5py
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from antrax.demo import DemoExperiment
 from antrax.errors import ExperimentError, OutputError, StackError
+from antrax.io import untrusted_hdf5
 from antrax.io.names import parse_tracklet_name
 from antrax.io.session import open_session
 from antrax.io.stacks import open_stack, read_frame_passed, write_stacks
@@ -186,6 +188,62 @@ def test_pieces_end_where_chunks_end(path: Path) -> None:
 
 
 # --- what else lies in such files ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunks", [(7, 3, 6, 6), (64, 1, 6, 6), (10, 2, 4, 5), (1, 3, 6, 6), (40, 3, 6, 6)], ids=str)
+@pytest.mark.parametrize("start, stop", [(0, 40), (0, 7), (5, 23), (39, 40)])
+def test_compressed_chunks_of_any_shape_are_read_without_hdf5(
+    path: Path, chunks: tuple[int, ...], start: int, stop: int
+) -> None:
+    images = noise(40)
+    store(path, data=images.transpose(0, 3, 2, 1), chunks=chunks, compression="gzip", maxshape=(None, 3, 6, 6))
+    with h5py.File(path) as file:
+        dataset = file[NAME].id
+        assert untrusted_hdf5.has_plain_chunks(dataset.get_create_plist(), 1)
+        part = np.empty((stop - start, 3, 6, 6), np.uint8)
+        assert untrusted_hdf5.read_chunks(dataset, chunks, start, part)
+    with open_stack(path) as stack:
+        assert (stack.read(NAME, start, stop) == images[start:stop]).all()
+    assert (part.transpose(0, 3, 2, 1) == images[start:stop]).all()
+
+
+@pytest.mark.parametrize("options", [{"shuffle": True}, {"fletcher32": True}, {"compression": None}], ids=str)
+def test_chunks_that_hold_more_than_a_stream_of_zlib_are_left_to_hdf5(path: Path, options: dict[str, object]) -> None:
+    images = noise(40)
+    store(path, data=images.transpose(0, 3, 2, 1), chunks=(7, 3, 6, 6), **{"compression": "gzip", **options})
+    with h5py.File(path) as file:
+        assert not untrusted_hdf5.has_plain_chunks(file[NAME].id.get_create_plist(), 1)
+    assert (read(path) == images).all()
+
+
+@pytest.mark.parametrize("content", [b"x", b"nonsense", zlib.compress(bytes(100)), zlib.compress(bytes(2000))])
+def test_a_chunk_that_is_not_what_it_should_be_is_left_to_hdf5(path: Path, content: bytes) -> None:
+    images = noise(40)
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset(NAME, (40, 3, 6, 6), np.uint8, chunks=(10, 3, 6, 6), compression="gzip")
+        dataset[:] = images.transpose(0, 3, 2, 1)
+        dataset.id.write_direct_chunk((10, 0, 0, 0), content)
+        part = np.empty((40, 3, 6, 6), np.uint8)
+        assert not untrusted_hdf5.read_chunks(dataset.id, (10, 3, 6, 6), 0, part)
+        assert untrusted_hdf5.read_chunks(dataset.id, (10, 3, 6, 6), 20, part[20:])
+
+
+def test_a_chunk_that_was_never_written_is_black(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset(NAME, (40, 3, 6, 6), np.uint8, chunks=(10, 3, 6, 6), compression="gzip")
+        dataset[:10] = 9
+    assert (read(path)[:10] == 9).all()
+    assert not read(path)[10:].any()
+
+
+def test_a_chunk_that_was_left_uncompressed_is_read(path: Path) -> None:
+    images = noise(20)
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset(NAME, (20, 3, 6, 6), np.uint8, chunks=(10, 3, 6, 6), compression="gzip")
+        dataset[:] = images.transpose(0, 3, 2, 1)
+        plain = np.ascontiguousarray(images[:10].transpose(0, 3, 2, 1)).tobytes()
+        dataset.id.write_direct_chunk((0, 0, 0, 0), plain, filter_mask=1)
+    assert (read(path) == images).all()
 
 
 def test_datasets_and_groups_that_are_no_tracklets_are_passed_over(path: Path) -> None:

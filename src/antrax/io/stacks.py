@@ -157,6 +157,8 @@ class _Images:
         Images of a chunk, 1 where there are no chunks.
     grey : bool
         Whether there is one channel, with or without an axis of its own.
+    plain_chunks : tuple of int
+        Shape of the chunks where they can be decompressed without HDF5, else empty.
     """
 
     dataset: Any
@@ -165,6 +167,7 @@ class _Images:
     size: int
     chunk: int
     grey: bool = False
+    plain_chunks: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, dataset: Any, grey_file: bool = False) -> _Images | None:
@@ -195,7 +198,9 @@ class _Images:
             count, grey = 1, True
         creation = dataset.get_create_plist()
         chunked = len(shape) == 4 and creation.get_layout() == h5py.h5d.CHUNKED
-        return cls(dataset, shape, count, shape[-1], creation.get_chunk()[0] if chunked else 1, grey)
+        chunks = creation.get_chunk() if chunked else (1,)
+        plain = chunks if chunked and untrusted_hdf5.has_plain_chunks(creation, 1) else ()
+        return cls(dataset, shape, count, shape[-1], chunks[0], grey, plain)
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Some images as they are stored, shape (images, 3, S, S); the one channel of grey ones three times."""
@@ -208,7 +213,9 @@ class _Images:
                 return np.repeat(whole.reshape(self.count, 1, self.size, self.size)[start:stop], 3, axis=1)
             return whole[None][start:stop]
         part = np.empty((stop - start, *self.shape[1:]), np.uint8)
-        if part.shape == self.shape:
+        if self.plain_chunks and untrusted_hdf5.read_chunks(self.dataset, self.plain_chunks, start, part):
+            pass
+        elif part.shape == self.shape:
             self.dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, part)
         elif len(part):
             space = self.dataset.get_space()

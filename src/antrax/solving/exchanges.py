@@ -1,70 +1,15 @@
-"""The inner loops of sampling, compiled: exchanges between two animals along their ways. The only module of numba.
+"""The inner loops of sampling, compiled: exchanges between two animals along their ways.
 
 A way is the nodes that an animal visits, in order of time. Nodes that two ways have in common cut time into segments;
 between them, the one animal's part of the way may be exchanged for the other's.
-
-Machine code is made at the first call and kept (beside this file, or in the user's cache folder), so only the first
-run on a machine waits for it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import pickle
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-# What a cache of machine code that cannot be written, or read, is told by.
-_NOT_KEPT = (OSError, EOFError, pickle.PickleError, RuntimeError, ValueError)
-
-
-@cache
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function as machine code; as it is where numba cannot be loaded.
-
-    Parameters
-    ----------
-    function : callable
-        One of this module's.
-    """
-    try:
-        import numba
-    except ImportError:
-        return function
-    anew = working = numba.njit(nogil=True)(function)
-    # No folder in which machine code could be kept is a RuntimeError here; a full disk, and kept code that is damaged,
-    # are told only when it is called, before anything is computed.
-    with contextlib.suppress(RuntimeError):
-        working = numba.njit(cache=True, nogil=True)(function)
-
-    def call(*arguments: Any) -> Any:
-        nonlocal working
-        try:
-            return working(*arguments)
-        except _NOT_KEPT:
-            if working is anew:
-                raise
-            working = anew
-            return anew(*arguments)
-
-    return call
-
-
-def why_slow() -> str:
-    """Why the loops run uncompiled, in one line; empty where they do not."""
-    try:
-        import numba  # noqa: F401
-    except ImportError as error:
-        return (
-            f"numba cannot be loaded ({' '.join(str(error).split())}): solving takes many times as long; the results "
-            "are the same. To mend it: pip install --upgrade numba"
-        )
-    return ""
 
 
 def exchange(  # noqa: PLR0913  # compiled: it takes arrays only

@@ -18,9 +18,9 @@ from antrax.io.positions import Kind
 from antrax.io.session import Session
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.workers import Crew, Failed, crew_of, results_of
+from antrax.machine_code import why_not_compiled
 from antrax.progress import Update
 from antrax.solving.evidence import Evidence
-from antrax.solving.exchanges import why_slow
 from antrax.solving.groups import Group
 from antrax.solving.joint import (
     Effort,
@@ -240,7 +240,7 @@ def load_joint_solver() -> list[str]:
     import scipy.optimize
     import scipy.sparse.csgraph  # noqa: F401
 
-    return [slow] if (slow := why_slow()) else []
+    return [slow] if (slow := why_not_compiled("solving takes many times as long")) else []
 
 
 def _part(graph: TrackletGraph, group: Group) -> TrackletGraph:

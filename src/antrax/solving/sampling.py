@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.io.tracklet_graph import TrackletGraph
-from antrax.solving.exchanges import compiled, count, exchange, total
+from antrax.machine_code import compiled
+from antrax.solving.exchanges import count, exchange, total
 from antrax.solving.numbers import Numbers
 
 

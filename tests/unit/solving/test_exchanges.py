@@ -6,7 +6,8 @@ import types
 import numpy as np
 import pytest
 
-from antrax.solving.exchanges import compiled, total, why_slow
+from antrax.machine_code import compiled, why_not_compiled
+from antrax.solving.exchanges import total
 
 from .test_joint import draw, solve
 
@@ -29,13 +30,13 @@ def numba_is(monkeypatch):
 
 def test_without_numba_the_results_are_the_same_and_it_is_told_that_solving_is_slow(numba_is):
     graph = draw(5)
-    assert why_slow() == ""
+    assert why_not_compiled("solving is slow") == ""
     fast = solve(graph, ("A", "B"), LABELS)
     numba_is(None)
     assert compiled(total) is total
     slow = solve(graph, ("A", "B"), LABELS)
     np.testing.assert_array_equal(fast.probability, slow.probability)
-    assert "numba cannot be loaded" in why_slow()
+    assert "numba cannot be loaded" in why_not_compiled("solving is slow")
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), EOFError(), ValueError("damaged")])

@@ -6,6 +6,7 @@ turns whatever goes wrong in its block into one of the package's errors. What a 
 crashes on some of what a file may say, and believes sizes.
 """
 
+from antrax.io.untrusted_hdf5.chunks import has_plain_chunks, read_chunks
 from antrax.io.untrusted_hdf5.datasets import dataset, dataset_id, dataset_names, has, member, names, values
 from antrax.io.untrusted_hdf5.opening import ContentError, open_hdf5, open_untrusted
 from antrax.io.untrusted_hdf5.texts import (
@@ -22,11 +23,13 @@ __all__ = [
     "dataset_id",
     "dataset_names",
     "has",
+    "has_plain_chunks",
     "member",
     "names",
     "number_attribute",
     "open_hdf5",
     "open_untrusted",
+    "read_chunks",
     "short_texts_attribute",
     "text_attribute",
     "text_dataset",
