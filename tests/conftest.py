@@ -111,6 +111,16 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> DemoExperiment:
 
 
 @pytest.fixture(scope="session")
+def shared_colony(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up colony that is solved, with a film of its first movie; shared, so tests copy it."""
+    from tests.fixtures.solved import solved_colony
+
+    directory = tmp_path_factory.mktemp("solved") / "colony"
+    solved_colony(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
 def real_session() -> Path:
     """A session that anTraX tracked and classified; its experiment's folder. Skips where it is not at hand."""
     experiment = SHARED / "data" / "js16-session"

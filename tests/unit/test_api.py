@@ -1,6 +1,7 @@
 """What `import antrax` gives."""
 
 import inspect
+import shutil
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 import antrax
-from tests.fixtures.solved import solved_colony
+from antrax.io.session import open_session
 
 
 def test_every_exported_name_is_there():
@@ -46,9 +47,10 @@ def test_a_script_needs_no_guard_for_the_workers(trained, tmp_path):
     assert int(done.stdout) == sum(1 for _ in antrax.iter_tracklets(session, [3]))
 
 
-def test_what_reads_a_session_takes_an_experiments_folder_too(tmp_path):
-    folder = str(tmp_path / "colony")
-    session = solved_colony(tmp_path / "colony", film=False)
+def test_what_reads_a_session_takes_an_experiments_folder_too(shared_colony, tmp_path):
+    folder = shutil.copytree(shared_colony, tmp_path / "colony")
+    session = open_session(folder)
+    folder = str(folder)
     pd.testing.assert_frame_equal(antrax.read_results(folder), antrax.read_results(session))
     pd.testing.assert_frame_equal(antrax.read_positions(folder), antrax.read_positions(session))
     assert antrax.export_positions(folder, "csv") == antrax.export_positions(session, "csv")

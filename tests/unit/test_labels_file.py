@@ -203,7 +203,7 @@ def test_the_work_for_many_labels_grows_with_their_number_and_no_faster(make_ses
 
         return calls_of(use)
 
-    assert work(8000) < 5 * work(2000)
+    assert work(4000) < 5 * work(1000)
 
 
 # --- edits ---------------------------------------------------------------------------------------------------------

@@ -27,20 +27,13 @@ from antrax.review.positions.solved import Cell, Placement, Solved
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.validation.rates import clopper_pearson
 from tests.fixtures.classified import true_labels
-from tests.fixtures.solved import solved_colony, wrong_label
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("solved") / "colony"
-    solved_colony(directory)
-    return directory
+from tests.fixtures.solved import wrong_label
 
 
 @pytest.fixture
-def session(made: Path, tmp_path: Path) -> Session:
+def session(shared_colony: Path, tmp_path: Path) -> Session:
     """A copy for one test."""
-    shutil.copytree(made, tmp_path / "colony")
+    shutil.copytree(shared_colony, tmp_path / "colony")
     return open_session(tmp_path / "colony")
 
 
@@ -53,15 +46,15 @@ def solved(session: Session) -> Solved:
 
 
 def test_cells_are_drawn_uniformly_among_the_placed_ones_and_again_with_the_same_seed(solved: Solved):
-    drawn = [solved.draw(7, number) for number in range(600)]
-    assert drawn == [solved.draw(7, number) for number in range(600)]
+    drawn = [solved.draw(7, number) for number in range(200)]
+    assert drawn == [solved.draw(7, number) for number in range(200)]
     assert drawn[:20] != [solved.draw(8, number) for number in range(20)]
     assert all(solved.placement(cell) is not None for cell in drawn)
     # movies get draws by their number of placed cells: within four standard deviations
     counts = {movie: solved.count(movie) for movie in solved.movies}
     share = counts[1] / sum(counts.values())
     found = Counter(cell.movie for cell in drawn)[1]
-    assert abs(found - 600 * share) < 4 * np.sqrt(600 * share * (1 - share))
+    assert abs(found - 200 * share) < 4 * np.sqrt(200 * share * (1 - share))
     frames = np.array([cell.frame for cell in drawn if cell.movie == 1])
     assert frames.min() < 15
     assert frames.max() > 135

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import random
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -215,7 +215,7 @@ def renamed(source: Path, target: Path, rename: Rename) -> Path:
     for path in sorted((source / "examples").glob("*/*.png")):
         copy = target / "examples" / path.parent.name / rename(path)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
+        os.link(path, copy)
     return target
 
 

@@ -44,7 +44,9 @@ def test_one_worker_is_this_process() -> None:
 
 def test_processes_are_kept_from_one_round_to_the_next() -> None:
     with Crew(2) as crew:
-        first, second = (list(crew.outcomes(process, range(4))) for _ in range(2))
+        with crew_of(crew) as same:  # does not end it
+            first = list(same.outcomes(process, range(4)))
+        second = list(crew.outcomes(process, range(4)))
     assert [number for number, _ in (*first, *second)] == [0, 1, 2, 3] * 2  # type: ignore[misc]
     found = {pid for _, pid in (*first, *second)}  # type: ignore[misc]
     assert os.getpid() not in found
@@ -80,12 +82,6 @@ def test_where_this_process_joins_a_call_that_kills_its_worker_fails_alone(tmp_p
     ]
 
 
-def test_a_crew_that_is_passed_on_is_not_ended_by_who_used_it() -> None:
-    with Crew(2) as crew:
-        with crew_of(crew) as same:
-            assert same is crew
-            first = {pid for _, pid in crew.outcomes(process, range(4))}  # type: ignore[misc]
-        second = {pid for _, pid in crew.outcomes(process, range(4))}  # type: ignore[misc]
-        assert len(first | second) <= 2
-    with crew_of(3) as made:
-        assert made.workers == 3
+def test_a_number_of_workers_is_a_crew_for_the_block() -> None:
+    with crew_of(3) as crew:
+        assert crew.workers == 3
