@@ -188,9 +188,7 @@ class SessionApi:
 
     def _trained(self) -> Trained:
         training = self.classifier.training()
-        if training is None:
-            return Trained(None, {}, {})
-        return Trained(training.files, training.record.examples.images_by_label, training.recognised())
+        return Trained(None, {}, {}) if training is None else training.trained
 
     @property
     def colonies(self) -> Colonies:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from antrax.app.training_report import LastTraining, last_training
 from antrax.errors import AntraxError
 from antrax.io.layout import CLASSIFIER_SUFFIX
+
+_SETTLED_NS = 5_000_000_000
 
 
 class OtherClassifiers:
@@ -23,6 +26,7 @@ class OtherClassifiers:
     def __init__(self, main: Path) -> None:
         self._main = main
         self._known: dict[Path, SessionClassifier] = {}
+        self._listed: int | None = None  # when the folder was changed last, where a later change cannot look the same
 
     def stamp(self) -> str:
         """Version of these classifiers: changes whenever one of them does."""
@@ -34,11 +38,18 @@ class OtherClassifiers:
         return [{"name": name} | state for name, state in found.items() if state]
 
     def _all(self) -> dict[Path, SessionClassifier]:
+        """Each by its file. The folder is listed only when it has changed: on a network drive that takes long."""
         try:
+            changed = self._main.parent.stat().st_mtime_ns
+            if changed == self._listed:
+                return self._known
+            # Some drives keep the time in steps of two seconds, in which a folder may change again.
+            settled = time.time_ns() - changed > _SETTLED_NS
             paths = [path for path in sorted(self._main.parent.glob(f"*{CLASSIFIER_SUFFIX}")) if path != self._main]
         except OSError:
-            paths = []
+            changed, settled, paths = 0, False, []
         self._known = {path: self._known.get(path) or SessionClassifier(path) for path in paths}
+        self._listed = changed if settled else None
         return self._known
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,9 @@ import numpy as np
 from antrax.app.schemas.base import gather_fields
 from antrax.io.examples import ExampleChanges
 from antrax.labels import Labels
+from antrax.review.next_step import Trained
 from antrax.review.training_set.files import Count
-from antrax.training.evaluation import Evaluation
+from antrax.training.evaluation import DoubtfulExample, Evaluation
 
 
 class _TrainedOn(msgspec.Struct):
@@ -48,17 +50,6 @@ class _HeldOut(msgspec.Struct):
     confusion_tracklets: list[list[int]]
 
 
-class _Doubtful(msgspec.Struct):
-    """A held-out tracklet that looks like another label than people gave it."""
-
-    experiment: str
-    tracklet: str
-    label: str
-    images: int
-    looks_like: str
-    share: float
-
-
 class _Record(msgspec.Struct):
     """The part of a training record that the page shows; see `antrax.training.record.describe_run`."""
 
@@ -67,7 +58,7 @@ class _Record(msgspec.Struct):
     examples: _TrainedOn
     history: list[_Epoch]
     held_out: _HeldOut | None = None
-    doubtful: list[_Doubtful] = []
+    doubtful: list[DoubtfulExample] = []
 
 
 gather_fields(_Record)
@@ -88,15 +79,6 @@ class LastTraining:
     record: _Record
 
     @property
-    def files(self) -> int:
-        """Number of example files at that time."""
-        return self.record.examples.files
-
-    def images_of(self, label: str) -> int:
-        """Number of images of a label in the training."""
-        return self.record.examples.images_by_label.get(label, 0)
-
-    @property
     def evaluation(self) -> Evaluation | None:
         """Results on held-out tracklets; None if there were none."""
         held_out = self.record.held_out
@@ -104,11 +86,17 @@ class LastTraining:
             return None
         return Evaluation(self.labels, np.array(held_out.confusion_images), np.array(held_out.confusion_tracklets))
 
-    def recognised(self) -> dict[str, tuple[int, float]]:
-        """Number of held-out images of each label, and the share of them that is classified right."""
+    @property
+    def trained(self) -> Trained:
+        """What the next step depends on."""
         evaluation = self.evaluation
         figures = evaluation.by_label() if evaluation else []
-        return {each.label: (each.images, each.accuracy) for each in figures if each.images}
+        examples = self.record.examples
+        return Trained(
+            examples.files,
+            examples.images_by_label,
+            {each.label: (each.images, each.accuracy) for each in figures if each.images},
+        )
 
 
 def last_training(labels: tuple[str, ...], record: Mapping[str, Any]) -> LastTraining | None:
@@ -166,7 +154,7 @@ def describe_training(
             {
                 "label": label,
                 "category": labels.likely_category(label),
-                "trained": training.images_of(label),
+                "trained": record.examples.images_by_label.get(label, 0),
                 "examples": count.examples if count else 0,
                 "tracklets": count.tracklets if count else 0,
                 "held_out_tracklets": found.tracklets if found else 0,
@@ -192,5 +180,10 @@ def describe_training(
         "epochs": [msgspec.to_builtins(epoch) | {"epoch": round(epoch.epoch)} for epoch in record.history],
         "labels": rows,
         "confusion": evaluation.confusion[np.ix_(places, places)].tolist() if evaluation else [],
-        "doubtful": [msgspec.to_builtins(each) | {"own": each.experiment == experiment} for each in record.doubtful],
+        "doubtful": [_described(each) | {"own": each.experiment == experiment} for each in record.doubtful],
     }
+
+
+def _described(doubtful: DoubtfulExample) -> dict[str, Any]:
+    """As `antrax.app.schemas.training.DoubtfulExample`, which leaves the probability out."""
+    return {name: value for name, value in dataclasses.asdict(doubtful).items() if name != "probability"}

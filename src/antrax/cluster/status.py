@@ -7,27 +7,21 @@ cluster, and which tasks ended before their run could begin.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 
-from antrax.classification.classifier_file import read_classifier
 from antrax.cluster.jobs import ClusterJob, Task, last_error, read_jobs
+from antrax.cluster.work_files import CLASSIFIER_CHANGED, WorkFiles, classification_files, solving_files
 from antrax.errors import AntraxError
 from antrax.io.contents import SessionContents
 from antrax.io.experiments import find_all_experiments
-from antrax.io.frame_probabilities import made_with
 from antrax.io.locks import claims
-from antrax.io.positions_table import broken_off
-from antrax.io.result_state import ResultState, result_state
-from antrax.io.results import autoids_file
 from antrax.io.runs import MovieEvent, Run, read_runs, size_and_time, why_failed
 from antrax.io.session import Session, open_session
-from antrax.io.stamps import FileStamp, stamps_of
+from antrax.io.stamps import FileStamp
 from antrax.progress import Reporter
 
 COMMANDS = ("classify", "solve")
@@ -99,7 +93,7 @@ class CommandStatus:
         return [
             movie.movie
             for movie in self.movies
-            if movie.state not in done and not (movie.state is MovieState.STALE and movie.reason == _CLASSIFIER_CHANGED)
+            if movie.state not in done and not (movie.state is MovieState.STALE and movie.reason == CLASSIFIER_CHANGED)
         ]
 
 
@@ -220,7 +214,7 @@ def session_status(session: Session, command: str) -> CommandStatus | None:
         A folder of the session cannot be read.
     """
     contents = SessionContents(session)
-    work = _classification(session, contents) if command == "classify" else _solving(session, contents)
+    work = classification_files(session, contents) if command == "classify" else solving_files(session, contents)
     if not work.inputs:
         return None
     runs = read_runs(session, command)
@@ -228,125 +222,6 @@ def session_status(session: Session, command: str) -> CommandStatus | None:
     jobs = read_jobs(session.layout.cluster, command)
     view = _MovieStates(work, runs, living, jobs)
     return CommandStatus(command, tuple(view.movie(movie) for movie in sorted(work.inputs)))
-
-
-# --- files
-
-
-@dataclass(frozen=True)
-class _Work:
-    """The files of a command's work on a session.
-
-    Parameters
-    ----------
-    inputs, results : mapping
-        By movie.
-    claims : Path
-        Folder with the claims of processes.
-    stamps : mapping
-        Of all these files.
-    changed : callable
-        Why a result is stale for another reason than its inputs, or ''.
-    input_changed : str
-        What is said where the inputs changed.
-    left_over : callable
-        Why what there is of a movie without a result is stale, or ''.
-    """
-
-    inputs: Mapping[int, tuple[Path, ...]]
-    results: Mapping[int, Path]
-    claims: Path
-    stamps: Mapping[Path, FileStamp | None]
-    changed: Callable[[int, Run | None], str]
-    input_changed: str
-    left_over: Callable[[int], str] = lambda movie: ""
-
-    def sizes_and_times(self, movie: int) -> dict[str, tuple[int, int]]:
-        """Of the inputs that are there, by name."""
-        stamps = {path.name: self.stamps[path] for path in self.inputs[movie]}
-        return {name: size_and_time(stamp) for name, stamp in stamps.items() if stamp}
-
-    def result(self, movie: int) -> FileStamp | None:
-        """Of the result."""
-        path = self.results.get(movie)
-        return self.stamps[path] if path else None
-
-    def is_older(self, movie: int) -> bool:
-        """Whether the result is older than what it is made from."""
-        result = self.result(movie)
-        inputs = [stamp for path in self.inputs[movie] if (stamp := self.stamps[path])]
-        return result is not None and any(stamp.mtime_ns > result.mtime_ns for stamp in inputs)
-
-
-def _classification(session: Session, contents: SessionContents) -> _Work:
-    inputs = contents.images
-    results = {movie: path for movie, path in contents.labels.items() if movie in inputs}
-    stamps = stamps_of([*(path for paths in inputs.values() for path in paths), *results.values()])
-    classifiers = _Classifiers(session)
-    said = "its images have changed since"
-    return _Work(inputs, results, session.labels_dir, stamps, classifiers.changed, said, classifiers.left_over)
-
-
-def _solving(session: Session, contents: SessionContents) -> _Work:
-    results = contents.positions
-    inputs = {movie: (autoids_file(session, movie),) for movie in contents.graphs}
-    stamps = stamps_of([*(path for paths in inputs.values() for path in paths), *results.values()])
-    folder = session.layout.logs
-    unfinished = _UNFINISHED if broken_off(session) else ""
-    return _Work(inputs, results, folder, stamps, lambda movie, run: unfinished, "its labels have changed since")
-
-
-_INCOMPLETE = "not all files of its result are there"
-_UNFINISHED = "putting positions in place was broken off, so they may be of two solutions"
-_MIXED = "the files of its result do not belong together, or are damaged"
-_LEFT_OVER = "its labels are gone, and confidences of an earlier tracking are there"
-_CLASSIFIER_CHANGED = "the classifier has changed since"
-
-
-class _Classifiers:
-    """Whether results were made with classifiers that are others now."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._digests: dict[str, str | None] = {}
-
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        """Names of files beside the results, listed once because single look-ups are slow on a network drive."""
-        try:
-            return frozenset(path.name for path in self._session.labels_dir.iterdir())
-        except OSError:
-            return frozenset()
-
-    def left_over(self, movie: int) -> str:
-        """Of which earlier tracking there are files but no result, or ''."""
-        return _LEFT_OVER if result_state(self._session, movie) is ResultState.LEFTOVER else ""
-
-    def changed(self, movie: int, run: Run | None) -> str:
-        """Why a movie's result is stale, or ''; `run` made it, where there is a record of that."""
-        if run is not None:
-            if run.events[movie].results.keys() - self._names:
-                return _INCOMPLETE
-            path, digest = str(run.made_with.get("classifier")), run.made_with.get("digest")
-        else:
-            # nothing tells that the files are those that a run left
-            state = result_state(self._session, movie)
-            if state in (ResultState.MIXED, ResultState.INCOMPLETE):
-                return _MIXED if state is ResultState.MIXED else _INCOMPLETE
-            values = made_with(self._session, movie)
-            path, digest = str(values.get("classifier")), values.get("classifier_digest")
-        now = self._digest(path) if digest else None
-        return _CLASSIFIER_CHANGED if now is not None and now != digest else ""
-
-    def _digest(self, path: str) -> str | None:
-        if path not in self._digests:
-            self._digests[path] = None
-            with contextlib.suppress(AntraxError, OSError, ValueError):
-                self._digests[path] = read_classifier(path).digest()
-        return self._digests[path]
-
-
-# --- states
 
 
 @dataclass(frozen=True)
@@ -366,7 +241,7 @@ class _MovieStates:
 
     Parameters
     ----------
-    work : _Work
+    work : WorkFiles
     runs : sequence of Run
         In order of their beginning.
     living : set of str
@@ -375,7 +250,7 @@ class _MovieStates:
         The latest last.
     """
 
-    def __init__(self, work: _Work, runs: Sequence[Run], living: set[str], jobs: Sequence[ClusterJob]) -> None:
+    def __init__(self, work: WorkFiles, runs: Sequence[Run], living: set[str], jobs: Sequence[ClusterJob]) -> None:
         self._work = work
         self._last: dict[int, _Last] = {}
         for run in runs:
