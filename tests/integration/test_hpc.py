@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -129,7 +130,33 @@ def test_a_training_is_one_task_beside_the_training_set(trained, tmp_path):
     assert "--movlist" not in text
 
 
-def test_solving_is_one_task_for_the_movies_that_have_a_graph(trained, tmp_path):
+def test_solving_is_a_task_for_each_group_of_movies_within_the_limits(trained, tmp_path):
+    session = trained.copy(tmp_path)
+    graphs = session.layout.graphs
+    graphs.mkdir(exist_ok=True)
+    for movie in range(1, 8):
+        (graphs / f"graph_{movie}_{movie}.mat").write_bytes(b"")
+    parameters = session.layout.parameters_file
+    values = json.loads(parameters.read_text(encoding="utf-8"))
+    groups = {"graph_groupby": "custom", "graph_groups": [[1, 5], [2, 3, 4], [6]]}
+    parameters.write_text(json.dumps(values | groups), encoding="utf-8")
+
+    def tasks(*more: str) -> list[list[int]]:
+        answer = antrax("solve", session.experiment, "--hpc", "--dry", *more)
+        assert answer.exit_code == 0, answer.output
+        return tasks_of(ClusterLayout.script(session.layout.cluster.jobs("solve")[-1], "solve"))
+
+    assert tasks() == [[1, 5], [2, 3, 4], [6], [7]]
+    assert tasks("--movlist", "1-3,6") == [[1], [2, 3], [6]]
+    assert tasks("--hpc-options", "max-jobs=2") == [[1, 2, 3, 4, 5], [6, 7]]
+    assert tasks("--hpc-options", "array-size=3") == [[1, 5], [2, 3, 4], [6, 7]]
+    movies = [[list(task.movies) for task in job.tasks] for job in read_jobs(session.layout.cluster, "solve")]
+    assert movies[-1] == [[1, 5], [2, 3, 4], [6, 7]]
+    parameters.write_text(json.dumps(values | {"graph_groupby": "every", "graph_groupby_every": 0}), encoding="utf-8")
+    assert "graph_groupby_every is 0" in str(antrax("solve", session.experiment, "--hpc", "--dry").exception)
+
+
+def test_solving_one_group_is_one_task_for_the_movies_that_have_a_graph(trained, tmp_path):
     session = trained.copy(tmp_path)
     answer = antrax("solve", session.experiment, "--hpc", "--dry")
     graphs = session.layout.graphs
@@ -142,4 +169,5 @@ def test_solving_is_one_task_for_the_movies_that_have_a_graph(trained, tmp_path)
     assert answer.exit_code == 0, answer.output
     text = script_of(session, "solve").read_text(encoding="utf-8")
     assert "#SBATCH --cpus-per-task=2\n" in text
-    assert "    --movlist 2 \\\n    --nw 2\n" in text
+    assert "    --nw 2 \\\n    --movlist" in text
+    assert tasks_of(script_of(session, "solve")) == [[2]]

@@ -8,6 +8,7 @@ import sys
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 import antrax
@@ -16,6 +17,7 @@ from antrax.io.atomic import make_folder
 from antrax.io.graph_file import graph_file, write_graph
 from antrax.io.locks import claim
 from antrax.io.session import open_session
+from antrax.io.solving_record import read_solving_record, solution_turn
 from antrax.io.tracklet_graph import build_graph
 from antrax.solving.evidence import read_evidence
 from antrax.solving.groups import split_groups
@@ -94,6 +96,54 @@ def test_every_animal_is_placed_and_written_for_everybody(session, method):
     assert rows["CD", AB] == ("0", "0")
     record = json.loads((session.path / "logs" / "solve.json").read_text())
     assert (record["method"], record["placed"], record["contradictions"]) == (method, 1, [])
+
+
+def test_groups_of_movies_solved_one_by_one_are_as_solved_in_one_run(session):
+    parameters = session.layout.parameters_file
+    parameters.write_text(json.dumps(PARAMETERS | {"graph_groupby": "movie"}))
+    (session.labels_dir / "autoids_2.csv").write_text(f"tracklet,label,score,best_frame\n{E},AB,5,1\n{F},Unknown,0,1\n")
+
+    def solve(movies=None):
+        antrax.solve(session.experiment, antrax.SolveOptions(max_error=0.05, movies=movies, workers=1))
+        record = read_solving_record(session)
+        contradictions = sorted(record["contradictions"], key=lambda one: one["tracklet"])
+        return antrax.read_positions(session), record["movies"], contradictions
+
+    whole, movies, contradictions = solve()
+    assert movies == [1, 2]
+    shutil.rmtree(session.layout.antdata())
+    shutil.rmtree(session.layout.positions)
+    session.layout.solving_record.unlink()
+    solve([1])
+    parts, movies, of_parts = solve([2])
+    pd.testing.assert_frame_equal(parts, whole)
+    assert (movies, of_parts) == ([1, 2], contradictions)
+
+
+def test_the_record_of_a_run_on_some_movies_keeps_what_is_known_of_the_others(session):
+    elsewhere = {"tracklet": E, "label": "AB", "probability": 0.1, "placed": "CD"}
+    here = {"tracklet": A, "label": "CD", "probability": 0.1, "placed": "AB"}
+    earlier = {"method": "joint", "movies": [1, 2, 7], "contradictions": [elsewhere, here, "nonsense"]}
+
+    def record(method: str, movies: list[int] | None) -> dict:
+        session.layout.solving_record.write_text(json.dumps(earlier))
+        antrax.solve(session.experiment, antrax.SolveOptions(method, max_error=0.05, movies=movies, workers=1))
+        return read_solving_record(session)
+
+    antrax.solve(session.experiment, antrax.SolveOptions(workers=1))
+    found = record("joint", [1])
+    assert (found["movies"], found["contradictions"]) == ([1, 2, 7], [elsewhere])
+    assert record("joint", None)["contradictions"] == []
+    assert record("antrax", [1])["movies"] == [1]
+
+
+def test_a_solution_waits_for_its_turn_to_be_put_in_place(session, monkeypatch):
+    monkeypatch.setattr("antrax.io.solving_record._PATIENCE", 0.0)
+    make_folder(session.layout.logs)
+    with solution_turn(session), pytest.raises(SolvingError, match=r"solve\.lock"):
+        antrax.solve(session.experiment, antrax.SolveOptions(max_error=0.05, movies=[1], workers=1))
+    assert not list(session.layout.positions.glob("positions_*"))
+    assert antrax.solve(session.experiment, antrax.SolveOptions(max_error=0.05, workers=1)).experiments[0].movies
 
 
 def test_the_command_says_how_much_is_placed(session):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from antrax.classification.classifier_file import find_classifier, read_classifier
 from antrax.classification.movie import ranges
+from antrax.cluster import chunks
 from antrax.cluster.chunks import allot, seconds_of, split_movies, time_limit
 from antrax.cluster.jobs import ClusterJob, new_folder, read_jobs, submit, write_job
 from antrax.cluster.options import HpcOptions
@@ -25,6 +26,7 @@ from antrax.io.session import Session, choose_movies, open_session
 from antrax.io.sources import source_of
 from antrax.io.stamps import stamps_of
 from antrax.progress import Reporter
+from antrax.solving.groups import movie_groups
 
 _CPUS = 4
 # Solving and training cannot be foreseen; a training that reaches its limit goes on when it is submitted again.
@@ -75,7 +77,18 @@ class _JobPlan:
     name: str
     arguments: list[str]
     seconds: dict[int, float] = field(default_factory=dict)
+    # Movies that only one task can do together; each by itself where this is empty.
+    groups: list[tuple[int, ...]] = field(default_factory=list)
     depends: str = ""
+
+    def chunks(self, tasks: int) -> list[list[int]]:
+        """Movies of each of some tasks."""
+        if not self.groups:
+            return split_movies(self.seconds, tasks)
+        seconds = {number: sum(map(self.seconds.__getitem__, group)) for number, group in enumerate(self.groups)}
+        return [
+            sorted(movie for number in some for movie in self.groups[number]) for some in split_movies(seconds, tasks)
+        ]
 
 
 @dataclass(frozen=True)
@@ -134,7 +147,7 @@ def give_to_cluster(
             failures.append(str(error))
     counts = allot(
         [sum(plan.seconds.values()) for plan in plans],
-        [max(1, len(plan.seconds)) for plan in plans],
+        [max(1, len(plan.groups or plan.seconds)) for plan in plans],
         options.array_size,
         options.max_jobs,
     )
@@ -246,8 +259,9 @@ def _plan_solving(
             failures.append(f"{session.path} has no graph of movie {ranges(absent)}; it has {ranges(there)}")
         if not movies:
             return None
-        plan.arguments += ["--movlist", ranges(movies).replace(" ", "")]
-    plan.seconds = dict.fromkeys(movies, 0.0)
+    # How long it takes cannot be foreseen: each group is a task, as far as there may be so many.
+    plan.seconds = dict.fromkeys(movies, chunks.TASK_SECONDS)
+    plan.groups = movie_groups(session, movies)
     plan.title = f"antrax solve: {len(movies)} movies of {session.experiment}, session {session.name}."
     earlier = [job for command in ("classify", "solve") for job in read_jobs(session.layout.cluster, command)]
     plan.depends = _dependencies(options.after, [job for job in earlier if _works_on(job, set(movies))], [])
@@ -268,23 +282,24 @@ def _plan_training(request: Request, options: HpcOptions) -> _JobPlan:
 
 def _written(plan: _JobPlan, request: Request, options: HpcOptions, cpus: int, tasks: int) -> WrittenJob:
     folder = new_folder(plan.layout, request.command, plan.within)
-    divides = request.command == "classify"
-    chunks = split_movies(plan.seconds, tasks) if divides else [list(plan.seconds)]
+    # Without a list, movies that come later are done too.
+    divides = request.command == "classify" or len(plan.groups) > 1 or request.movies is not None
+    of_tasks = plan.chunks(tasks) if plan.seconds else [[]]
     command = [sys.executable, "-m", "antrax", *plan.arguments, *request.arguments]
     if request.command != "train":
         command += ["--nw", str(request.workers or options.cpus or cpus)]
-    longest = max((sum(plan.seconds[movie] for movie in chunk) for chunk in chunks), default=0.0)
+    longest = max(sum(plan.seconds[movie] for movie in movies) for movies in of_tasks)
     script = Script(
         ClusterLayout.script(folder, request.command),
         plan.title,
         plan.name,
         tuple(command),
-        tuple(ranges(chunk).replace(" ", "") for chunk in chunks) if divides else (),
+        tuple(ranges(movies).replace(" ", "") for movies in of_tasks) if divides else (),
         cpus,
-        time_limit(longest) if divides else _LONG,
+        time_limit(longest) if request.command == "classify" else _LONG,
         plan.depends,
     )
-    write_job(script, options, request.command, chunks)
+    write_job(script, options, request.command, of_tasks)
     return WrittenJob(script.path, script.tasks, len(plan.seconds), None)
 
 

@@ -283,6 +283,11 @@ class SessionLayout:
         return self.logs / "solve.json"
 
     @property
+    def solving_lock(self) -> Path:
+        """Lock file held while solutions are put in place, and the record is written."""
+        return self.logs / "solve.lock"
+
+    @property
     def runs(self) -> Path:
         """A file for each run of a command on the session's movies: the outcome of each."""
         return self.logs / "runs"

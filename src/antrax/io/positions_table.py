@@ -54,6 +54,7 @@ from antrax.io.positions_dataset import netcdf_bytes, netcdf_file, to_dataset
 from antrax.io.processes import this_process
 from antrax.io.regular_files import open_regular
 from antrax.io.session import as_session, choose_movies
+from antrax.io.solving_record import solution_turn
 from antrax.io.stamps import InputStamps
 
 if TYPE_CHECKING:
@@ -197,7 +198,8 @@ def writing_solution(session: Session) -> Iterator[SolutionWriter]:
     """Context manager that writes all movies of a solution, into `antdata/` and the package's own files.
 
     When it ends without an exception, what was there is replaced file by file. A mark lies beside them for that long:
-    where a process is killed in between, `broken_off` tells so until the session is solved again.
+    where a process is killed in between, `broken_off` tells so until the session is solved again. Runs on other movies
+    of the session, such as those of a cluster, wait for that long.
 
     Raises
     ------
@@ -207,12 +209,14 @@ def writing_solution(session: Session) -> Iterator[SolutionWriter]:
         A file cannot be written.
     """
     mark = session.layout.unfinished_positions
-    with contextlib.ExitStack() as files:
-        yield SolutionWriter(session, files)
-        make_folder(mark.parent, within=session.path)
-        write_atomically(mark, f"{this_process()}\n")
-    with contextlib.suppress(OSError):
-        mark.unlink(missing_ok=True)
+    with contextlib.ExitStack() as turn:
+        with contextlib.ExitStack() as files:
+            yield SolutionWriter(session, files)
+            make_folder(mark.parent, within=session.path)
+            turn.enter_context(solution_turn(session))
+            write_atomically(mark, f"{this_process()}\n")
+        with contextlib.suppress(OSError):
+            mark.unlink(missing_ok=True)
 
 
 def write_movie(

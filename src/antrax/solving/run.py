@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from antrax.io.positions_table import positions_file
 from antrax.io.results import autoids_file, confidence_file
 from antrax.io.runs import RunRecord, start_record
 from antrax.io.session import Session, open_session
+from antrax.io.solving_record import read_solving_record, solution_turn
 from antrax.io.stamps import InputStamps
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.trdata import trdata_files
@@ -193,7 +195,7 @@ def _solve_session(
         return
     movies = [movie for movie in reading.graph.movies.tolist() if movie not in spared]
     written = _write(experiment, session, reading.graph, movies, inputs, crew, reporter)
-    _write_record(experiment, session, options.max_error)
+    _write_record(experiment, session, options, set(reading.graph.names.tolist()))
     for movie, reason in written.items():
         record.failed(movie, reason)
     for movie in experiment.movies:
@@ -331,11 +333,14 @@ def _write_movie(
     write_movie(session, placements, place(session, movie, placements, measurements, gap), temporary)
 
 
-def _write_record(experiment: ExperimentSolution, session: Session, max_error: float) -> None:
-    """Write `logs/solve.json`: inputs, options and contradictions of the solution."""
-    record = {
+def _write_record(experiment: ExperimentSolution, session: Session, options: SolveOptions, tracklets: set[str]) -> None:
+    """Write `logs/solve.json`: inputs, options and contradictions of the solution.
+
+    Where only some movies were solved, what the record tells of the others is kept: each task of a cluster solves some.
+    """
+    record: dict[str, Any] = {
         "method": experiment.method,
-        "max_error": max_error,
+        "max_error": options.max_error,
         "antrax": version("antrax"),
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
         "movies": experiment.movies,
@@ -353,7 +358,19 @@ def _write_record(experiment: ExperimentSolution, session: Session, max_error: f
         ],
         "problems": experiment.problems,
     }
-    write_atomically(session.layout.solving_record, json.dumps(record, indent=1) + "\n")
+    with solution_turn(session):
+        if options.movies is not None:
+            earlier = read_solving_record(session)
+            if earlier.get("method") == experiment.method:
+                movies = [movie for movie in earlier.get("movies") or () if isinstance(movie, int)]
+                record["movies"] = sorted({*movies, *experiment.movies})
+                others = earlier.get("contradictions")
+                record["contradictions"] += [
+                    one
+                    for one in (others if isinstance(others, list) else ())
+                    if isinstance(one, dict) and one.get("tracklet") not in tracklets
+                ]
+        write_atomically(session.layout.solving_record, json.dumps(record, indent=1) + "\n")
 
 
 def _finite(value: float) -> float | None:

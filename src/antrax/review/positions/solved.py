@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -18,11 +17,11 @@ from antrax.errors import ExperimentError
 from antrax.io.antdata import antdata_colonies, read_antdata, xy_file
 from antrax.io.positions import KIND_NAMES, Kind, MoviePositions
 from antrax.io.positions_table import count_placed, read_table, solved_movies
-from antrax.io.regular_files import open_regular, read_regular
+from antrax.io.regular_files import open_regular
 from antrax.io.session import Session
+from antrax.io.solving_record import read_solving_record
 
 _MOVIES_KEPT = 6
-_RECORD = 2**26
 
 _State = tuple[int, int, int]
 
@@ -148,11 +147,7 @@ class Solved:
     @property
     def record(self) -> Mapping[str, Any]:
         """Content of `logs/solve.json`; empty if it is missing or damaged."""
-        try:
-            found = json.loads(read_regular(self.session.layout.solving_record, _RECORD))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return read_solving_record(self.session)
 
     @property
     def run(self) -> str:
