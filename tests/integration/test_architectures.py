@@ -21,7 +21,8 @@ from antrax.networks.layers import make_layer
 from antrax.networks.mobilenet import build_mobilenet
 from antrax.networks.pretrained import weights_file
 from antrax.progress import Reporter
-from antrax.training.loop import Callbacks, Checkpoint, Material, Schedule, optimize
+from antrax.training.batches import Material
+from antrax.training.loop import Callbacks, Checkpoint, Schedule, optimize
 from antrax.training.run import TrainOptions, train
 from antrax.training.start import choose_architecture, read_modelfile
 from tests.fixtures.antrax_files import write_antrax_file

@@ -19,8 +19,9 @@ from antrax.io.labels_file import to_labels_file
 from antrax.io.session import Session
 from antrax.progress import Reporter
 from antrax.training.augmentation import Augmentation, parse_augmentation
+from antrax.training.batches import sampling_weights
 from antrax.training.dataset import IMAGES_PER_TRACKLET, load_trainset
-from antrax.training.loop import sampling_weights, steps_per_epoch
+from antrax.training.loop import steps_per_epoch
 from antrax.training.run import TrainOptions, train
 from antrax.training.split import fingerprints_after, held_out_by_name
 from tests.fixtures.training_tools import Counting, Listener, StopAfter

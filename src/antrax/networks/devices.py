@@ -77,8 +77,25 @@ def try_device(device: str) -> str | None:
             images = torch.ones((1, 3, 8, 8), device=device)
             found = torch.nn.functional.conv2d(images, torch.ones((1, 3, 3, 3), device=device)).cpu()
     except Exception as error:  # CUDA, drivers and torch raise several kinds
-        return " ".join(str(error).split())[:200] or type(error).__name__
+        # what follows the first line is advice to who programs CUDA
+        return " ".join(str(error).strip().split("\n")[0].split())[:200] or type(error).__name__
     return None if bool((found == 27).all()) else "its results are wrong"
+
+
+def device_kind(device: str) -> str:
+    """Kind of a device, without the number of the graphics card.
+
+    Parameters
+    ----------
+    device : str
+        As torch names it.
+
+    Examples
+    --------
+    >>> device_kind("cuda:1")
+    'cuda'
+    """
+    return device.partition(":")[0]
 
 
 def processors() -> int:

@@ -1,6 +1,6 @@
-"""Augmentation of training images, on whole batches.
+"""Augmentation of training images, on whole batches, on the device that holds them.
 
-It runs on the processor even if a GPU trains, so that a seed gives the same images everywhere.
+A seed gives the same images on every processor, and others on a GPU. The generator is to be on the images' device.
 """
 
 from __future__ import annotations
@@ -108,20 +108,20 @@ def augment(
     Tensor
         Same shape and range, contiguous in the channels-last layout.
     """
-    count, _, size, _ = images.shape
+    (count, _, size, _), device = images.shape, images.device
     ground = 1.0 if background == "white" else 0.0
 
     def uniform(limit: float, *shape: int) -> Tensor:
-        return (torch.rand(count, *shape, generator=generator) * 2 - 1) * limit
+        return (torch.rand(count, *shape, generator=generator, device=device) * 2 - 1) * limit
 
     def either() -> Tensor:
-        return torch.randint(0, 2, (count,), generator=generator) * 2 - 1
+        return torch.randint(0, 2, (count,), generator=generator, device=device) * 2 - 1
 
     angle = uniform(math.radians(options.rotation_range)) + math.pi / 2 * (1 - either())
     shear = uniform(math.radians(options.shear_range))
     zoom = 1 + uniform(options.zoom_range)
     stretch = 1 + uniform(_STRETCH)
-    mirror = either() if options.hsymmetry else torch.ones(count)
+    mirror = either() if options.hsymmetry else torch.ones(count, device=device)
     shifts = [
         # affine_grid's unit is half an image
         uniform(1) * 2 * margin.clamp_max(limit if limit < 1 else limit / size)
@@ -137,8 +137,8 @@ def augment(
     grid = functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
     moved = functional.grid_sample(images - ground, grid, align_corners=False)
     # some animals move or lie out of focus; how much of the blur is mixed in differs
-    softness = torch.rand(count, generator=generator)
-    blurred = (torch.rand(count, generator=generator) < _BLURRED).nonzero().flatten()
+    softness = torch.rand(count, generator=generator, device=device)
+    blurred = (torch.rand(count, generator=generator, device=device) < _BLURRED).nonzero().flatten()
     moved[blurred] = _blur(moved[blurred], softness[blurred])
     light = (1 + uniform(_BRIGHTNESS, 1)) * (1 + uniform(_CHANNEL, 3))
     relit = ((moved + ground) * light[:, :, None, None]).clamp(0, 1)
@@ -222,15 +222,18 @@ def make_negatives(
     generator : torch.Generator
         Source of random numbers.
     """
+    count, device = len(images), images.device
+
+    def random(*shape: int) -> Tensor:
+        return torch.rand(count, *shape, generator=generator, device=device)
+
     is_ant = negatives.ants[labels]
-    chosen = torch.rand(len(images), generator=generator) < negatives.share
-    hidden = torch.rand(len(images), generator=generator) < 0.5
-    upper = torch.rand(len(images), generator=generator) < 0.5
-    angle = torch.rand(len(images), generator=generator) * 2 * math.pi
-    offset = (torch.rand(len(images), 2, generator=generator) * 2 - 1) * 0.45
-    partner = torch.randperm(len(images), generator=generator)
+    chosen, hidden, upper = random() < negatives.share, random() < 0.5, random() < 0.5
+    angle, offset = random() * 2 * math.pi, (random(2) * 2 - 1) * 0.45
+    partner = torch.randperm(count, generator=generator, device=device)
     untagged = (chosen & hidden & is_ant).nonzero().flatten()
-    paired = (chosen & ~hidden & is_ant & is_ant[partner] & (partner != torch.arange(len(images)))).nonzero().flatten()
+    others_too = is_ant[partner] & (partner != torch.arange(count, device=device))
+    paired = (chosen & ~hidden & is_ant & others_too).nonzero().flatten()
     if len(paired):
         others = images[partner[paired]]
         images[paired] = _together(images[paired], others, angle[paired], offset[paired], background)
@@ -262,15 +265,15 @@ def add_brood(images: Tensor, share: float, background: Background, generator: t
     Tensor
         Same shape.
     """
-    count, _, size, _ = images.shape
-    chosen = (torch.rand(count, generator=generator) < share).nonzero().flatten()
+    (count, _, size, _), device = images.shape, images.device
+    chosen = (torch.rand(count, generator=generator, device=device) < share).nonzero().flatten()
 
     def uniform(low: float, high: float) -> Tensor:
-        return (torch.rand(len(chosen), generator=generator) * (high - low) + low)[:, None, None]
+        return (torch.rand(len(chosen), generator=generator, device=device) * (high - low) + low)[:, None, None]
 
     if not len(chosen):
         return images
-    axis = (torch.arange(size) + 0.5) / size - 0.5
+    axis = (torch.arange(size, device=device) + 0.5) / size - 0.5
     rows, columns = axis[None, :, None] - uniform(-0.3, 0.3), axis[None, None, :] - uniform(-0.25, 0.25)
     turn = uniform(0, math.pi)
     along = rows * torch.cos(turn) + columns * torch.sin(turn)
@@ -279,7 +282,7 @@ def add_brood(images: Tensor, share: float, background: Background, generator: t
     bumps = 1 + 0.2 * torch.sin(3 * torch.atan2(across, along) + uniform(0, 6.28))
     lump = (along / long) ** 2 + (across / short) ** 2 < bumps
     bright, yellow = uniform(0.7, 0.97), uniform(0, 1)
-    grain = 1 + 0.06 * torch.randn(len(chosen), size, size, generator=generator)
+    grain = 1 + 0.06 * torch.randn(len(chosen), size, size, generator=generator, device=device)
     color = torch.stack([bright * grain, bright * grain * (1 - 0.15 * yellow), bright * grain * (1 - 0.5 * yellow)], 1)
     animals = images[chosen]
     free = (animals >= 0.97).all(1) if background == "white" else (animals <= 0.03).all(1)
@@ -306,7 +309,7 @@ def _hide_tag(images: Tensor, upper: Tensor, background: Background) -> Tensor:
     size = occupied.shape[1]
     first = occupied.int().argmax(1)
     last = size - 1 - occupied.flip(1).int().argmax(1)
-    above = torch.arange(size)[None] < ((first + last) / 2)[:, None]
+    above = torch.arange(size, device=images.device)[None] < ((first + last) / 2)[:, None]
     half = animal & torch.where(upper[:, None], above, ~above)[:, :, None]
 
     def median(values: Tensor, mask: Tensor) -> Tensor:

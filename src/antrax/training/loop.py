@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from antrax.errors import DeviceError
-from antrax.images import Background
 from antrax.io.atomic import replacing
-from antrax.labels import Category
 from antrax.networks.backends.torch_network import (
     LITTLE_MEMORY,
     NO_MEMORY,
@@ -28,9 +26,10 @@ from antrax.networks.backends.torch_network import (
     get_weights,
     set_weights,
 )
+from antrax.networks.devices import device_kind
 from antrax.networks.graph import Graph, Weights
 from antrax.networks.initial import rate_factors
-from antrax.training.augmentation import Augmentation, Negatives, add_brood, augment, make_negatives, margins_of
+from antrax.training.batches import Batches, Material
 
 BATCH = 128
 # An epoch is a pass over the examples, but at least so many steps: 5 epochs on 300 examples are then as long as on
@@ -41,42 +40,11 @@ _WEIGHT_DECAY = 0.05
 _SMOOTHING = 0.05
 _AVERAGING = 0.995
 _WARM_UP = 0.2
-# A class is drawn by the root of its weight, a tracklet by the root of its length (see `sampling_weights`).
-_CLASS_POWER, _TRACKLET_POWER = 0.5, 0.5
-_BROOD = 0.15
 _SAVE_EVERY_S = 15.0
-# Floats of all maps of a batch together; one that would take more goes through the network in pieces.
+# To ask for the loss makes the processor wait for the graphics card, which could have been given the next step.
+_TOLD_EVERY = 10
+# On processors, see `_most_floats`.
 _MAPS_AT_ONCE = 2**28
-
-
-@dataclass(frozen=True)
-class Material:
-    """Training data of one network.
-
-    Parameters
-    ----------
-    images : NDArray[np.uint8]
-        Shape (N, S, S, 3).
-    targets : NDArray[np.int64]
-        Output of the right label; shape (N,).
-    tracklets : NDArray[np.int64]
-        Shape (N,).
-    categories : tuple of Category
-        Of each output.
-    background : {"white", "black"}
-    weights : mapping of Category to float
-        How much an error on images of a kind counts; 1 where nothing is said.
-    augmentation : Augmentation
-        How far images are varied.
-    """
-
-    images: NDArray[np.uint8]
-    targets: NDArray[np.int64]
-    tracklets: NDArray[np.int64]
-    categories: tuple[Category, ...]
-    background: Background
-    weights: Mapping[Category, float] = field(default_factory=dict)
-    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass(frozen=True)
@@ -141,7 +109,7 @@ class Callbacks:
     Parameters
     ----------
     on_step : callable
-        Called with the number of steps done and the loss (moving average).
+        Called with the number of steps done and the loss (moving average), after each step; with CUDA, every few steps.
     on_epoch : callable
         Called with the number of epochs done, the loss and the averaged weights; returns what is to be kept of them.
     on_resume : callable, optional
@@ -159,20 +127,6 @@ class Callbacks:
 def steps_per_epoch(examples: int) -> int:
     """Steps of `BATCH` images in an epoch."""
     return max(LEAST_STEPS, math.ceil(examples / BATCH))
-
-
-def sampling_weights(targets: NDArray[np.int64], tracklets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Probability of each example to be drawn; shape (N,), sums to 1.
-
-    Within a label, a tracklet is drawn by the root of its length: a thousand images of one tracklet say little more
-    than a hundred. Labels are drawn by the root of what that gives them, which lies between equal shares and
-    leaving the imbalance as it is.
-    """
-    lengths = np.bincount(tracklets)[tracklets]
-    weights = lengths.astype(np.float64) ** -_TRACKLET_POWER
-    totals = np.bincount(targets, weights)[targets]
-    weights *= totals ** -(1 - _CLASS_POWER)
-    return np.asarray(weights / weights.sum())
 
 
 def optimize(
@@ -215,10 +169,12 @@ def optimize(
         training.restore(state)
         callbacks.on_resume(training.steps)
     saved = time.monotonic()
+    told_every = _TOLD_EVERY if device_kind(device) == "cuda" else 1
     while training.steps < schedule.steps:
         training.step(callbacks.on_notice)
-        callbacks.on_step(training.steps, training.loss)
         ended = training.steps == schedule.steps
+        if ended or training.steps % told_every == 0:
+            callbacks.on_step(training.steps, training.loss)
         if ended or training.steps % schedule.steps_an_epoch == 0:
             epoch = math.ceil(training.steps / schedule.steps_an_epoch)
             training.history.append(callbacks.on_epoch(epoch, training.loss, training.averaged_weights()))
@@ -234,12 +190,13 @@ class _NetworkInTraining:
     def __init__(
         self, graph: Graph, start: Weights | None, material: Material, schedule: Schedule, device: str
     ) -> None:
+        self._seed = schedule.seed
         torch.manual_seed(schedule.seed)
         network = Network(graph)
         if start is not None:
             set_weights(network, start)
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = AveragedModel(network, multi_avg_fn=_move_averages, use_buffers=True).eval()
+        average = AveragedModel(network, multi_avg_fn=self._move_averages, use_buffers=True).eval()
         average.n_averaged.fill_(1)  # the average starts from the first weights, not from those of the first step
         network.train(not schedule.only)
         if schedule.only:
@@ -248,11 +205,13 @@ class _NetworkInTraining:
                     tensor.requires_grad_(False)
         self._network, self._average, self._device = network, average, device
         self._optimizer, self._cycle = _optimizer(network, start, schedule)
-        self._generator = torch.Generator().manual_seed(schedule.seed)
-        self._batches = _Batches(material, schedule, device, self._generator)
+        self._batches = Batches(material, BATCH, schedule.negatives, schedule.seed, device)
+        self._loss_of = _Loss(material, schedule.negatives, device)
         # batch normalisation needs two images at least
-        self._pieces = min(-(-BATCH * graph.floats() // _MAPS_AT_ONCE), BATCH // 2)
-        self.steps, self.loss = 0, math.nan
+        self._pieces = min(-(-BATCH * graph.floats() // _most_floats(device)), BATCH // 2)
+        if device_kind(device) == "cuda" and self._pieces == 1 and not schedule.only:
+            _record(network, device)
+        self.steps, self._loss = 0, torch.tensor(math.nan, device=device)
         self.history: list[dict[str, float]] = []
 
     def _parts(self) -> dict[str, Any]:
@@ -268,15 +227,26 @@ class _NetworkInTraining:
         """All that `restore` needs to go on exactly here."""
         states = {name: part.state_dict() for name, part in self._parts().items()}
         states |= {"step": self.steps, "loss": self.loss, "history": self.history}
-        return states | {"generator": self._generator.get_state(), "chance": _random_state(self._device)}
+        chance = {"batches": self._batches.state(), "layers": _random_state(self._device)}
+        return states | {"chance": chance, "device": device_kind(self._device)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self._generator.set_state(state["generator"])
-        _set_random_state(self._device, state["chance"])
-        self.steps, self.loss, self.history = state["step"], state["loss"], state["history"]
+        self.steps, self.history = state["step"], state["history"]
+        self._loss = torch.tensor(state["loss"], device=self._device)
+        if state["device"] == device_kind(self._device):
+            self._batches.restore(state["chance"]["batches"])
+            _set_random_state(self._device, state["chance"]["layers"])
+        else:  # a processor goes on where a graphics card failed, whose random numbers it cannot continue
+            self._batches.restore({"seed": self._seed + self.steps})
+            torch.manual_seed(self._seed + self.steps)
+
+    @property
+    def loss(self) -> float:
+        """Moving average of the loss; NaN before the first step."""
+        return float(self._loss)
 
     def averaged_weights(self) -> Weights:
         """The moving average of the weights."""
@@ -284,36 +254,49 @@ class _NetworkInTraining:
 
     def step(self, on_notice: Callable[[str], None]) -> None:
         """Train on one batch; if the device has too little memory, on smaller pieces from now on."""
-        images, targets = self._batches.draw()
+        images, targets = self._batches.draw(on_notice)
         while (value := self._gradients(images, targets)) is None:
             if self._pieces >= BATCH // 2:
                 raise DeviceError(NO_MEMORY.format(device=self._device))
             self._pieces = min(2 * self._pieces, BATCH // 2)
+            _forget_record(self._network)
             free_memory(self._device)
             on_notice(LITTLE_MEMORY.format(device=self._device))
         self._optimizer.step()
         self._cycle.step()
         self._average.update_parameters(self._network)
-        self.loss = value if math.isnan(self.loss) else self.loss + 0.02 * (value - self.loss)
+        self._loss = value if self.steps == 0 else self._loss + 0.02 * (value - self._loss)
         self.steps += 1
 
-    def _gradients(self, images: Tensor, targets: Tensor) -> float | None:
+    def _gradients(self, images: Tensor, targets: Tensor) -> Tensor | None:
         """Put the gradients of a batch, computed in pieces, into the network; gives the loss.
 
         None where the device has too little memory for the pieces.
         """
         self._optimizer.zero_grad()
-        value = 0.0
+        value = torch.zeros((), device=self._device)
+        pieces = zip(images.tensor_split(self._pieces), targets.tensor_split(self._pieces), strict=True)
         try:
-            for some, theirs in zip(images.tensor_split(self._pieces), targets.tensor_split(self._pieces), strict=True):
-                if not len(some):
-                    continue
-                loss = self._batches.loss(self._network(some), theirs) * (len(some) / len(images))
-                loss.backward()  # type: ignore[no-untyped-call]
-                value += float(loss.detach())
+            with _deterministic():
+                for some, theirs in pieces:
+                    if not len(some):
+                        continue
+                    loss = self._loss_of(self._network(some), theirs) * (len(some) / len(images))
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    value += loss.detach()
         except torch.OutOfMemoryError:
             return None
         return value
+
+    def _move_averages(self, averages: Sequence[Tensor], values: Sequence[Tensor], averaged: Tensor | int) -> None:
+        """Move averages of weights and of batch statistics towards the network's; faster at the start."""
+        # `averaged` is this number too, on the graphics card, which would have to be waited for
+        count = self.steps + 1
+        keep = min(_AVERAGING, count / (9 + count))
+        if averages[0].dtype.is_floating_point:  # they come by their types
+            torch._foreach_lerp_(list(averages), list(values), 1 - keep)
+        else:
+            torch._foreach_copy_(list(averages), list(values))
 
 
 def _optimizer(
@@ -350,60 +333,62 @@ def _set_random_state(device: str, state: Tensor) -> None:
         torch.set_rng_state(state)
 
 
-class _Batches:
-    """Draws batches, and computes the loss."""
+class _Loss:
+    """Cross-entropy, smoothed over the labels that have examples: the others are to stay improbable."""
 
-    def __init__(self, material: Material, schedule: Schedule, device: str, generator: torch.Generator) -> None:
-        self._material = material
-        self._device, self._generator = device, generator
-        self._images = torch.from_numpy(np.ascontiguousarray(material.images.transpose(0, 3, 1, 2)))
-        # a few at a time, for the intermediate results are as large as the images
-        parts = [margins_of(part, material.background) for part in torch.split(self._images, 4096)]
-        self._margins = torch.cat(parts)
-        self._targets = torch.from_numpy(material.targets)
-        self._weights = torch.from_numpy(sampling_weights(material.targets, material.tracklets))
-        categories = material.categories
-        weights = [material.weights.get(category, 1.0) for category in categories]
-        self._loss_weights = None if set(weights) == {1.0} else torch.tensor(weights, device=device)
-        ants = torch.tensor([category is Category.ANT for category in categories])
-        present = set(material.targets.tolist())
-        unknown = [i for i, category in enumerate(categories) if category is Category.UNKNOWN]
-        several = [i for i, category in enumerate(categories) if category is Category.MULTI and i in present]
-        # Pairs are `Multi` only where people use that label; many put them under `Unknown`.
-        self._negatives = None
-        if unknown and schedule.negatives:
-            self._negatives = Negatives(ants, unknown[0], (several or unknown)[0], schedule.negatives)
-        known = sorted(present | ({unknown[0]} if self._negatives else set()))
-        self._known = torch.tensor(known, device=device)
+    def __init__(self, material: Material, negatives: float, device: str) -> None:
+        weights = [material.weights.get(category, 1.0) for category in material.categories]
+        self._weights = None if set(weights) == {1.0} else torch.tensor(weights, device=device)
+        changed = material.negatives(negatives)
+        known = set(material.targets.tolist()) | ({changed.unknown} if changed else set())
+        self._known = torch.tensor(sorted(known), device=device)
 
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """A batch: float images 0–255 of shape (BATCH, 3, S, S), and its targets."""
-        chosen = torch.multinomial(self._weights, BATCH, replacement=True, generator=self._generator)
-        images = self._images[chosen].float() / 255
-        targets = self._targets[chosen]
-        background = self._material.background
-        if self._negatives:
-            images, targets = make_negatives(images, targets, self._negatives, background, self._generator)
-        images = add_brood(images, _BROOD, background, self._generator)
-        images = augment(images, self._margins[chosen], self._material.augmentation, background, self._generator)
-        return (images * 255).to(self._device), targets.to(self._device)
-
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy, smoothed over the labels that have examples: the others are to stay improbable."""
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         logs = functional.log_softmax(logits, 1)
         right, known = logs.gather(1, targets[:, None])[:, 0], logs[:, self._known].mean(1)
-        if self._loss_weights is None:
+        if self._weights is None:
             return -(1 - _SMOOTHING) * right.mean() - _SMOOTHING * known.mean()
-        weights = self._loss_weights[targets]
+        weights = self._weights[targets]
         return -(weights * ((1 - _SMOOTHING) * right + _SMOOTHING * known)).sum() / weights.sum()
 
 
-def _move_averages(averages: Sequence[Tensor], values: Sequence[Tensor], averaged: Tensor | int) -> None:
-    """Move averages of weights and of batch statistics towards a network's; faster at the start."""
-    count = int(averaged)
-    keep = min(_AVERAGING, count / (9 + count))
-    for mean, value in zip(averages, values, strict=True):
-        if mean.dtype.is_floating_point:
-            mean.lerp_(value, 1 - keep)
-        else:
-            mean.copy_(value)
+def _most_floats(device: str) -> int:
+    """Floats of all maps of a batch together; one that would take more goes through the network in pieces."""
+    if device_kind(device) != "cuda":
+        return _MAPS_AT_ONCE
+    # Of the whole memory, not of what is free: a seed is to give the same classifier again. The gradients of the maps
+    # take as much as they, and what convolutions need while they compute is not known.
+    _, total = torch.cuda.mem_get_info(device)
+    return max(_MAPS_AT_ONCE, int(total) // (4 * 4))
+
+
+def _record(network: Network, device: str) -> None:
+    """Let CUDA record what the network does with a batch, and from now on replay that.
+
+    A graphics card computes a small network in less time than the processor takes to start its kernels one by one.
+    """
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    chance = _random_state(device)
+    images = torch.zeros((BATCH, 3, network.graph.size, network.graph.size), device=device)
+    # the nodes that add up gradients are made in another stream than they are used in, which costs nothing here
+    if quieten := getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None):
+        quieten(False)
+    try:
+        with _deterministic(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of libraries that torch starts at their first use
+            torch.cuda.make_graphed_callables(network, (images.contiguous(memory_format=torch.channels_last),))
+    except (RuntimeError, AssertionError):  # too little memory, or a layer that cannot be recorded
+        _forget_record(network)
+        free_memory(device)
+    network.load_state_dict(state)  # trial runs moved the statistics of batches
+    _set_random_state(device, chance)
+
+
+def _forget_record(network: Network) -> None:
+    """Compute the network step by step again, for batches of any length."""
+    network.__dict__.pop("forward", None)
+
+
+def _deterministic() -> contextlib.AbstractContextManager[None]:
+    """The same results each time; CUDA's fastest algorithms do not give these."""
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=True)

@@ -20,7 +20,8 @@ from antrax.training.held_out import GLANCE, predict
 from antrax.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
-    from antrax.training.loop import Material, Schedule
+    from antrax.training.batches import Material
+    from antrax.training.loop import Schedule
 
 READING = "reading examples"
 # `benchmarks/fitted_constants.py training` compares these with halves and doubles of them.
@@ -162,7 +163,7 @@ def _training_share(plan: TrainingPlan) -> NDArray[np.bool_]:
 def _material(plan: TrainingPlan, phase: Phase) -> Material:
     """Training data of a phase."""
     from antrax.training.augmentation import parse_augmentation
-    from antrax.training.loop import Material
+    from antrax.training.batches import Material
 
     trainset, options = plan.trainset, plan.options
     chosen = _training_share(plan)
