@@ -8,15 +8,16 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from antrax.classification.engine import Job, Model, Notice, Unread, Worker
 from antrax.errors import DeviceError
 from antrax.io.results import Classified
-from antrax.io.workers import Parcel, describe_dead_worker, make_executor, open_parcel
+from antrax.io.workers import Parcel, describe_dead_worker, make_executor, open_parcel, worker_number
 from antrax.messages import parameter
-from antrax.networks.devices import processors
+from antrax.networks.devices import card_of_worker, processors
 from antrax.progress import Reporter
 
 Results = list[Classified | Unread]
@@ -207,7 +208,13 @@ def start_worker(models: Path, parent: int) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _worker = Worker(open_parcel(models))
+    number = worker_number()
+    _worker = Worker(
+        {
+            name: replace(model, device=card_of_worker(model.device, number))
+            for name, model in open_parcel(models).items()
+        }
+    )
 
 
 def _end_with(parent: int) -> None:

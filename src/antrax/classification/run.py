@@ -37,10 +37,11 @@ from antrax.io.sources import MoviePart, check_parts, source_of
 from antrax.io.stamps import InputStamps
 from antrax.labels import UNKNOWN, Labels, label_warnings, spelling_notice
 from antrax.messages import parameter
-from antrax.networks.devices import choose_device, processors
+from antrax.networks.devices import choose_device, graphics_cards, processors
 from antrax.progress import Reporter, Update
 
-_MOST_GPU_WORKERS = 4
+# Processes for each graphics card, unless a number is asked for: to read and prepare its images takes several.
+_GPU_WORKERS = 4
 
 
 @dataclass(frozen=True)
@@ -402,7 +403,7 @@ def _run(
 ) -> str:
     """Classify all movies, in order, spread over the workers. Returns what ran the network."""
     models = {str(path): make_model(classifier, device, options.engine) for path, classifier in classifiers.items()}
-    most = processors() if device == "cpu" else min(_MOST_GPU_WORKERS, processors())
+    most = processors() if device == "cpu" else min(_GPU_WORKERS * graphics_cards(device), processors())
     workers = options.workers or most
     started = time.monotonic()
     images = 0

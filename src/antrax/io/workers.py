@@ -62,6 +62,15 @@ def make_executor(
             os.environ["PYTHONWARNINGS"] = earlier
 
 
+def worker_number() -> int:
+    """Number of this process among those that executors have started, from 0; 0 in any other process."""
+    import multiprocessing
+
+    # loky counts the processes that it starts in their names
+    number = re.fullmatch(r"LokyProcess-(\d+)", multiprocessing.current_process().name)
+    return int(number[1]) - 1 if number else 0
+
+
 class Parcel:
     """Context manager: a large object for worker processes, in a temporary file.
 

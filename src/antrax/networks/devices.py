@@ -98,6 +98,38 @@ def device_kind(device: str) -> str:
     return device.partition(":")[0]
 
 
+def graphics_cards(device: str) -> int:
+    """Number of graphics cards that computing on a device can use; 1 where there is no choice.
+
+    Parameters
+    ----------
+    device : str
+        As torch names it.
+    """
+    if device != "cuda":
+        return 1
+    import torch
+
+    return max(1, torch.cuda.device_count())
+
+
+def card_of_worker(device: str, worker: int) -> str:
+    """The graphics card that one of several processes uses: they take turns.
+
+    Parameters
+    ----------
+    device : str
+        As torch names it; one without a number is divided.
+    worker : int
+        Number of the process, from 0.
+
+    Returns
+    -------
+    str
+    """
+    return f"cuda:{worker % graphics_cards(device)}" if device == "cuda" else device
+
+
 def processors() -> int:
     """Number of processors that this process may use (a cluster's job or a container gets fewer than there are).
 

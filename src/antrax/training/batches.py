@@ -125,6 +125,7 @@ class Batches:
             self._generator.manual_seed(state["seed"])
         else:
             self._generator.set_state(state["generator"])
+        self._before = self._generator.get_state()
 
     def draw(self, on_notice: Callable[[str], None]) -> tuple[Tensor, Tensor]:
         """A batch: float images 0–255 of shape (size, 3, S, S), and its targets.
@@ -139,10 +140,10 @@ class Batches:
         DeviceError
             There is no room for a batch.
         """
-        if self._used == len(self._made) and self._made:
-            self._made, self._used = [], 0
-        if not self._made:
-            self._before = self._generator.get_state()
+        if not self._made:  # the first ones, or those of the state that was restored
+            self._made = self._make(on_notice)
+        if self._used == len(self._made):
+            self._before, self._used = self._generator.get_state(), 0
             self._made = self._make(on_notice)
         batch = self._made[self._used]
         self._used += 1

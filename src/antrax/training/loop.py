@@ -41,6 +41,8 @@ _SMOOTHING = 0.05
 _AVERAGING = 0.995
 _WARM_UP = 0.2
 _SAVE_EVERY_S = 15.0
+# To be changed with what a state holds: one that another version of this module left is passed over.
+_STATE_FORMAT = 2
 # To ask for the loss makes the processor wait for the graphics card, which could have been given the next step.
 _TOLD_EVERY = 10
 # On processors, see `_most_floats`.
@@ -94,12 +96,16 @@ class Checkpoint:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception:  # missing, cut short, or not ours: torch raises many kinds for these, with one answer
             return None
-        return state if isinstance(state, dict) and state.get("key") == self.key else None
+        return state if isinstance(state, dict) and state.get("key") == self._key else None
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write a state in place of the one before."""
         with replacing(self.path) as temporary:
-            torch.save({"key": self.key, **state}, temporary)
+            torch.save({"key": self._key, **state}, temporary)
+
+    @property
+    def _key(self) -> str:
+        return f"{self.key} {_STATE_FORMAT}"
 
 
 @dataclass(frozen=True)
