@@ -83,7 +83,8 @@ def bare_s(graph: Graph, weights: Weights | None, device: str, steps: int) -> fl
     network = Network(graph)
     if weights is not None:
         set_weights(network, weights)
-    network.to(device=device, memory_format=torch.channels_last).train()
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.train()
     optimizer = torch.optim.AdamW(network.parameters(), 1e-4)
     images = torch.rand(BATCH, 3, graph.size, graph.size, device=device) * 255
     images = images.contiguous(memory_format=torch.channels_last)
@@ -93,7 +94,7 @@ def bare_s(graph: Graph, weights: Weights | None, device: str, steps: int) -> fl
             wait_for(device)
             started = time.perf_counter()
         optimizer.zero_grad()
-        functional.cross_entropy(network(images), targets).backward()
+        functional.cross_entropy(network(images), targets).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     wait_for(device)
     return (time.perf_counter() - started) / steps

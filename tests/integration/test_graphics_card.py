@@ -132,7 +132,7 @@ def test_a_card_without_any_memory_left_is_passed_over_with_a_warning(trained, t
 
 def test_a_training_goes_on_with_little_memory(trained, tmp_path):
     session = trained.copy(tmp_path)
-    command = ("-m", "antrax", "train", session.path.parent, "--device", "cuda", "--epochs", "1", "--scratch")
+    command = ("-m", "antrax", "train", session.path.parent, "--device", "cuda", "--ne", "1", "--scratch")
     with memory_left(1500), python(*command, stderr=-1) as process:
         process.communicate()
     assert process.returncode == 0
@@ -141,7 +141,7 @@ def test_a_training_goes_on_with_little_memory(trained, tmp_path):
 def test_a_training_on_a_card_without_memory_is_refused_in_a_line(trained, tmp_path):
     session = trained.copy(tmp_path)
     before = read_classifier(trained.classifier).digest()
-    command = ("-m", "antrax", "train", session.path.parent, "--device", "cuda", "--epochs", "1", "--scratch")
+    command = ("-m", "antrax", "train", session.path.parent, "--device", "cuda", "--ne", "1", "--scratch")
     with memory_left(1), python(*command, stderr=-1) as process:
         _, warned = process.communicate()
     assert process.returncode == 1

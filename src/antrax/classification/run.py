@@ -41,7 +41,7 @@ from antrax.networks.devices import choose_device, graphics_cards, processors
 from antrax.progress import Reporter, Update
 
 # Processes for each graphics card, unless a number is asked for: to read and prepare its images takes several.
-_GPU_WORKERS = 4
+_GPU_WORKERS = 8
 
 
 @dataclass(frozen=True)

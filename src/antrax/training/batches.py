@@ -164,7 +164,7 @@ class Batches:
             on_notice(LITTLE_MEMORY.format(device=self._device))
             self._generator.set_state(self._before)
             return self._make(on_notice)
-        return list(zip(images.split(self._size), targets.split(self._size), strict=True))
+        return list(zip(torch.split(images, self._size), torch.split(targets, self._size), strict=True))
 
     def _varied(self, count: int) -> tuple[Tensor, Tensor]:
         """Images drawn by their weights and varied, and their targets."""
