@@ -209,7 +209,7 @@ def label_warnings(labels: Labels) -> list[str]:
     if unusable := [label for label in unusable_names(labels.ants) if label not in numbers]:
         warnings.append(f"MATLAB cannot use these ant labels as names of variables: {_list(unusable)}; rename them")
     if commas := [label for label in labels.all if "," in label]:
-        warnings.append(f"MATLAB parts labels at commas: {_list(commas)}; rename them")
+        warnings.append(f"MATLAB separates labels at commas: {_list(commas)}; rename them")
     return warnings
 
 
@@ -292,7 +292,7 @@ def check_new_label(label: str, category: Category) -> None:
     if looks_like_a_number(label):
         raise LabelsError(f"the label {label!r} looks like a number, and is one to MATLAB; choose another name")
     if "," in label:
-        raise LabelsError(f"the label {label!r} holds a comma, at which MATLAB parts labels; choose another name")
+        raise LabelsError(f"the label {label!r} holds a comma, at which MATLAB separates labels; choose another name")
     if category is Category.ANT and unusable_names([label]):
         raise LabelsError(
             f"the label {label!r}: an ant label must start with a letter and hold only letters, digits and _"

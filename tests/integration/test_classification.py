@@ -391,7 +391,7 @@ def test_a_classifier_of_white_ground_is_used_on_light_animals_and_that_is_said(
     inverted(session, True)
     listener = Listener()
     classify(session.experiment, HERE, reporter=listener)
-    assert any("light animals on dark ground" in line for line in listener.warned)
+    assert any("light animals on dark background" in line for line in listener.warned)
     # the images are the same ones, on the ground that the network knows
     assert antrax.read_results(session).label.equals(before.label)
 

@@ -273,7 +273,7 @@ def own_activation(kl: Any) -> Any:
         (lambda kl: sequential(kl.Reshape((16, 48)), kl.Flatten(), kl.Dense(3)), "target_shape"),
         (lambda kl: sequential(kl.Conv2D(3, 3), kl.GlobalMaxPooling2D(), size=None), "does not say the size"),
         (lambda kl: sequential(kl.Flatten(), kl.Dense(3), channels=4), r"takes images of shape \(16, 16, 4\)"),
-        (lambda kl: sequential(kl.Conv2D(3, 3)), "does not end in one number a label"),
+        (lambda kl: sequential(kl.Conv2D(3, 3)), "does not end in one number per label"),
         (lambda kl: sequential(kl.Flatten(), kl.Dense(3, activation="sigmoid")), "ends in sigmoid"),
         (lambda kl: sequential(kl.Flatten(), kl.Dense(3, activation="relu")), "ends in ReLU"),
         (lambda kl: sequential(kl.Softmax(axis=1), kl.Flatten(), kl.Dense(3)), "does not fit"),
@@ -306,7 +306,7 @@ def test_what_cannot_be_computed_is_refused_by_name(build: Build, complaint: str
 
 def test_a_model_that_takes_too_long_is_refused(kl):
     model = sequential(*[kl.Conv2D(256, 9, padding="same") for _ in range(4)], kl.Flatten(), kl.Dense(3), size=128)
-    with pytest.raises(ClassifierError, match="multiplications an image"):
+    with pytest.raises(ClassifierError, match="multiplications per image"):
         from_model_json(model.to_json())
 
 

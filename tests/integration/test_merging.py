@@ -242,7 +242,7 @@ def test_what_is_no_example_and_grounds_that_differ_are_told(make_examples, sour
     result = merge_trainsets([source], dest)
     loose, grounds = result.notes
     assert loose == f"{source / 'examples'}: 1 file in no label's folder (loose.png); left out"
-    assert grounds.startswith(f"images on white ground ({source / 'examples' / example('AB', 1)}) and on black (")
+    assert grounds.startswith(f"images on white background ({source / 'examples' / example('AB', 1)}) and on black (")
 
 
 # --- names that are taken ---------------------------------------------------------------------------------------

@@ -287,7 +287,7 @@ def test_grounds_that_are_mixed_are_told_and_made_one(
     trainset = load(tmp_path)
     (problem,) = trainset.problems
     name, other = ("white", "black") if background else ("black", "white")
-    assert problem.startswith(f"1 of 6 images lie on {other} ground, the others on {name} ground")
+    assert problem.startswith(f"1 of 6 images have a {other} background, the others a {name} one")
     assert (trainset.images[trainset.label_index == 1][0] == blob_image(9, background=background)).all()
 
 
@@ -303,7 +303,7 @@ def test_examples_of_one_label_only_are_no_training_set(make_examples, tmp_path:
 
 def test_a_set_without_examples_is_told(tmp_path: Path) -> None:
     (tmp_path / "examples" / "AB").mkdir(parents=True)
-    with pytest.raises(TrainsetError, match="holds no examples; it needs one folder a label"):
+    with pytest.raises(TrainsetError, match="holds no examples; it needs one folder per label"):
         load(tmp_path)
 
 

@@ -266,7 +266,9 @@ def _notes(checks: Sequence[Check]) -> list[str]:
         were = "was" if picked == 1 else "were"
         notes.append(f"{picked} of the checked {were} not sampled at random, which says little of the others.")
     if seen := sum(check.seen for check in checks):
-        notes.append(f"{seen} had images in the training set when they were classified, which flatters the classifier.")
+        notes.append(
+            f"{seen} had images in the training set when they were classified, so the error rate is underestimated."
+        )
     if rescored := sum(check.rescored for check in checks):
         notes.append(
             f"{rescored} were checked in an earlier classification and scored again; IDs that are new now are not "

@@ -367,12 +367,12 @@ def _compare_background(session: Session, classifier: Classifier, path: Path, re
         return
     if not session.inverted:
         raise ExperimentError(
-            f"{session.path} has dark animals on light ground, but {path} was trained on images with black background; "
-            "choose another classifier"
+            f"{session.path} has dark animals on light background, but {path} was trained on images with black "
+            "background; choose another classifier"
         )
     reporter.warn(
-        f"{session.experiment.name}: light animals on dark ground, but {path.name} was trained on images with white "
-        "background: blob images are shown to it on white. Make sure that it was trained on these animals"
+        f"{session.experiment.name}: light animals on dark background, but {path.name} was trained on images with "
+        "white background: blob images are shown to it on white. Make sure that it was trained on these animals"
     )
 
 

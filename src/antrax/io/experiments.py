@@ -65,7 +65,7 @@ def find_experiments(path: str | os.PathLike[str], notice: Callable[[str], objec
 
     Notes
     -----
-    A list has one path a line, relative to the list's own folder or else to the working directory. Blank lines and
+    A list has one path per line, relative to the list's own folder or else to the working directory. Blank lines and
     those that start with ``#`` are passed over. A path may have spaces. Where no path of the whole line exists, its
     first words are tried, from the longest: what follows is a remark.
 
@@ -184,7 +184,7 @@ def _from_list_file(path: Path, notice: Callable[[str], object]) -> Iterator[Pat
     wanted = [(number, line.strip()) for number, line in enumerate(lines, 1)]
     wanted = [(number, line) for number, line in wanted if line and not line.startswith("#")]
     if not wanted:
-        raise ExperimentError(f"{path} lists no experiment; write one path a line")
+        raise ExperimentError(f"{path} lists no experiment; write one path per line")
     for number, line in wanted:
         yield _listed(path, number, line, notice)
 

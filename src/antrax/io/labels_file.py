@@ -69,7 +69,7 @@ def from_labels_file(path: Path) -> Labels:
         return _parse(path, read_text(path)).labels
     except FileNotFoundError:
         raise LabelsError(
-            f"{path} does not exist; list the labels of the experiment there, one a line: the label, a tab, and "
+            f"{path} does not exist; list the labels of the experiment there, one per line: the label, a tab, and "
             "ant_labels, noant_labels or other_labels"
         ) from None
     except OSError as error:
@@ -93,7 +93,7 @@ def _parse(path: Path, text: str) -> _Parsed:
         (number, line) for number, line in enumerate(text.translate(UNSEEN).split("\n"), 1) if _CONTENT.search(line)
     ]
     if not lines:
-        raise LabelsError(f"{path} is empty; list the labels there, one `label<TAB>category` a line")
+        raise LabelsError(f"{path} is empty; list the labels there, one `label<TAB>category` per line")
     separators = [character for character in "\t;," if character in text] or [" "]
     found = None
     for separator in separators:
@@ -129,7 +129,8 @@ def _parse(path: Path, text: str) -> _Parsed:
         label_column = named[0] if len(named) == 1 else 0 if column == 1 else 1 if column == 0 else None
         if label_column is None:
             raise LabelsError(
-                f"{path}: it is not plain which column holds the labels; write the label, a tab and the category a line"
+                f"{path}: it is not plain which column holds the labels; write the label, a tab and the category on "
+                "each line"
             )
         for (number, cells), category in zip(rows, categories, strict=True):
             label = cells[label_column] if label_column < len(cells) else ""
@@ -234,7 +235,7 @@ def _not_understood(path: Path, rows: list[_Row]) -> LabelsError:
                 f"{path}, line {number}: expected a label, a tab and {expected}; found "
                 f"{_shown(cells[column] if column < len(cells) else '')} for the category{beside}"
             )
-    return LabelsError(f"{path}: several columns hold categories; write the label, a tab and {expected} a line")
+    return LabelsError(f"{path}: several columns hold categories; write the label, a tab and {expected} on each line")
 
 
 def _shown(cell: str) -> str:
@@ -283,7 +284,7 @@ def to_labels_file(labels: Labels, path: Path, old_form: bool = False, known: Co
         lines = [",".join([category, *names]) for category, names in columns if names]
     else:
         if bad := [label for label in new if "," in label]:
-            raise LabelsError(f"{', '.join(map(repr, bad))}: a comma parts labels in MATLAB; choose another name")
+            raise LabelsError(f"{', '.join(map(repr, bad))}: a comma separates labels in MATLAB; choose another name")
         lines = [f"{label}\t{category}" for category, names in columns for label in names]
     write_atomically(path, "".join(f"{line}\n" for line in lines))
 

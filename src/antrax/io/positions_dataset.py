@@ -82,7 +82,7 @@ def _frame_rate(movies: Sequence[MoviePositions]) -> float | None:
         told = sorted("unknown" if rate is None else f"{rate:g}" for rate in rates)
         raise ExperimentError(
             f"movies {movies[0].movie} to {movies[-1].movie} have different frame rates "
-            f"({', '.join(told)}): there is no common time; take them apart"
+            f"({', '.join(told)}): there is no common time; export them separately (movies can be chosen)"
         )
     return rates.pop()
 

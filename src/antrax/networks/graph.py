@@ -243,18 +243,20 @@ def check_graph(graph: Graph) -> None:
         )
     shapes = graph.shapes()
     if len(shape := shapes[graph.layers[-1].name]) != 1:
-        raise ClassifierError(f"the model does not end in one number a label, but in shape {shape}")
+        raise ClassifierError(f"the model does not end in one number per label, but in shape {shape}")
     if shape[0] < 2:
-        raise ClassifierError("the model has one output; it needs one a label, and two at least")
+        raise ClassifierError("the model has one output; it needs one per label, and at least two")
     if not graph.weight_shapes():
         raise ClassifierError("the model has no weights, so it cannot learn")
     if (weights := sum(math.prod(shape) for shape in graph.weight_shapes().values())) > _MOST_WEIGHTS:
         raise ClassifierError(f"the model has {weights:,} weights; {_MOST_WEIGHTS:,} is the most")
     if (work := graph.work()) > _MOST_WORK:
-        raise ClassifierError(f"the model takes {work:,} multiplications an image; {_MOST_WORK:,} is the most")
+        raise ClassifierError(
+            f"the model takes {work:,} multiplications per image; at most {_MOST_WORK:,} are accepted"
+        )
     if (floats := graph.floats()) > _MOST_FLOATS:
-        raise ClassifierError(f"the model's layers give {floats:,} numbers an image; {_MOST_FLOATS:,} is the most")
+        raise ClassifierError(f"the model's layers give {floats:,} numbers per image; {_MOST_FLOATS:,} is the most")
     if (floats := graph.floats_at_once()) > _MOST_FLOATS_AT_ONCE:
         raise ClassifierError(
-            f"the model needs {floats:,} numbers an image at a time; {_MOST_FLOATS_AT_ONCE:,} is the most"
+            f"the model needs {floats:,} numbers per image at a time; {_MOST_FLOATS_AT_ONCE:,} is the most"
         )

@@ -140,7 +140,7 @@ def read_evidence(session: Session, graph: TrackletGraph) -> tuple[Evidence, tup
     labels = session.labels
     ids = tuple(label for label in labels.all if labels.category(label) is Category.ANT)
     if not ids:
-        raise ExperimentError(f"{session.layout.labels_file} has no ant label: there is nobody to place")
+        raise ExperimentError(f"{session.layout.labels_file} has no ant label, so no animal can be placed")
     found = no_evidence(len(graph), ids)
     problems = [
         *_add_autoids(session, graph, labels, found),
@@ -150,7 +150,7 @@ def read_evidence(session: Session, graph: TrackletGraph) -> tuple[Evidence, tup
     ]
     if not (found.label >= 0).any() and not found.fixed.any():
         problems.append(
-            f"{session.labels_dir} gives no tracklet an ID: nobody can be told from anybody else and nobody is placed; "
+            f"{session.labels_dir} gives no tracklet an ID, so animals cannot be told apart and none is placed; "
             "classify the experiment first"
         )
     return found, tuple(problems)

@@ -32,7 +32,7 @@ from antrax.solving.areas import (
     single_area,
 )
 
-# Costs, in nats for each animal.
+# Costs, in nats for each animal. `benchmarks/fitted_constants.py solving` compares them with halves and doubles.
 _GAP = 8.0  # to vanish at the end of a tracklet that leads nowhere, or appear at the start of one from nowhere
 _GAP_IN_PASSING = 20.0  # to vanish or appear where others go on
 _GAP_FROM_START = 60.0  # to be away from the beginning

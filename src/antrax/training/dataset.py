@@ -120,7 +120,7 @@ def load_trainset(
     if not found:
         why = f" ({'; '.join(problems)[:500]})" if problems else ""
         raise TrainsetError(
-            f"{classdir.examples_dir} holds no examples; it needs one folder a label with PNG images in it{why}"
+            f"{classdir.examples_dir} holds no examples; it needs one folder per label with PNG images in it{why}"
         )
     listed = frozenset(classdir.session.labels.all) if classdir.session else frozenset[str]()
     matched = match_labels({file.label for file in found}, listed)
@@ -312,8 +312,8 @@ def mixed_grounds(others: int, files: int, background: Background, first: Path) 
     """
     other = "black" if background == "white" else "white"
     return (
-        f"{others:,} of {files:,} images lie on {other} ground, the others on {background} ground ({first}): do they "
-        f"show the same kind of animals? Their ground is made {background}"
+        f"{others:,} of {files:,} images have a {other} background, the others a {background} one ({first}): do they "
+        f"show the same kind of animals? Their background is made {background}"
     )
 
 

@@ -211,7 +211,7 @@ def _grounds_differ(files: Sequence[ExampleFile], there: Sequence[ExampleFile]) 
         return ()
     return (
         (
-            f"images on white ground ({first['white']}) and on black ({first['black']}) are put together: "
+            f"images on white background ({first['white']}) and on black ({first['black']}) are put together: "
             "do they show the same kind of animals?"
         ),
     )

@@ -237,8 +237,8 @@ def make_plan(setup: TrainingSetup, trainset: Trainset, reporter: Reporter) -> T
     classdir, file, options, existing = setup.classdir, setup.file, setup.options, setup.existing
     if existing and existing.background != trainset.background:
         raise TrainsetError(
-            f"{classdir.examples_dir} has examples on {trainset.background} ground, but {file} was trained on "
-            f"{existing.background} ground; {START_ANEW}"
+            f"{classdir.examples_dir} has examples on {trainset.background} background, but {file} was trained on "
+            f"{existing.background} background; {START_ANEW}"
         )
     trained_on = None
     if existing:
@@ -255,9 +255,9 @@ def make_plan(setup: TrainingSetup, trainset: Trainset, reporter: Reporter) -> T
     if returned := sorted(forgotten.intersection(trainset.labels).difference(options.rename.values())):
         again = "it again as a new label" if len(returned) == 1 else "them again as new labels"
         reporter.warn(
-            f"{file} was made to forget {', '.join(returned)} ({parameter('drop')} or {parameter('rename')}) and now "
-            f"learns {again}, for there are examples in {classdir.examples_dir}; if that is not meant, stop, and move "
-            "them away"
+            f"{', '.join(returned)}: removed from {file} before ({parameter('drop')} or {parameter('rename')}); this "
+            f"training adds {again}, because there are examples in {classdir.examples_dir}; if that is not meant, "
+            "stop, and move them away"
         )
     if setup.choice:
         start = start_new(setup.choice, trainset.images.shape[1], labels, trainset.background, options.seed)

@@ -157,7 +157,7 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
             raise OptionError(
                 f"{parameter('modelfile', choice.modelfile)}: the network has {graph.outputs} outputs, but there are "
                 f"{len(labels)} "
-                f"labels ({', '.join(labels)}); its last layer needs one output a label"
+                f"labels ({', '.join(labels)}); its last layer needs one output per label"
             )
         rates = _rates(graph)
         return Start(graph, initial_weights(graph, background, seed), rates.new, rates.refit)

@@ -68,7 +68,7 @@ def classify(
 ) -> None:
     """Give every tracklet of EXPERIMENTS a label.
 
-    EXPERIMENTS is an experiment, a folder that contains some, or a text file that lists some (one path a line,
+    EXPERIMENTS is an experiment, a folder that contains some, or a text file that lists some (one path per line,
     relative to the file or the working folder; lines that start with # are comments). All are worked on in parallel.
     Results go into `labels/` of each session.
     """

@@ -153,7 +153,8 @@ def _read_masks(session: Session, parameters: Parameters, names: tuple[str, ...]
     if not (session.layout.roi_mask).is_file():
         missing = ", ".join(name for name, files in found.items() if len(files) != 1)
         raise ExperimentError(
-            f"{folder} has no {mask.name}, and no mask for colony {missing}: one PNG a colony is needed, named after it"
+            f"{folder} has no {mask.name}, and no mask for colony {missing}: one PNG per colony is needed, named "
+            "after it"
         )
     return _areas(session.layout.roi_mask, parameters, len(names))
 
@@ -190,7 +191,7 @@ def _areas(path: Path, parameters: Parameters, colonies: int) -> NDArray[np.int6
     if count - 1 != expected or expected > colonies or order not in _ORDERS or shift:
         raise ExperimentError(
             f"{path} has {count - 1} separate areas for {colonies} colonies, numbered {order!r}, shifted by {shift}; "
-            f"it is not clear which is which: put colony_index_mask.png, or one PNG a colony named after it, beside it"
+            "it is not clear which is which: put colony_index_mask.png, or one PNG per colony named after it, beside it"
         )
     numbers = np.zeros(count, np.int64)
     rank = _rank(np.asarray(centres[1:], np.float64) + 1, _ORDERS[order])
