@@ -2,12 +2,14 @@
 
     python benchmarks/faults.py [--kills 100] [--errors 40] [--work DIR] [--seed 0] [COMMAND ...]
 
-COMMAND: classify, train, merge-trainset, solve; all by default. Each runs as a whole command line, in a process of its
-own, on a small made-up colony; a training has few steps. It is stopped
+COMMAND: classify, train, merge-trainset, solve, export, plot, extract-trainset; all by default. Each runs as a whole
+command line, in a process of its own, on a small made-up colony; a training has few steps, and of extract-trainset it
+is the export of some images that is done. It is stopped
 
 - by SIGKILL, at a random moment, or just before one of the operations on files that it makes;
-- by errors: one of these operations fails as on a failing drive (EIO) or a full disk (ENOSPC), or no file may grow
-  beyond a size (RLIMIT_FSIZE);
+- by errors: one of these operations fails as on a failing drive (EIO) or a full disk (ENOSPC), no file may grow
+  beyond a size (RLIMIT_FSIZE), or the folder lies on a small drive that fills up (tmpfs, which needs the right to
+  mount one);
 - by others: an input is replaced meanwhile by another whole one, or the same command runs twice at once.
 
 After each the same command is given again, undisturbed. Printed are, for each command and kind, how many times: nothing
@@ -32,6 +34,7 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -55,12 +58,14 @@ from antrax.demo.colony import ColonyOptions
 from antrax.demo.colony_experiment import generate_colony
 from antrax.errors import AntraxError
 from antrax.io.session import open_session
+from antrax.io.stacks import open_stack
 
 # Loaded before processes are forked, so that a run takes the time of its work and not of imports.
 _LOADED = """
 antrax.classification.run antrax.training.run antrax.training.loop antrax.training.plots antrax.training.augmentation
 antrax.training.merging antrax.solving.run antrax.io.positions_table antrax.io.antdata antrax.io.trdata
-antrax.networks.backends.onnx_network onnxruntime pyarrow.parquet xarray loky
+antrax.networks.backends.onnx_network onnxruntime pyarrow.parquet xarray loky antrax.io.export antrax.plots
+antrax.review.training_set.editing matplotlib.pyplot
 """
 # A run of a few seconds that is not through by then waits for something that does not come.
 _LONGEST_S = 240.0
@@ -134,7 +139,7 @@ def start(arguments: list[str], fault: Fault, said: Path, counted: Path) -> int:
             resource.setrlimit(resource.RLIMIT_FSIZE, (fault.largest_file, fault.largest_file))
         sys.addaudithook(hook)
         try:
-            command_line(arguments)
+            (_export_examples if arguments[0] == "extract-trainset" else command_line)(arguments)
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
         fault.operation = None
@@ -147,6 +152,22 @@ def start(arguments: list[str], fault: Fault, said: Path, counted: Path) -> int:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)
+
+
+def _export_examples(arguments: list[str]) -> None:
+    """Put images of a few tracklets into the training set, as a press in the page of extract-trainset does."""
+    from antrax.review.training_set.editing import Examples
+
+    session = open_session(arguments[1])
+    try:
+        with open_stack(session.stacks[1][0]) as stack:
+            for tracklet, label in zip(stack.tracklets()[:4], session.labels.ants, strict=False):
+                images = stack.read(tracklet.name)
+                Examples(session).export(tracklet, images, range(min(6, len(images))), label, "page")
+    except AntraxError as error:
+        print(f"error: {error}")
+        raise SystemExit(1) from None
+    raise SystemExit(0)
 
 
 def _shorten_training() -> None:
@@ -348,6 +369,13 @@ def drop_examples(folder: Path) -> Callable[[Path], None]:
     return drop
 
 
+def drop_positions(copy: Path) -> None:
+    """The second movie is not solved any more."""
+    for folder in ("antdata", "positions", "positions_netcdf"):
+        for path in (session_of(copy) / folder).glob("*_2*"):
+            path.unlink()
+
+
 def make_cases(work: Path) -> dict[str, Case]:
     """Inputs of all commands."""
     base = work / "base"
@@ -373,6 +401,14 @@ def make_cases(work: Path) -> dict[str, Case]:
                 path.unlink()
         for path in sorted((labelled / "one").rglob("*.png"))[::2]:
             path.unlink()
+    solved, unlabelled = work / "export", work / "extract-trainset"
+    if not solved.exists():
+        shutil.copytree(classified, solved)
+        done = run(["solve", str(solved / "colony"), "--nw", "1", "--max-error", "0.5"])
+        assert done.status == 0, done.said
+    if not unlabelled.exists():
+        shutil.copytree(base, unlabelled)
+        shutil.rmtree(session_of(unlabelled) / "classifier" / "examples")
     trained = work / "train"
     if not trained.exists():
         shutil.copytree(session / "classifier" / "examples", trained / "set" / "examples")
@@ -398,6 +434,25 @@ def make_cases(work: Path) -> dict[str, Case]:
             "solve", classified,
             lambda copy: ["solve", str(copy / "colony"), "--nw", "1"],
             positions_of, swap_labels,
+        ),
+        "export": Case(
+            "export", solved,
+            lambda copy: ["export", str(copy / "colony"), "--to", "csv"],
+            lambda copy: [content_of(session_of(copy) / "export")], drop_positions,
+        ),
+        "plot": Case(
+            "plot", solved,
+            lambda copy: ["plot", str(copy / "colony"), "--format", "png", "--figure", "presence"],
+            lambda copy: [{name: value} for name, value in content_of(session_of(copy) / "plots").items()],
+            drop_positions,
+        ),
+        "extract-trainset": Case(
+            "extract-trainset", unlabelled,
+            lambda copy: ["extract-trainset", str(copy / "colony")],
+            lambda copy: [
+                {name: value} for name, value in content_of(session_of(copy) / "classifier" / "examples").items()
+            ],
+            swap_stacks,
         ),
     }  # fmt: skip
 
@@ -442,7 +497,7 @@ def measure(case: Case) -> None:
 def is_whole(case: Case, groups: list[Content]) -> bool:
     """Whether each group of results is one of those before or of those after as a whole."""
     known = [group for some in (case.earlier, case.reference, case.changed) for group in some]
-    if case.name == "merge-trainset":
+    if case.name in ("merge-trainset", "extract-trainset", "plot"):  # each file counts by itself
         return all(group in known for group in groups)
     if case.name == "classify":
         # labels that are there count; the other files may still have the names that they have until then
@@ -549,6 +604,44 @@ def fail(case: Case, errors: int, chance: random.Random, problems: Problems, kin
     return counts
 
 
+def fill(case: Case, times: int, chance: random.Random, problems: Problems) -> Counter[str]:
+    """Let the drive fill up: a small one, with less room than the command takes; then it gets more."""
+    counts: Counter[str] = Counter()
+    place = case.folder.with_name(f"{case.name}.drive")
+    with copied(case) as copy:
+        before = _size(copy)
+        run(case.arguments(copy))
+        needed = max(4096, _size(copy) - before)
+    for _ in range(times):
+        place.mkdir(exist_ok=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={before + needed + 2**24}", "tmpfs", str(place)])
+        if mounted.returncode:
+            print(f"{case.name}: no drive can be mounted here", flush=True)
+            return counts
+        try:
+            copy = place / "copy"
+            shutil.copytree(case.folder, copy)
+            room = shutil.disk_usage(place).used + int(chance.uniform(0.0, 0.9) * needed) + 4096
+            subprocess.run(["mount", "-o", f"remount,size={room}", str(place)], check=True)
+            first = run(case.arguments(copy))
+            counts["runs"] += 1
+            counts["undisturbed"] += first.status == 0
+            if told_badly(first.said):
+                counts["traceback"] += 1
+                problems.append(f"{case.name}, full drive: traceback: {first.said[-800:]}")
+            subprocess.run(["mount", "-o", f"remount,size={before + needed + 2**26}", str(place)], check=True)
+            check(case, copy, counts, case.reference, problems, "full drive")
+        finally:
+            subprocess.run(["umount", str(place)], check=True)
+            place.rmdir()
+    return counts
+
+
+def _size(folder: Path) -> int:
+    """Bytes that the files of a folder take, in pages."""
+    return sum(-(-path.lstat().st_size // 4096) * 4096 for path in folder.rglob("*"))
+
+
 def change(case: Case, changes: int, chance: random.Random, problems: Problems) -> Counter[str]:
     """Replace an input while the command runs, from another process."""
     counts: Counter[str] = Counter()
@@ -565,7 +658,7 @@ def change(case: Case, changes: int, chance: random.Random, problems: Problems) 
             if told_badly(text):
                 counts["traceback"] += 1
                 problems.append(f"{case.name}, input replaced: traceback: {text[-800:]}")
-            if case.name == "merge-trainset":  # what was merged before it went stays
+            if case.name in ("merge-trainset", "extract-trainset"):  # what was copied before it went stays
                 groups = visible(case.results(copy))
                 if not is_whole(case, groups):
                     counts["half"] += 1
@@ -623,6 +716,7 @@ def main() -> None:
                 ("EIO", options.errors, partial(fail, kind="EIO")),
                 ("ENOSPC", options.errors, partial(fail, kind="ENOSPC")),
                 ("no room", options.errors // 2, partial(fail, kind="no room")),
+                ("full drive", options.errors // 2, fill),
                 ("input replaced", options.others, change),
                 ("twice at once", options.others, twice),
             ):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -11,9 +13,12 @@ import pandas as pd
 import pytest
 
 from antrax.errors import ExperimentError, OptionError
+from antrax.io.atomic import make_folder
 from antrax.io.export import FORMATS, export_positions
 from antrax.io.positions_table import read_positions
+from antrax.io.processes import this_process
 from antrax.io.session import Session
+from antrax.plots.run import plot_positions
 
 from .test_positions import session, write_all  # noqa: F401  # a fixture
 
@@ -46,6 +51,20 @@ def test_tables_hold_what_read_positions_gives(solved: Session, to: str, read: o
     assert len(table) == len(expected)
     assert table["tracklet"].tolist() == expected["tracklet"].tolist()
     np.testing.assert_allclose(table["x"].to_numpy(float), expected["x"].to_numpy(float), rtol=1e-6)
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(solved: Session) -> None:
+    code = "from antrax.io.processes import this_process; print(this_process())"
+    dead = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    folders = [make_folder(solved.path / name) for name in ("export", "plots")]
+    left = [folder / f".positions.csv.{dead}-0011aabb.part" for folder in folders]
+    own = folders[0] / f".positions.csv.{this_process()}-0011aabb.part"
+    for path in (*left, own):
+        path.touch()
+    export_positions(solved, "csv")
+    plot_positions(solved, figures=["presence"], formats=["png"])
+    assert not [path for path in left if path.exists()]
+    assert own.exists()
 
 
 def test_netcdf_joins_movies(solved: Session) -> None:

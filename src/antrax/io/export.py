@@ -20,7 +20,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from antrax.errors import OptionError, OutputError
-from antrax.io.atomic import make_folder, replacing, write_atomically
+from antrax.io.atomic import make_folder, remove_dead_parts, replacing, write_atomically
 from antrax.io.positions import MoviePositions
 from antrax.io.positions_dataset import netcdf_bytes
 from antrax.io.positions_table import iter_positions, read_positions, to_table
@@ -103,7 +103,7 @@ def export_positions(
         raise OptionError(f"{path.name} does not end in {chosen.suffix}, which {to} files do")
     if chosen.movement:
         _check_movement(to)
-    make_folder(path.parent)
+    remove_dead_parts(make_folder(path.parent))
     chosen.write(session, None if movies is None else sorted(set(movies)), path)
     return path
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, OptionError
-from antrax.io.atomic import make_folder, replacing
+from antrax.io.atomic import make_folder, remove_dead_parts, replacing
 from antrax.io.positions_table import iter_positions, positions_inputs, positions_span, solved_movies
 from antrax.io.regular_files import open_regular
 from antrax.io.session import Session, as_session
@@ -106,6 +106,7 @@ def plot_positions(
         summaries.remove(empty)
     scale = _scale(session)
     directory = make_folder(Path(folder or session.path / "plots"))
+    remove_dead_parts(directory)
     written: list[Path] = []
     with reporter.bar("drawing", len(summaries) * len(figures), "figures") as update, mpl.rc_context(style()):
         for summary in summaries:
