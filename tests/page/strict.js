@@ -6,9 +6,9 @@ import { spawnSync } from 'node:child_process';
 
 const LOOSE = new Set(
   [
-    'dialogs/gallery dialogs/jobforms dialogs/jobs dialogs/labellist dialogs/labels dialogs/learningcurve dialogs/menus',
-    'panels/chooser panels/exports panels/rates panels/trainset panels/validation',
-    'views/arena views/corrections views/frames views/montage views/positions views/strip views/tracklet views/wall',
+    'dialogs/gallery dialogs/jobs dialogs/labellist dialogs/menus',
+    'panels/chooser panels/exports panels/rates panels/validation',
+    'views/arena views/frames views/montage views/positions views/strip views/tracklet views/wall',
   ].flatMap((names) => names.split(' ').map((name) => `js/${name}.js`)),
 );
 

@@ -30,7 +30,7 @@ const ERRORS = [
  */
 export async function trainForm(start) {
   const set = await api.ask('trainset');
-  const hasClassifier = app.overview.classifier;
+  const hasClassifier = app.overview?.classifier;
   const labels = set.labels.filter((row) => row.examples > 0).length;
   const kind = choice('How', 'scratch', [
     {
@@ -93,6 +93,7 @@ export async function trainForm(start) {
   if (labels > 0) return;
   for (const fields of [kind.node, length.node]) fields.disabled = true;
   const button = dialog.button('Train');
+  if (!button) return;
   button.disabled = true;
   button.title = 'There are no examples yet';
 }
@@ -104,10 +105,10 @@ export async function trainForm(start) {
  * @param {() => void} train opens the other dialog, where there is no classifier yet
  */
 export function classifyForm(start, train) {
-  const classifiers = [
-    app.overview.classifier && { name: USUAL_NAME, ...app.overview.classifier },
-    ...app.overview.other_classifiers,
-  ].filter(Boolean);
+  const { overview } = app;
+  if (!overview) return;
+  const classifiers = overview.other_classifiers.slice();
+  if (overview.classifier) classifiers.unshift({ name: USUAL_NAME, ...overview.classifier });
   if (!classifiers.length) {
     openDialog({
       title: 'Classify',
@@ -119,13 +120,13 @@ export function classifyForm(start, train) {
     });
     return;
   }
-  const { movies } = app.overview;
+  const { movies } = overview;
   const missing = movies.filter((movie) => !movie.classified).length;
   const current = app.tracklet?.movie;
   const which = choice(
     'Movies',
     'movies',
-    [
+    filled([
       {
         value: 'all',
         title: movies.length === 1 ? 'The movie' : `All ${count(movies.length)} movies`,
@@ -143,7 +144,7 @@ export function classifyForm(start, train) {
           title: `Only movie ${current}, the one on the screen`,
           explain: 'A quick look at how good the classifier is.',
         },
-    ].filter(Boolean),
+    ]),
   );
   const error = errorField();
   const by = h(
@@ -152,7 +153,7 @@ export function classifyForm(start, train) {
     classifiers.map(({ name }) => h('option', { value: name }, name)),
   );
   const rule = h('div.job-rule');
-  const chosen = () => classifiers.find(({ name }) => name === by.value);
+  const chosen = () => classifiers.find(({ name }) => name === by.value) ?? classifiers[0];
   // How it decides depends on the classifier.
   const drawRule = () => {
     const { calibrated, why, poor } = chosen();
@@ -184,7 +185,7 @@ export function classifyForm(start, train) {
         primary: true,
         key: 'Enter',
         run: () => {
-          const movies = which.value() === 'one' ? [current] : null;
+          const movies = which.value() === 'one' && current ? [current] : null;
           const { name, calibrated } = chosen();
           return begin(
             trouble,
@@ -204,7 +205,10 @@ export function classifyForm(start, train) {
 const POOR =
   'This classifier is a poor network, as its training found: check the IDs that it gives, train it longer, and look for examples under wrong labels.';
 
-/** Why nobody can choose how many errors are accepted. */
+/**
+ * Why nobody can choose how many errors are accepted.
+ * @param {string|null} why
+ */
 function cautious(why) {
   return h(
     'p.callout',
@@ -214,7 +218,11 @@ function cautious(why) {
   );
 }
 
-/** Wait for the start; where it fails the dialog stays open and says why. */
+/**
+ * Wait for the start; where it fails the dialog stays open and says why.
+ * @param {HTMLElement} trouble
+ * @param {Promise<void>} started
+ */
 async function begin(trouble, started) {
   try {
     await started;
@@ -225,7 +233,23 @@ async function begin(trouble, started) {
   }
 }
 
-/** Radio buttons with an explanation each. */
+/** @typedef {{value: string, title: string, explain: string}} Choice */
+
+/**
+ * Those that can be chosen.
+ * @param {(Choice|false|null|undefined|0)[]} choices
+ * @returns {Choice[]}
+ */
+function filled(choices) {
+  return choices.flatMap((each) => each || []);
+}
+
+/**
+ * Radio buttons with an explanation each.
+ * @param {string} title
+ * @param {string} name
+ * @param {Choice[]} choices
+ */
 function choice(title, name, choices) {
   const inputs = choices.map(({ value }, i) =>
     h('input', { type: 'radio', name, value, checked: i === 0, autofocus: i === 0 }),
@@ -238,7 +262,7 @@ function choice(title, name, choices) {
       h('label', {}, inputs[i], h('span', {}, h('strong', {}, each.title), h('small', {}, each.explain))),
     ),
   );
-  return { node, value: () => inputs.find((input) => input.checked).value };
+  return { node, value: () => inputs.find((input) => input.checked)?.value };
 }
 
 function epochsField() {
@@ -304,6 +328,7 @@ function errorField() {
   let chosen = ERRORS[1];
   const buttons = ERRORS.map((each) => h('button', { type: 'button', onclick: () => choose(each) }, each.title));
 
+  /** @param {(typeof ERRORS)[number]} error */
   function choose(error) {
     chosen = error;
     buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(ERRORS[i] === error)));

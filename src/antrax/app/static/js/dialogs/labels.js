@@ -47,6 +47,7 @@ export async function openLabels() {
   }
 }
 
+/** @param {import('messages').LabelList} answer */
 function draftOf({ rows, exists }) {
   const draft = new LabelDraft(rows);
   if (!exists) {
@@ -57,6 +58,10 @@ function draftOf({ rows, exists }) {
   return draft;
 }
 
+/**
+ * @param {import('messages').LabelList} answer
+ * @param {LabelDraft} draft
+ */
 function edit(answer, draft, message = '') {
   const alert = h('p.callout', { role: 'alert', hidden: !message }, message);
   const list = labelList({ draft, onChange: changed });
@@ -110,13 +115,15 @@ function edit(answer, draft, message = '') {
     codes.draw();
     const { problems } = draft;
     const button = dialog.button('Save');
+    if (!button) return;
     button.disabled = problems > 0 || (answer.exists && !draft.isChanged);
     button.title = problems ? 'Some labels cannot be saved as they are' : '';
   }
 
   async function save() {
     try {
-      await api.tell('labels/edit', { rows: draft.body, digest: answer.digest });
+      const rows = /** @type {import('messages').LabelEntry[]} */ (draft.body);
+      await api.tell('labels/edit', { rows, digest: answer.digest });
       isDone = true;
       toast(answer.exists ? 'Labels saved.' : `Labels written to ${answer.path}.`, { kind: 'ok' });
       app.refreshOverview().catch(toastError);
@@ -129,7 +136,10 @@ function edit(answer, draft, message = '') {
   }
 }
 
-/** Somebody else saved meanwhile: show what there is now, with the labels added here put in again. */
+/**
+ * Somebody else saved meanwhile: show what there is now, with the labels added here put in again.
+ * @param {LabelDraft} draft
+ */
 async function reload(draft) {
   const answer = await api.ask('labels').catch(() => null);
   if (!answer) return false;
@@ -153,6 +163,10 @@ async function reload(draft) {
   return true;
 }
 
+/**
+ * @param {import('messages').LabelList} answer
+ * @param {LabelDraft} draft
+ */
 function guard(answer, draft) {
   let isDiscarded = false;
   openDialog({
@@ -176,6 +190,7 @@ function guard(answer, draft) {
   });
 }
 
+/** @param {string} path */
 function beginning(path) {
   return h(
     'div.callout',
@@ -186,6 +201,10 @@ function beginning(path) {
   );
 }
 
+/**
+ * @param {LabelDraft} draft
+ * @param {() => void} onAdded
+ */
 function addForm(draft, onAdded) {
   const category = h(
     'select',
@@ -219,6 +238,7 @@ function addForm(draft, onAdded) {
     field.setAttribute('aria-invalid', String(why !== ''));
   }
 
+  /** @param {SubmitEvent} event */
   function submit(event) {
     event.preventDefault();
     if (found()) return;
@@ -230,14 +250,16 @@ function addForm(draft, onAdded) {
   }
 
   // A field of one line would join the lines of a list.
+  /** @param {ClipboardEvent} event */
   function paste(event) {
-    const text = event.clipboardData.getData('text');
+    const text = event.clipboardData?.getData('text') ?? '';
     const labels = labelsOf(text, category.value);
     if (labels.length < 2 && !/[\t,;]/.test(text)) return;
     event.preventDefault();
     addAll(labels);
   }
 
+  /** @param {{label: string, category: string}[]} labels */
   function addAll(labels) {
     const { added, refused } = draft.addAll(labels);
     const left = labels.length - added.length - refused.length;
@@ -269,6 +291,7 @@ function addForm(draft, onAdded) {
  */
 function importField(take, fail) {
   const choice = h('select', { 'aria-label': 'Take the labels of another session', hidden: true, onchange: load });
+  /** @type {{place: string, session: string, title: string}[]} */
   let sessions = [];
   api
     .ask('places')
@@ -301,12 +324,21 @@ function importField(take, fail) {
   return choice;
 }
 
+/**
+ * @param {LabelDraft} draft
+ * @param {string} code
+ */
 function codeState(draft, code) {
   const row = draft.find(code);
   if (!row) return 'off';
   return draft.canRemove(row) ? 'on' : 'kept';
 }
 
+/**
+ * @param {LabelDraft} draft
+ * @param {string} code
+ * @param {boolean} isOn
+ */
 function switchCode(draft, code, isOn) {
   const row = draft.find(code);
   if (isOn && !row) draft.add(code, 'ant');

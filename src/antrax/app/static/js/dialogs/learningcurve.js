@@ -9,6 +9,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 560;
 const HEIGHT = 190;
 const MARGIN = { left: 46, right: 46, top: 10, bottom: 26 };
+/** @type {{key: 'image_accuracy'|'tracklet_accuracy', title: string, name: string}[]} */
 const CURVES = [
   { key: 'image_accuracy', title: 'held-out images right', name: 'images' },
   { key: 'tracklet_accuracy', title: 'held-out tracklets right', name: 'tracklets' },
@@ -55,14 +56,14 @@ export function learningCurve(epochs) {
     right,
   );
   const svg = element('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', class: 'curve' });
-  const last = epochs.at(-1);
+  const last = epochs[epochs.length - 1];
   svg.setAttribute(
     'aria-label',
     `By epoch: loss from ${epochs[0].loss.toFixed(2)} to ${last.loss.toFixed(2)}` +
       (last.image_accuracy === null ? '' : `; at the end ${percent(last.image_accuracy)} of the held-out images right`),
   );
   for (const share of [lowest, (1 + lowest) / 2, 1]) {
-    const [y] = placesOf([share], lowest, 1, bottom, top);
+    const y = Number(placesOf([share], lowest, 1, bottom, top)[0]);
     svg.append(
       element('line', { x1: left, x2: right, y1: y, y2: y, class: 'curve-grid' }),
       text(left - 6, y + 4, 'end', `${Math.round(100 * share)} %`),
@@ -112,22 +113,38 @@ export function learningCurve(epochs) {
   );
 }
 
-/** A line through the places that are known, with a gap where one is not. */
+/**
+ * A line through the places that are known, with a gap where one is not.
+ * @param {(number|null)[]} across
+ * @param {(number|null)[]} down
+ * @param {string} name
+ */
 function line(across, down, name) {
   let path = '';
   across.forEach((x, i) => {
     const y = down[i];
-    if (y !== null) path += `${i === 0 || down[i - 1] === null ? 'M' : 'L'}${x.toFixed(1)} ${y.toFixed(1)}`;
+    if (x !== null && y !== null)
+      path += `${i === 0 || down[i - 1] === null ? 'M' : 'L'}${x.toFixed(1)} ${y.toFixed(1)}`;
   });
   return element('path', { d: path, class: `curve-line ${name}` });
 }
 
+/**
+ * @param {number} x
+ * @param {number} y
+ * @param {string} anchor
+ * @param {string} what
+ */
 function text(x, y, anchor, what) {
   const made = element('text', { x, y, 'text-anchor': anchor });
   made.textContent = what;
   return made;
 }
 
+/**
+ * @param {string} name
+ * @param {Record<string, string|number>} attributes
+ */
 function element(name, attributes) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));

@@ -24,8 +24,9 @@ const SORTS = [
 // Training draws rare labels more often, which makes up for less than this.
 const WORTH_SAYING = 5;
 
+/** @type {HTMLElement} */
 let panel;
-/** @type {import('messages').TrainingSet} */
+/** @type {import('messages').TrainingSet|null} */
 let set = null;
 let sort = 'order';
 let isStale = true;
@@ -63,7 +64,7 @@ export function init() {
     when: isShown,
     run: () => {
       sort = sort === 'order' ? 'fewest' : 'order';
-      if (set) draw();
+      draw();
     },
   });
   registerKey({
@@ -100,6 +101,7 @@ async function refresh() {
 }
 
 function draw() {
+  if (!set) return;
   const focused = document.activeElement?.closest('.set-row')?.dataset.label;
   const most = Math.max(1, ...set.labels.map((row) => row.examples));
   fill(
@@ -118,15 +120,15 @@ function draw() {
         set.examples > 0 &&
         h('p.set-without', {}, `${plural(set.without.length, 'label')} without any`),
       h('p.set-folder', { title: set.folder }, h('bdi', {}, set.folder)),
-      app.overview.classifier &&
+      app.overview?.classifier &&
         h(
           'button.set-report',
           { type: 'button', title: 'Shift+Z', onclick: showReport },
           'How well each label is recognised…',
         ),
     ),
-    set.examples === 0 && beginning(),
-    remarks(),
+    set.examples === 0 && beginning(set),
+    remarks(set),
     set.labels.length > 0 &&
       h(
         'div.set-head-line',
@@ -137,14 +139,15 @@ function draw() {
     h(
       'ul.set-list',
       {},
-      sorted().map((row) => h('li', {}, rowButton(row, most))),
+      sorted(set).map((row) => h('li', {}, rowButton(row, most))),
     ),
   );
   reach(panel.querySelector('.set-row:enabled'));
   if (focused) [...panel.querySelectorAll('.set-row')].find((row) => row.dataset.label === focused)?.focus();
 }
 
-function beginning() {
+/** @param {import('messages').TrainingSet} set */
+function beginning(set) {
   return h(
     'div.callout.set-begin',
     {},
@@ -155,10 +158,10 @@ function beginning() {
   );
 }
 
-function remarks() {
-  const { imbalance, hints } = set;
+/** @param {import('messages').TrainingSet} set */
+function remarks({ imbalance, hints }) {
   const lines = [...hints];
-  if (imbalance?.ratio >= WORTH_SAYING) {
+  if (imbalance && imbalance.ratio >= WORTH_SAYING) {
     lines.push(
       `${imbalance.largest} has ${count(Math.round(imbalance.ratio))} times as many examples as ${imbalance.smallest}.`,
     );
@@ -195,12 +198,17 @@ function segments() {
   );
 }
 
-function sorted() {
+/** @param {import('messages').TrainingSet} set */
+function sorted(set) {
   return sort === 'order'
     ? set.labels
     : [...set.labels].sort((a, b) => a.examples - b.examples || a.tracklets - b.tracklets);
 }
 
+/**
+ * @param {import('messages').LabelCount} row
+ * @param {number} most
+ */
 function rowButton({ label, category, listed, examples, tracklets }, most) {
   const isEmpty = examples === 0;
   return h(
@@ -221,14 +229,18 @@ function rowButton({ label, category, listed, examples, tracklets }, most) {
   );
 }
 
-/** One row at a time can be reached with Tab; ↑ and ↓ go to the others. */
+/**
+ * One row at a time can be reached with Tab; ↑ and ↓ go to the others.
+ * @param {HTMLElement|null} reached
+ */
 function reach(reached) {
   if (reached) for (const row of panel.querySelectorAll('.set-row')) row.tabIndex = row === reached ? 0 : -1;
 }
 
+/** @param {KeyboardEvent} event */
 function stepThroughRows(event) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const row = event.target.closest('.set-row');
+  const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
+  const row = /** @type {Element} */ (event.target).closest('.set-row');
   if (!step || !row || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
   // With the focus in the list the arrows go through it, and do not change the label chosen for exports.
   event.preventDefault();

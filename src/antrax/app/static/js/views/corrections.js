@@ -27,7 +27,7 @@ export class Corrections {
   show(cell) {
     this.thisIs.disabled = !cell.tracklet;
     this.thisIsNot.disabled = !cell.tracklet || cell.kind === null;
-    this.thisIsNot.firstElementChild.textContent = `This is not ${cell.id}`;
+    /** @type {Element} */ (this.thisIsNot.firstElementChild).textContent = `This is not ${cell.id}`;
   }
 
   /** Takes away what followed from the last correction. */
@@ -69,7 +69,7 @@ export class Corrections {
     if (this.where.hidden) return;
     this.where.hidden = true;
     fill(this.where);
-    this.view.main.focus();
+    this.view.main?.focus();
   }
 
   /**
@@ -84,7 +84,7 @@ export class Corrections {
     const { movie, tracklet, colony, id } = cell;
     view.isBusy = true;
     view.say('Solving anew …');
-    view.body.setAttribute('aria-busy', 'true');
+    view.body?.setAttribute('aria-busy', 'true');
     try {
       const answer = await api.tell('positions/correct', {
         movie,
@@ -106,14 +106,17 @@ export class Corrections {
       view.failed(error);
     } finally {
       view.isBusy = false;
-      view.body.removeAttribute('aria-busy');
+      view.body?.removeAttribute('aria-busy');
     }
   }
 
-  /** The tracklet on the screen, asked for anew: with the animal that the correction was about. */
+  /**
+   * The tracklet on the screen, asked for anew: with the animal that the correction was about.
+   * @param {string} id
+   */
   async again(id) {
     const { view } = this;
-    const { movie, frame, tracklet, colony } = view.cell;
+    const { movie, frame, tracklet, colony } = /** @type {import('messages').PositionCell} */ (view.cell);
     const [info, fresh] = await Promise.all([
       api.ask('positions', {}, { limit: 120_000 }),
       api.ask('positions/cell', { movie, frame, tracklet, colony, id }),
@@ -127,7 +130,7 @@ export class Corrections {
     const { view } = this;
     const turn = view.turn();
     try {
-      const { colony } = view.cell;
+      const colony = view.cell?.colony;
       const cell = await api.ask('positions/cell', { movie, tracklet, colony, id: after[0] ?? before[0] });
       if (turn === view.asked) await view.showCell(cell, turn);
     } catch (error) {
