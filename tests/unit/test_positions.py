@@ -28,10 +28,9 @@ from antrax.io.positions_table import (
     read_positions,
     read_table,
     solved_movies,
-    write_movie,
-    writing_solution,
 )
 from antrax.io.session import Session, open_session
+from antrax.io.solution_writer import write_movie, writing_solution
 from antrax.io.trdata import measured_movies, read_measurements
 
 from ..conftest import MakeSession

@@ -31,7 +31,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -42,19 +42,13 @@ from antrax.errors import ExperimentError
 from antrax.io.antdata import (
     antdata_files,
     antdata_movies,
-    antdata_targets,
-    metres_per_pixel,
     read_antdata,
-    write_antdata,
 )
-from antrax.io.atomic import make_folder, replacing, reserved, write_atomically
 from antrax.io.layout import movie_file
-from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, Placements, movie_frames
-from antrax.io.positions_dataset import netcdf_bytes, netcdf_file, to_dataset
-from antrax.io.processes import this_process
+from antrax.io.positions import KIND_NAMES, Kind, MoviePositions, movie_frames
+from antrax.io.positions_dataset import to_dataset
 from antrax.io.regular_files import open_regular
 from antrax.io.session import as_session, choose_movies
-from antrax.io.solving_record import solution_turn
 from antrax.io.stamps import InputStamps
 
 if TYPE_CHECKING:
@@ -126,127 +120,6 @@ def to_table(positions: MoviePositions, metres_per_pixel: float | None = None) -
     return pa.table(columns).replace_schema_metadata({_METADATA: json.dumps(about)})
 
 
-class SolutionWriter:
-    """Writes all movies of a solution, which appear together. Use `writing_solution`."""
-
-    def __init__(self, session: Session, files: contextlib.ExitStack) -> None:
-        self._session = session
-        self._files = files
-        self._reserved: dict[int, contextlib.ExitStack] = {}
-        metres_per_pixel(session)  # told before anything is written
-
-    def add(self, placements: Placements, positions: MoviePositions) -> None:
-        """Write a movie.
-
-        Parameters
-        ----------
-        placements : Placements
-            Those of other movies are passed over.
-        positions : MoviePositions
-            The movie's, from `antrax.io.positions.place`.
-
-        Raises
-        ------
-        OutputError
-            A file cannot be written.
-        """
-        write_movie(self._session, placements, positions, self.reserve(positions.movie, positions.colonies))
-
-    def reserve(self, movie: int, colonies: Sequence[str]) -> dict[Path, Path]:
-        """Temporary paths for the files of a movie, which `write_movie` may write in any process.
-
-        Parameters
-        ----------
-        movie : int
-        colonies : sequence of str
-            Colony of each animal.
-
-        Returns
-        -------
-        dict of Path to Path
-            From each file to its temporary path.
-
-        Raises
-        ------
-        OutputError
-            A folder cannot be written.
-        """
-        files = self._reserved[movie] = self._files.enter_context(contextlib.ExitStack())
-        found = {}
-        for path in _targets(self._session, movie, colonies):
-            make_folder(path.parent)
-            found[path] = files.enter_context(replacing(path))
-        return found
-
-    def withdraw(self, movie: int) -> None:
-        """Leave a movie out whose files are reserved: what it has stays as it is.
-
-        Parameters
-        ----------
-        movie : int
-        """
-
-        class NotWrittenError(Exception):
-            """Ends the reservation."""
-
-        with contextlib.suppress(NotWrittenError), self._reserved.pop(movie):
-            raise NotWrittenError
-
-
-@contextlib.contextmanager
-def writing_solution(session: Session) -> Iterator[SolutionWriter]:
-    """Context manager that writes all movies of a solution, into `antdata/` and the package's own files.
-
-    When it ends without an exception, what was there is replaced file by file. A mark lies beside them for that long:
-    where a process is killed in between, `broken_off` tells so until the session is solved again. Runs on other movies
-    of the session, such as those of a cluster, wait for that long.
-
-    Raises
-    ------
-    ExperimentError
-        The session does not tell the size of a pixel.
-    OutputError
-        A file cannot be written.
-    """
-    mark = session.layout.unfinished_positions
-    with contextlib.ExitStack() as turn:
-        with contextlib.ExitStack() as files:
-            yield SolutionWriter(session, files)
-            make_folder(mark.parent, within=session.path)
-            turn.enter_context(solution_turn(session))
-            write_atomically(mark, f"{this_process()}\n")
-        with contextlib.suppress(OSError):
-            mark.unlink(missing_ok=True)
-
-
-def write_movie(
-    session: Session, placements: Placements, positions: MoviePositions, temporary: Mapping[Path, Path]
-) -> None:
-    """Write all files of a movie to the paths that `SolutionWriter.reserve` gave.
-
-    Parameters
-    ----------
-    session : Session
-    placements : Placements
-        Those of other movies are passed over.
-    positions : MoviePositions
-        The movie's, from `antrax.io.positions.place`.
-    temporary : mapping of Path to Path
-        From each file to the path that is written in its place.
-
-    Raises
-    ------
-    OutputError
-        A file cannot be written.
-    """
-    write_antdata(session, placements, positions, temporary)
-    _write_positions(session, positions, temporary)
-
-
-def _targets(session: Session, movie: int, colonies: Sequence[str]) -> list[Path]:
-    return [*antdata_targets(session, movie, colonies), positions_file(session, movie), netcdf_file(session, movie)]
-
-
 def broken_off(session: Session) -> str | None:
     """Error text if replacing the files of positions was interrupted; None otherwise.
 
@@ -260,15 +133,6 @@ def broken_off(session: Session) -> str | None:
         f"{session.layout.positions}: files of positions are being replaced, or that was broken off, so they may be "
         f"of two solutions; wait for a run that is under way, else type `antrax solve {session.experiment}`"
     )
-
-
-def _write_positions(session: Session, positions: MoviePositions, temporary: Mapping[Path, Path]) -> None:
-    import pyarrow.parquet as pq
-
-    with reserved(positions_file(session, positions.movie), temporary) as path:
-        pq.write_table(to_table(positions, session.parameters.metres_per_pixel), path, compression="zstd")
-    with reserved(netcdf_file(session, positions.movie), temporary) as path:
-        path.write_bytes(netcdf_bytes(to_dataset([positions])))
 
 
 def read_table(path: Path) -> MoviePositions:

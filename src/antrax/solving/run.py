@@ -267,7 +267,7 @@ def _write(
     All movies are solved together, so a file that changed meanwhile costs all of them their new positions.
     Returns why some have none.
     """
-    from antrax.io.positions_table import writing_solution
+    from antrax.io.solution_writer import writing_solution
 
     placements = experiment.placements()
     gap = _LONGEST_GAP if experiment.method == "joint" else 0.0
@@ -309,7 +309,7 @@ def _load_writers() -> None:
     import pyarrow.parquet  # noqa: F401
     import xarray  # noqa: F401
 
-    import antrax.io.positions_table
+    import antrax.io.solution_writer
     import antrax.io.trdata  # noqa: F401
 
 
@@ -326,7 +326,7 @@ def _write_movie(
     gap: float,
     temporary: dict[Path, Path],
 ) -> None:
-    from antrax.io.positions_table import write_movie
+    from antrax.io.solution_writer import write_movie
     from antrax.io.trdata import read_measurements
 
     measurements = read_measurements(session, movie, tracklets)

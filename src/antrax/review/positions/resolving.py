@@ -21,8 +21,8 @@ from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.graphs import read_graph
 from antrax.io.locks import claim
 from antrax.io.positions import Kind, Placements, place, placements_of
-from antrax.io.positions_table import writing_solution
 from antrax.io.session import Session
+from antrax.io.solution_writer import writing_solution
 from antrax.io.tracklet_graph import TrackletGraph
 from antrax.io.trdata import BlobMeasurements, read_measurements
 from antrax.review.positions.corrections import Edit, correct, take_back

@@ -1,0 +1,149 @@
+"""Writing of a solution: the files of positions of all movies, which appear together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from antrax.io.antdata import antdata_targets, metres_per_pixel, write_antdata
+from antrax.io.atomic import make_folder, replacing, reserved, write_atomically
+from antrax.io.positions import MoviePositions, Placements
+from antrax.io.positions_dataset import netcdf_bytes, netcdf_file, to_dataset
+from antrax.io.positions_table import positions_file, to_table
+from antrax.io.processes import this_process
+from antrax.io.solving_record import solution_turn
+
+if TYPE_CHECKING:
+    from antrax.io.session import Session
+
+
+class SolutionWriter:
+    """Writes all movies of a solution, which appear together. Use `writing_solution`."""
+
+    def __init__(self, session: Session, files: contextlib.ExitStack) -> None:
+        self._session = session
+        self._files = files
+        self._reserved: dict[int, contextlib.ExitStack] = {}
+        metres_per_pixel(session)  # told before anything is written
+
+    def add(self, placements: Placements, positions: MoviePositions) -> None:
+        """Write a movie.
+
+        Parameters
+        ----------
+        placements : Placements
+            Those of other movies are passed over.
+        positions : MoviePositions
+            The movie's, from `antrax.io.positions.place`.
+
+        Raises
+        ------
+        OutputError
+            A file cannot be written.
+        """
+        write_movie(self._session, placements, positions, self.reserve(positions.movie, positions.colonies))
+
+    def reserve(self, movie: int, colonies: Sequence[str]) -> dict[Path, Path]:
+        """Temporary paths for the files of a movie, which `write_movie` may write in any process.
+
+        Parameters
+        ----------
+        movie : int
+        colonies : sequence of str
+            Colony of each animal.
+
+        Returns
+        -------
+        dict of Path to Path
+            From each file to its temporary path.
+
+        Raises
+        ------
+        OutputError
+            A folder cannot be written.
+        """
+        files = self._reserved[movie] = self._files.enter_context(contextlib.ExitStack())
+        found = {}
+        for path in _targets(self._session, movie, colonies):
+            make_folder(path.parent)
+            found[path] = files.enter_context(replacing(path))
+        return found
+
+    def withdraw(self, movie: int) -> None:
+        """Leave a movie out whose files are reserved: what it has stays as it is.
+
+        Parameters
+        ----------
+        movie : int
+        """
+
+        class NotWrittenError(Exception):
+            """Ends the reservation."""
+
+        with contextlib.suppress(NotWrittenError), self._reserved.pop(movie):
+            raise NotWrittenError
+
+
+@contextlib.contextmanager
+def writing_solution(session: Session) -> Iterator[SolutionWriter]:
+    """Context manager that writes all movies of a solution, into `antdata/` and the package's own files.
+
+    When it ends without an exception, what was there is replaced file by file. A mark lies beside them for that long:
+    where a process is killed in between, `antrax.io.positions_table.broken_off` tells so until the session is solved
+    again. Runs on other movies of the session, such as those of a cluster, wait for that long.
+
+    Raises
+    ------
+    ExperimentError
+        The session does not tell the size of a pixel.
+    OutputError
+        A file cannot be written.
+    """
+    mark = session.layout.unfinished_positions
+    with contextlib.ExitStack() as turn:
+        with contextlib.ExitStack() as files:
+            yield SolutionWriter(session, files)
+            make_folder(mark.parent, within=session.path)
+            turn.enter_context(solution_turn(session))
+            write_atomically(mark, f"{this_process()}\n")
+        with contextlib.suppress(OSError):
+            mark.unlink(missing_ok=True)
+
+
+def write_movie(
+    session: Session, placements: Placements, positions: MoviePositions, temporary: Mapping[Path, Path]
+) -> None:
+    """Write all files of a movie to the paths that `SolutionWriter.reserve` gave.
+
+    Parameters
+    ----------
+    session : Session
+    placements : Placements
+        Those of other movies are passed over.
+    positions : MoviePositions
+        The movie's, from `antrax.io.positions.place`.
+    temporary : mapping of Path to Path
+        From each file to the path that is written in its place.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    write_antdata(session, placements, positions, temporary)
+    _write_positions(session, positions, temporary)
+
+
+def _targets(session: Session, movie: int, colonies: Sequence[str]) -> list[Path]:
+    return [*antdata_targets(session, movie, colonies), positions_file(session, movie), netcdf_file(session, movie)]
+
+
+def _write_positions(session: Session, positions: MoviePositions, temporary: Mapping[Path, Path]) -> None:
+    import pyarrow.parquet as pq
+
+    with reserved(positions_file(session, positions.movie), temporary) as path:
+        pq.write_table(to_table(positions, session.parameters.metres_per_pixel), path, compression="zstd")
+    with reserved(netcdf_file(session, positions.movie), temporary) as path:
+        path.write_bytes(netcdf_bytes(to_dataset([positions])))
