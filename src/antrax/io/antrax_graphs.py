@@ -160,11 +160,13 @@ def _frames(tracklets: list[Any], which: str) -> NDArray[np.int64]:
 def _centroid(table: Any) -> tuple[float, float]:
     if table is None or not np.size(_properties(table)):
         return float("nan"), float("nan")
-    columns = _table(table)
-    if "CENTROID" not in columns:
-        return float("nan"), float("nan")
-    x, y = np.ravel(columns["CENTROID"])[:2]
-    return float(x), float(y)
+    properties = _properties(table)
+    # The columns before it alone: there are two such tables a tracklet.
+    for name, column in zip(properties["varnames"].flat, properties["data"].flat, strict=True):
+        if _text(name) == "CENTROID":
+            x, y = np.ravel(column)[:2]
+            return float(x), float(y)
+    return float("nan"), float("nan")
 
 
 def _movies(path: Path, tracklet: Any) -> dict[int, tuple[int, int]]:

@@ -22,6 +22,7 @@ from antrax.interrupts import heeded_interrupts
 from antrax.io.atomic import make_folder, remove_dead_parts, write_atomically
 from antrax.io.experiments import find_all_experiments
 from antrax.io.graphs import are_small, graph_inputs, load_graph_readers, movies_with_graph, read_graph
+from antrax.io.layout import CROSS_MOVIE_LINKS
 from antrax.io.locks import claim
 from antrax.io.positions import Placements, place
 from antrax.io.positions_table import positions_file
@@ -162,7 +163,8 @@ def _solve_session(
     graphs = graph_inputs(session, options.movies)
     inputs.note(layout.manual_propagation_file, layout.id_changes_file, *graphs)
     # Workers load what reads graphs while this process loads what solves.
-    crew.start(load_graph_readers, join=are_small(graphs))
+    if sum(path.name != CROSS_MOVIE_LINKS for path in graphs) > 1:
+        crew.start(load_graph_readers, join=are_small(graphs))
     settings = Settings.of_session(session, options.max_error)
     _tell(experiment, session.parameter_problems, reporter)
     if options.method == "joint":
@@ -171,7 +173,8 @@ def _solve_session(
         _tell(experiment, missing, reporter)
     with reporter.bar(f"reading graphs of {session.experiment.name}", None, "movies"):
         reading = read_graph(session, options.movies, workers=crew)
-    crew.start(_load_writers, join=True)
+    if len(reading.graph.movies) > 1:
+        crew.start(_load_writers, join=True)
     experiment.failures += reading.failed.values()
     for movie, reason in reading.failed.items():
         record.failed(movie, reason)
