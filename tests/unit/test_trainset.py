@@ -19,6 +19,7 @@ from antrax.images import Preparation, prepare, read_example
 from antrax.io.examples import ClassDir, list_examples, open_classdir
 from antrax.io.session import open_session
 from antrax.labels import Category
+from antrax.training.batches import Batches, Material
 from antrax.training.dataset import Trainset, label_categories, load_trainset
 
 
@@ -144,6 +145,18 @@ def test_progress_counts_up_to_all_files(make_examples, tmp_path: Path, monkeypa
     told: list[tuple[int, int]] = []
     load_trainset(ClassDir(tmp_path), progress=lambda done, total: told.append((done, total)))
     assert told == [(4, 6), (6, 6)]
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_images_lie_in_memory_as_training_takes_them(make_examples, tmp_path: Path, left_out: bool) -> None:
+    make_examples(tmp_path, [example("AB", frame) for frame in range(5)] + [example("CD")])
+    if left_out:
+        next(tmp_path.glob("examples/AB/*.png")).write_bytes(b"no image")
+    images = load_trainset(ClassDir(tmp_path)).images
+    assert len(images) == 6 - left_out
+    material = Material(images, np.zeros(len(images), int), np.arange(len(images)), (Category.ANT,), "white")
+    batches = Batches(material, 2, 0.0, 0, "cpu")
+    assert np.shares_memory(batches._images.numpy(), images)
 
 
 def test_a_generated_experiments_training_set_is_read(small_demo: DemoExperiment) -> None:

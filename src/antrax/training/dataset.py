@@ -35,7 +35,7 @@ class Trainset:
     Parameters
     ----------
     images : NDArray[np.uint8]
-        Shape (N, S, S, 3), as `antrax.images.prepare` gives them.
+        Shape (N, S, S, 3), as `antrax.images.prepare` gives them. In memory, the channels come first.
     label_index : NDArray[np.int64]
         Shape (N,), into `labels`.
     tracklet_index : NDArray[np.int64]
@@ -142,7 +142,8 @@ def load_trainset(
         first_size = min(first_size, crop_size or first_size)
         preparation = Preparation(preparation or first_size, background, crop_size=crop_size)
     preparation = replace(preparation, background=background)
-    images = np.empty((len(files), preparation.size, preparation.size, 3), np.uint8)
+    # in memory as training takes them: a copy in another order would take as much room again
+    images = np.empty((len(files), 3, preparation.size, preparation.size), np.uint8).transpose(0, 2, 3, 1)
     outcomes: list[bytes | str] = []
     other_ground: list[Path] = []
 
