@@ -1,6 +1,7 @@
 """Calibration and choice of the threshold on held-out tracklets."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ from antrax.classification.calibration import (
     ENOUGH_TRACKLETS,
     Calibration,
     HeldOutTracklet,
+    LeftOutCodes,
+    UnseenCodes,
     calibrate,
+    calibrate_unseen,
     choose_threshold,
     fit_curve,
     fit_rule,
@@ -110,6 +114,70 @@ def test_a_calibration_survives_its_file_form():
     found = calibrate(made_tracklets(100, 0.8), CATEGORIES)
     again = Calibration.from_json(found.to_json())
     assert again.rule(0.01).threshold == pytest.approx(found.rule(0.01).threshold, abs=1e-5)
+
+
+# Outputs 0 and 1 have examples, 2 has none; 3 is no animal.
+def left_out(count: int, sure_and_right: float, taken: float, outputs=frozenset({1})) -> LeftOutCodes:
+    """Tracklets of output 1, whose examples were left out, a share of them sure and right, another taken for 0."""
+    shown = {
+        "right": np.array([[0.02, 0.95, 0.02, 0.01]]),
+        "wrong": np.array([[0.02, 0.95, 0.02, 0.01]]),
+        "taken": np.array([[0.9, 0.05, 0.03, 0.02]]),
+    }
+    rights, takens = round(count * sure_and_right), round(count * taken)
+    tracklets = [HeldOutTracklet(shown["right"], 1)] * rights + [HeldOutTracklet(shown["taken"], 1)] * takens
+    tracklets += [HeldOutTracklet(shown["wrong"], 0)] * (count - rights - takens)
+    return LeftOutCodes(outputs, tracklets, 1.0)
+
+
+def with_unseen(network: LeftOutCodes, share: float = 0.5) -> Calibration:
+    known = calibrate(made_tracklets(300, 1.0), CATEGORIES)
+    return dataclasses.replace(known, unseen=calibrate_unseen([network], CATEGORIES, known, (2,), share))
+
+
+def test_ids_without_examples_have_a_threshold_of_their_own():
+    rule = with_unseen(left_out(200, sure_and_right=0.9, taken=0.0)).rule(0.01)
+    assert rule.unseen == (2,)
+    assert rule.unseen_threshold > rule.threshold
+
+
+def test_the_more_often_a_left_out_id_is_wrong_the_surer_one_without_examples_must_be():
+    thresholds = [with_unseen(left_out(200, right, 0.0)).rule(0.05).unseen_threshold for right in (1.0, 0.95, 0.8, 0.5)]
+    assert thresholds == sorted(thresholds)
+    assert thresholds[0] < thresholds[-1]
+
+
+def test_animals_without_examples_that_are_taken_for_others_make_these_more_careful():
+    none = with_unseen(left_out(200, 1.0, 0.0)).rule(0.02).threshold
+    some = with_unseen(left_out(200, 0.7, 0.3)).rule(0.02).threshold
+    more = with_unseen(left_out(200, 0.7, 0.3), share=2).rule(0.02).threshold
+    assert none < some < more
+
+
+def test_others_that_look_like_a_left_out_id_count_for_as_many_as_there_are():
+    network = left_out(200, sure_and_right=0.9, taken=0.0)
+    found = with_unseen(dataclasses.replace(network, weight=5.0)).unseen
+    assert sum(found.weights) == pytest.approx(200)
+    by_right = dict(zip(found.correct, found.weights, strict=True))
+    assert by_right[0.0] == pytest.approx(5 * by_right[1.0])
+
+
+def test_no_id_without_examples_is_given_where_too_little_tells_how_sure_is_sure_enough():
+    assert with_unseen(left_out(ENOUGH_TRACKLETS - 1, 1.0, 0.0)).rule(0.05).unseen_threshold == 1
+    few = Calibration(1.0, 0.0, (0.99,), (1.0,), 1, unseen=UnseenCodes((2,)))
+    assert rule_for(few, 0.05) == dataclasses.replace(CAUTIOUS, unseen=(2,))
+    assert CAUTIOUS.unseen_threshold == 1
+
+
+def test_a_calibration_of_ids_without_examples_survives_its_file_form():
+    found = with_unseen(left_out(200, 0.7, 0.2))
+    again = Calibration.from_json(json.loads(json.dumps(found.to_json())))
+    assert again.rule(0.02).unseen == found.rule(0.02).unseen
+    assert again.rule(0.02).unseen_threshold == pytest.approx(found.rule(0.02).unseen_threshold, abs=1e-4)
+    assert again.rule(0.02).threshold == pytest.approx(found.rule(0.02).threshold, abs=1e-4)
+    for change in ({"weights": [1.0]}, {"confidences": [2.0]}, {"taken_weight": -1}, {"outputs": None}):
+        with pytest.raises((ValueError, TypeError)):
+            UnseenCodes.from_json(found.unseen.to_json() | change)
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from antrax.classification.calibration import Calibration
+from antrax.classification.calibration import Calibration, UnseenCodes
 from antrax.classification.classifier_file import Classifier, find_classifier, read_classifier, write_classifier
 from antrax.errors import ClassifierError
 from antrax.images import Preparation
-from antrax.labels import Category
+from antrax.labels import Category, guess_category
 from antrax.networks import registry
 from antrax.networks.backends.torch_network import TorchPredictor
 from antrax.networks.graph import FILTERS, Graph, build
+from antrax.networks.heads import heads_for, sum_weights, with_sum
 from antrax.networks.keras.config import from_model_json, to_keras_config
 from antrax.networks.keras.weights import write_weights
+from antrax.tag_codes import read_codes
 from antrax.training.start import read_modelfile
 from tests.fixtures.reference.check_keras2 import own_network
 from tests.unit.test_network import random_images, random_weights
@@ -57,6 +59,24 @@ def made_of(graph: Graph) -> Classifier:
     )
 
 
+def made_with_colours() -> Classifier:
+    """One that scores the colours of tags; GG has no examples."""
+    labels = ("BB", "BG", "GB", "GG", "NoAnt", "Unknown")
+    heads = heads_for(read_codes(labels[:4], "BG"), labels)
+    trunk = build("small", 24, heads.units, "white")
+    graph = with_sum(trunk, len(labels))
+    fixed = sum_weights(graph, heads, labels)
+    return dataclasses.replace(
+        made_of(graph),
+        weights=random_weights(trunk) | fixed,
+        evaluation_weights=random_weights(trunk, seed=1) | fixed,
+        labels=labels,
+        categories={label: guess_category(label) for label in labels},
+        calibration=Calibration(0.8, 0.0, (0.9, 0.5), (1.0, 0.5), 3, unseen=UnseenCodes((3,))),
+        heads=heads,
+    )
+
+
 @pytest.fixture
 def file(tmp_path) -> Path:
     path = tmp_path / "classifier.h5"
@@ -78,6 +98,40 @@ def test_what_is_written_is_read_back(tmp_path, name):
     for mine, theirs in ((classifier.weights, back.weights), (classifier.evaluation_weights, back.evaluation_weights)):
         assert all(np.array_equal(mine[key], theirs[key]) for key in mine)
     assert back.digest() == classifier.digest()
+
+
+def test_colours_that_are_scored_are_read_back(tmp_path):
+    classifier = made_with_colours()
+    write_classifier(classifier, tmp_path / "x.h5")
+    back = read_classifier(tmp_path / "x.h5")
+    assert (back.heads, back.calibration) == (classifier.heads, classifier.calibration)
+    assert back.digest() == classifier.digest()
+    assert back.with_labels_of(["bb", "BG"]).heads.codes["bb"] == ("B", "B")
+
+
+def test_colours_that_the_network_does_not_add_up_are_refused(tmp_path):
+    classifier = made_with_colours()
+    swapped = classifier.heads.renamed({"BB": "GB", "GB": "BB"})
+    write_classifier(dataclasses.replace(classifier, heads=swapped), tmp_path / "x.h5")
+    with pytest.raises(ClassifierError, match=r"x\.h5.*does not add up the colours"):
+        read_classifier(tmp_path / "x.h5")
+
+
+# see above
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
+def test_plain_keras_gives_the_labels_of_a_network_that_scores_colours(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    classifier = made_with_colours()
+    write_classifier(classifier, tmp_path / "x.h5")
+    model = keras.models.load_model(tmp_path / "x.h5")
+    images = random_images(classifier.graph)
+    theirs = model.predict(images.astype(np.float32), verbose=0)
+    assert theirs.shape[1] == len(classifier.labels)
+    assert theirs == pytest.approx(
+        np.exp(TorchPredictor(classifier.graph, classifier.weights, "cpu")(images)), abs=1e-5
+    )
 
 
 def test_the_file_carries_what_antrax_files_carry(file):

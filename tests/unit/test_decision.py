@@ -38,6 +38,17 @@ def test_an_unclear_animal_is_unknown_and_its_best_guess_is_kept():
     assert (decision.score, decision.best_frame) == (0, 0)
 
 
+def test_an_id_without_examples_must_be_as_sure_as_is_asked_of_these():
+    rule = Rule(temperature=1.0, exponent=0.0, threshold=0.5, unseen=(1,), unseen_threshold=0.9)
+    nearly = images((0.1, 0.85, 0.02, 0.01, 0.01, 0.01))
+    sure = images((0.01, 0.95, 0.01, 0.01, 0.01, 0.01))
+    assert decide(nearly, LABELS, CATEGORIES, rule).label == "Unknown"
+    assert decide(sure, LABELS, CATEGORIES, rule).label == "GB"
+    assert decide(nearly[:, [1, 0, 2, 3, 4, 5]], LABELS, CATEGORIES, rule).label == "BG"
+    never = Rule(temperature=1.0, exponent=0.0, threshold=0.5, unseen=(1,))
+    assert decide(images((0.0, 0.99, 0.0, 0.0, 0.0, 0.01)), LABELS, CATEGORIES, never).label == "Unknown"
+
+
 def test_images_that_look_unknown_speak_against_an_id():
     decision = decide(images(SURE_BG, SURE_BG, LOOKS_UNKNOWN, LOOKS_UNKNOWN), LABELS, CATEGORIES, PLAIN)
     assert decision.label == "Unknown"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ _LEAST_THRESHOLD = 0.5
 # Limits of what is fitted.
 _TEMPERATURES, _EXPONENTS, _SLOPES = (0.4, 2.5), (0.0, 0.3), (0.2, 3.0)
 _PIECES = (1, 4, 16, 64)
+# How much oftener than those that are left out to calibrate, IDs without examples are taken for others, for networks
+# without these have fewer pairs of colours left to learn from. Of eight IDs left out of sixteen of the JS16 set, at 1,
+# 2 and 5 % accepted, 1.3, 2.7 and 5.5 % of the given IDs were wrong without this, and 1.3, 1.6 and 4.6 % are with it
+# (benchmarks/colour_heads.py; some of the tracklets have two labels by people).
+_TAKEN_MORE = 2.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,84 @@ class HeldOutTracklet:
 
 
 @dataclass(frozen=True)
+class LeftOutCodes:
+    """What a network without examples of some IDs gives for tracklets that it has not seen.
+
+    Parameters
+    ----------
+    outputs : frozenset of int
+        Of these IDs, which it knows by the colours of others.
+    tracklets : sequence of HeldOutTracklet
+        Theirs, and of others those that were held out.
+    weight : float
+        For how many tracklets one of the others counts, where one of theirs counts for one.
+    """
+
+    outputs: frozenset[int]
+    tracklets: Sequence[HeldOutTracklet]
+    weight: float
+
+
+@dataclass(frozen=True)
+class UnseenCodes:
+    """Calibration of IDs without examples, on networks that had no examples of some other IDs.
+
+    Parameters
+    ----------
+    outputs : tuple of int
+        Of the IDs without examples.
+    confidences, correct, weights : tuple of float
+        Of the tracklets whose most probable label was an ID that was left out; see those of `Calibration`.
+    taken : tuple of float
+        Confidences of tracklets of IDs left out for which an ID with examples was the most probable: all wrong.
+    taken_weight : float
+        What one of these counts, where a held-out tracklet counts for one.
+    """
+
+    outputs: tuple[int, ...]
+    confidences: tuple[float, ...] = ()
+    correct: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()
+    taken: tuple[float, ...] = ()
+    taken_weight: float = 0.0
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether there are enough tracklets to choose a threshold by."""
+        return len(self.confidences) >= ENOUGH_TRACKLETS
+
+    def threshold(self, max_error: float) -> float:
+        """Least confidence for an ID without examples; 1, which none has, where too little is known."""
+        if not self.sufficient:
+            return 1.0
+        values, correct, weights = map(np.array, (self.confidences, self.correct, self.weights))
+        return choose_threshold(values, correct, max_error, weights)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for the classifier's file."""
+        rounded = {
+            name: [round(value, 6) for value in getattr(self, name)]
+            for name in ("confidences", "correct", "weights", "taken")
+        }
+        return {"outputs": list(self.outputs), **rounded, "taken_weight": self.taken_weight}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> UnseenCodes:
+        """Read what `to_json` gave; raises ValueError, TypeError or KeyError where it is something else."""
+        columns = [
+            tuple(float(value) for value in values[name]) for name in ("confidences", "correct", "weights", "taken")
+        ]
+        confidences, correct, weights, taken = columns
+        if max(map(len, columns)) > _MOST_TRACKLETS or not len(confidences) == len(correct) == len(weights):
+            raise ValueError("a calibration that cannot be")
+        shares, amounts = (*confidences, *correct, *taken), (*weights, float(values["taken_weight"]))
+        if not all(0 <= value <= 1 for value in shares) or not all(0 <= value < 1e6 for value in amounts):
+            raise ValueError("a calibration that cannot be")
+        outputs = tuple(int(output) for output in values["outputs"])
+        return cls(outputs, confidences, correct, weights, taken, amounts[-1])
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Result of a calibration on held-out tracklets.
 
@@ -74,6 +157,8 @@ class Calibration:
         Number of tracklets held out.
     independent : bool
         Whether the network has surely seen no image of them; not so where files' names tell no tracklets.
+    unseen : UnseenCodes or None
+        Of the IDs without examples that the network knows by the colours of others; None where there are none.
     """
 
     temperature: float
@@ -82,6 +167,7 @@ class Calibration:
     correct: tuple[float, ...]
     tracklets: int
     independent: bool = True
+    unseen: UnseenCodes | None = None
 
     @property
     def sufficient(self) -> bool:
@@ -90,8 +176,18 @@ class Calibration:
 
     def rule(self, max_error: float) -> Rule:
         """The rule for an accepted share of wrong IDs among the assigned ones."""
-        threshold = choose_threshold(np.array(self.confidences), np.array(self.correct), max_error)
-        return Rule(self.temperature, self.exponent, threshold)
+        confidences, correct = np.array(self.confidences), np.array(self.correct)
+        if not (unseen := self.unseen):
+            return Rule(self.temperature, self.exponent, choose_threshold(confidences, correct, max_error))
+        taken = np.array(unseen.taken)
+        threshold = choose_threshold(
+            np.concatenate([confidences, taken]),
+            np.concatenate([correct, np.zeros(len(taken))]),
+            max_error,
+            np.concatenate([np.ones(len(confidences)), np.full(len(taken), unseen.taken_weight)]),
+        )
+        least = max(threshold, unseen.threshold(max_error))
+        return Rule(self.temperature, self.exponent, threshold, unseen=unseen.outputs, unseen_threshold=least)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for the classifier's file."""
@@ -102,6 +198,7 @@ class Calibration:
             "correct": list(self.correct),
             "tracklets": self.tracklets,
             "independent": self.independent,
+            "unseen": self.unseen.to_json() if self.unseen else None,
         }
 
     @classmethod
@@ -117,7 +214,8 @@ class Calibration:
         if not 0 < temperature < 100 or not 0 <= exponent <= 1:
             raise ValueError("a calibration that cannot be")
         independent = bool(values.get("independent", True))
-        return cls(temperature, exponent, confidences, correct, int(values["tracklets"]), independent)
+        unseen = UnseenCodes.from_json(values["unseen"]) if values.get("unseen") else None
+        return cls(temperature, exponent, confidences, correct, int(values["tracklets"]), independent, unseen)
 
 
 def rule_for(calibration: Calibration | None, max_error: float) -> Rule:
@@ -133,9 +231,12 @@ def rule_for(calibration: Calibration | None, max_error: float) -> Rule:
     -------
     Rule
         The calibrated one; where there is too little to calibrate on, the cautious one, which gives no ID that
-        anTraX's own rule does not give.
+        anTraX's own rule does not give, and none that has no examples.
     """
-    return calibration.rule(max_error) if calibration and calibration.sufficient else CAUTIOUS
+    if calibration and calibration.sufficient:
+        return calibration.rule(max_error)
+    unseen = calibration.unseen.outputs if calibration and calibration.unseen else ()
+    return replace(CAUTIOUS, unseen=unseen)
 
 
 def why_not_calibrated(calibration: Calibration | None) -> str | None:
@@ -175,6 +276,56 @@ def calibrate(tracklets: Sequence[HeldOutTracklet], categories: Sequence[Categor
             undecided = categories[tracklet.truth] is Category.UNKNOWN
             correct.append(UNDECIDED if undecided else float(best == tracklet.truth))
     return Calibration(temperature, exponent, tuple(confidences), tuple(correct), len(tracklets))
+
+
+def calibrate_unseen(
+    networks: Sequence[LeftOutCodes],
+    categories: Sequence[Category],
+    calibration: Calibration,
+    outputs: tuple[int, ...],
+    share: float,
+) -> UnseenCodes:
+    """Calibrate IDs without examples on networks that had no examples of some other IDs.
+
+    Parameters
+    ----------
+    networks : sequence of LeftOutCodes
+    categories : sequence of Category
+        Kind of each label.
+    calibration : Calibration
+        Of the IDs with examples.
+    outputs : tuple of int
+        Of the IDs without examples.
+    share : float
+        How many tracklets of IDs without examples there are for one of an ID that has some.
+    """
+    rule = Rule(calibration.temperature, calibration.exponent, 0.0)
+    rows: list[tuple[float, float, float]] = []
+    taken: list[float] = []
+    theirs = 0
+    for network in networks:
+        for tracklet in network.tracklets:
+            left_out = tracklet.truth in network.outputs
+            theirs += left_out
+            pooled = pool(tracklet.probabilities, rule)
+            best = int(pooled.argmax())
+            if best in network.outputs:
+                undecided = categories[tracklet.truth] is Category.UNKNOWN
+                right = UNDECIDED if undecided else float(best == tracklet.truth)
+                rows.append((float(pooled[best]), right, 1.0 if left_out else network.weight))
+            elif left_out and categories[best] is Category.ANT:
+                taken.append(float(pooled[best]))
+    total = sum(weight for *_, weight in rows)
+    weights = tuple(weight * len(rows) / total for *_, weight in rows)  # as many as there are
+    return UnseenCodes(
+        outputs,
+        tuple(confidence for confidence, *_ in rows),
+        tuple(right for _, right, _ in rows),
+        weights,
+        tuple(taken),
+        # as often as such tracklets come among the held-out ones
+        _TAKEN_MORE * share * len(calibration.confidences) / max(1, theirs),
+    )
 
 
 def fit_rule(tracklets: Sequence[HeldOutTracklet], *, prior_weight: float = 1.0) -> tuple[float, float]:
@@ -230,7 +381,12 @@ def fit_rule(tracklets: Sequence[HeldOutTracklet], *, prior_weight: float = 1.0)
     return float(np.exp(log_temperature)), float(exponent)
 
 
-def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.float64], max_error: float) -> float:
+def choose_threshold(
+    confidences: NDArray[np.float64],
+    correct: NDArray[np.float64],
+    max_error: float,
+    weights: NDArray[np.float64] | None = None,
+) -> float:
     """Least confidence at which the estimated share of wrong IDs stays within `max_error`.
 
     The chance of an error as a function of confidence is a logistic curve (Platt, 1999), fitted on the held-out
@@ -246,20 +402,23 @@ def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.float
         How right each ID is, 0 to 1; shape (tracklets,).
     max_error : float
         Between 0 and 1.
+    weights : NDArray[np.float64], optional
+        For how many tracklets each counts; 1 by default.
 
     Returns
     -------
     float
         At least `_LEAST_THRESHOLD`: an ID that is less probable than not is never assigned.
     """
-    intercept, slope = fit_curve(confidences, correct)
+    weights = np.ones(len(confidences)) if weights is None else weights
+    intercept, slope = fit_curve(confidences, correct, weights=weights)
     places = np.linspace(0, 1, 201)
     reference = _logistic(np.interp(places, np.linspace(0, 1, len(REFERENCE)), _logit(REFERENCE)), 0.0, 1.0)
     values = np.concatenate([confidences, reference])
-    weights = np.concatenate([np.ones(len(confidences)), np.full(len(reference), _REFERENCE_WEIGHT / len(reference))])
+    counts = np.concatenate([weights, np.full(len(reference), _REFERENCE_WEIGHT / len(reference))])
     order = np.argsort(-values)
-    errors = weights[order] * (1 - _logistic(_logit(values[order]), intercept, slope))
-    share = np.cumsum(errors) / np.cumsum(weights[order])
+    errors = counts[order] * (1 - _logistic(_logit(values[order]), intercept, slope))
+    share = np.cumsum(errors) / np.cumsum(counts[order])
     good = np.flatnonzero(share <= max_error)
     if len(good):
         return max(_LEAST_THRESHOLD, float(values[order][good[-1]]))
@@ -268,7 +427,11 @@ def choose_threshold(confidences: NDArray[np.float64], correct: NDArray[np.float
 
 
 def fit_curve(
-    confidences: NDArray[np.float64], correct: NDArray[np.float64], *, prior_weight: float = 1.0
+    confidences: NDArray[np.float64],
+    correct: NDArray[np.float64],
+    *,
+    weights: NDArray[np.float64] | float = 1.0,
+    prior_weight: float = 1.0,
 ) -> tuple[float, float]:
     """Intercept and slope of the chance of being right, as a logistic function of the logit of the confidence.
 
@@ -278,6 +441,8 @@ def fit_curve(
     ----------
     confidences, correct : NDArray[np.float64]
         As those of `choose_threshold`.
+    weights : NDArray[np.float64] or float
+        Likewise.
     prior_weight : float
         0 for what the tracklets alone say.
     """
@@ -288,7 +453,8 @@ def fit_curve(
     def loss(curve: NDArray[np.float64]) -> float:
         chance = np.clip(_logistic(x, *curve), 1e-12, 1 - 1e-12)
         prior = (((curve - np.array(PRIOR_CURVE)) / _CURVE_SPREAD) ** 2).sum()
-        return float(0.5 * prior_weight * prior - (correct * np.log(chance) + (1 - correct) * np.log(1 - chance)).sum())
+        likelihood = weights * (correct * np.log(chance) + (1 - correct) * np.log(1 - chance))
+        return float(0.5 * prior_weight * prior - likelihood.sum())
 
     intercept, slope = minimize(loss, PRIOR_CURVE, bounds=((None, None), _SLOPES), method="L-BFGS-B").x
     return float(intercept), float(slope)

@@ -37,6 +37,7 @@ from antrax.io.untrusted_hdf5 import (
 from antrax.labels import Category, match_labels
 from antrax.messages import parameter
 from antrax.networks.graph import Graph, Weights
+from antrax.networks.heads import ColorHeads, check_heads
 from antrax.networks.keras.common import common_graph
 from antrax.networks.keras.config import Description, describe, to_common_config, to_keras_config
 from antrax.networks.keras.weights import BACKEND, KERAS_VERSION, LARGEST_ATTRIBUTE, read_weights, write_weights
@@ -94,6 +95,8 @@ class Classifier:
     rotation : bool
         Whether the network was trained on images rotated by 180°, as ours are and anTraX's are not, so that
         test-time rotation applies; see `antrax.classification.rotation.views`.
+    heads : ColorHeads or None
+        Of a network that scores the colours of tags: what its units are; None where each output is a label.
     """
 
     graph: Graph
@@ -108,6 +111,7 @@ class Classifier:
     record: Mapping[str, Any] = field(default_factory=dict)
     labels_cut: bool = False
     rotation: bool = True
+    heads: ColorHeads | None = None
 
     @property
     def size(self) -> int:
@@ -139,7 +143,8 @@ class Classifier:
             return self
         old_of = dict(zip(new, self.labels, strict=True))
         categories = {label: self.categories[old] for label, old in old_of.items() if old in self.categories}
-        return replace(self, labels=new, categories=categories)
+        heads = self.heads and self.heads.renamed(dict(zip(self.labels, new, strict=True)))
+        return replace(self, labels=new, categories=categories, heads=heads)
 
     def predict_proba(self, images: NDArray[np.uint8], *, device: str = "auto") -> NDArray[np.float32]:
         """Probability of each label for each image.
@@ -202,6 +207,7 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
         "background": classifier.background,
         "categories": {label: str(category) for label, category in classifier.categories.items()},
         "calibration": classifier.calibration.to_json() if classifier.calibration else None,
+        "colours": classifier.heads.to_json() if classifier.heads else None,
         "record": dict(classifier.record),
     }
     labels = [label.encode() for label in classifier.labels]
@@ -346,9 +352,13 @@ def _from_own_file(file: h5py.File, description: Description, text: str, labels:
     categories = parameters["categories"]
     calibration = parameters.get("calibration")
     measured = read_weights(member(own, "measured_weights"), graph, groups) if has(own, "measured_weights") else None
+    weights = read_weights(member(file, "model_weights"), graph, groups)
+    heads = ColorHeads.from_json(parameters["colours"]) if parameters.get("colours") else None
+    if heads:
+        check_heads(graph, weights, heads, labels)
     return Classifier(
         graph=graph,
-        weights=read_weights(member(file, "model_weights"), graph, groups),
+        weights=weights,
         labels=labels,
         categories={label: Category(categories[label]) for label in labels} if categories else {},
         preparation=preparation,
@@ -357,6 +367,7 @@ def _from_own_file(file: h5py.File, description: Description, text: str, labels:
         evaluation_weights=measured,
         seen=np.asarray(dataset(own, "seen", dtype=np.uint64)[()]),
         record=dict(parameters.get("record") or {}),
+        heads=heads,
     )
 
 

@@ -10,7 +10,8 @@ The rule, and where it comes from
    (Guo et al., 2017, ICML) and ``n_eff = n ** exponent`` what n correlated images are worth. Both are fitted on
    tracklets that the network has not seen; the exponent comes out near zero on real data: length says little.
 3. The tracklet is an ant where an ID has the largest result, at least the threshold that belongs to the accepted error
-   (`antrax.calibration`), and is one of the experiment's. It is a non-ant or multi-ant where such a label has the
+   (`antrax.calibration`; of IDs without examples, which are known by their colours, a threshold of their own), and is
+   one of the experiment's. It is a non-ant or multi-ant where such a label has the
    largest result and its kind has more than half of the total. Otherwise it is `Unknown`. Labels that the
    experiment does not have keep their share: evidence for them is evidence against the others.
 """
@@ -81,12 +82,18 @@ class Rule:
     guarded : bool
         Give an ID only where anTraX's own rule gives the same: for networks of which nothing is known, some of which
         are wrong and sure of themselves.
+    unseen : tuple of int
+        Outputs of IDs without examples, which the network knows by the colours of others.
+    unseen_threshold : float
+        Least confidence for these.
     """
 
     temperature: float
     exponent: float
     threshold: float
     guarded: bool = False
+    unseen: tuple[int, ...] = ()
+    unseen_threshold: float = 1.0
 
     def __call__(
         self,
@@ -147,7 +154,8 @@ def decide(
     label = UNKNOWN
     if category is Category.ANT:
         agreed = not rule.guarded or original_label(probabilities, categories) == first
-        if pooled[first] >= rule.threshold and agreed:
+        least = rule.unseen_threshold if first in rule.unseen else rule.threshold
+        if pooled[first] >= least and agreed:
             label = labels[first]
     elif category in (Category.NONANT, Category.MULTI):
         same_kind = np.array([other is category for other in categories])

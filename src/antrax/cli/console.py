@@ -244,7 +244,9 @@ def show_classifier(console: Console, description: Mapping[str, Any]) -> None:
             lines.append((f"{title} ({len(labels[kind])})", ", ".join(labels[kind])))
     if labels["cut"] and any(len(label.encode()) >= 9 for kind in _KINDS for label in labels[kind]):
         lines.append(("", "Labels of ten letters may be the beginning of longer ones: labels.csv tells."))
-    lines += [("network", _network(description)), ("images", _pictures(description["images"]))]
+    lines += [("network", _network(description))]
+    lines += [("" if row else "colours", text) for row, text in enumerate(_colours(description["colours"]))]
+    lines += [("images", _pictures(description["images"]))]
     lines += [("" if row else "training", text) for row, text in enumerate(_training(description["training"]))]
     if description["poor"]:
         lines.append(("", "Poor, as its training found: check the IDs that it gives, train it longer,"))
@@ -325,6 +327,21 @@ def _network(description: Mapping[str, Any]) -> str:
     layers = ", ".join(f"{count}×{kind}" for kind, count in network["layers"].items())
     work = f"{network['parameters']:,} parameters, {network['multiplications']:,} multiplications an image"
     return f"{network['name']}: {work}; {layers}"
+
+
+def _colours(colours: Mapping[str, Any] | None) -> list[str]:
+    if not colours:
+        return []
+    places = "; ".join(" ".join(colors) for colors in colours["places"])
+    lines = [f"of {len(colours['places'])} tags are scored, which {colours['ids']} IDs share: {places}"]
+    if names := ", ".join(colours["without_examples"]):
+        must = (
+            f"need a confidence of {colours['threshold']:.3f}"
+            if colours["threshold"] is not None
+            else "are not given yet, for too few examples tell how sure is sure enough"
+        )
+        lines.append(f"without examples, known by their colours: {names}; these {must}")
+    return lines
 
 
 def _pictures(images: Mapping[str, Any]) -> str:

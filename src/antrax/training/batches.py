@@ -17,6 +17,7 @@ from antrax.labels import Category
 from antrax.networks.backends.torch_network import LITTLE_MEMORY, NO_MEMORY, free_memory
 from antrax.networks.devices import device_kind
 from antrax.training.augmentation import Augmentation, Negatives, add_brood, augment, make_negatives, margins_of
+from antrax.training.recolouring import RecolouredCodes
 
 # A class is drawn by the root of its weight, a tracklet by the root of its length (see `sampling_weights`).
 _CLASS_POWER, _TRACKLET_POWER = 0.5, 0.5
@@ -25,6 +26,28 @@ _BROOD = 0.15
 _EXAMPLES_SHARE = 0.5
 # Batches that a graphics card makes together, and most floats of their images: it makes eight as soon as one.
 _MADE_TOGETHER, _MADE_FLOATS = 8, 2**26
+
+
+@dataclass(frozen=True)
+class UnitsOfLabels:
+    """How labels are made of a network's outputs; see `antrax.networks.heads`.
+
+    Parameters
+    ----------
+    matrix : NDArray[np.float32]
+        1 where a label adds up a unit; shape (units, labels).
+    places : tuple of slice
+        Units of the colours at each place.
+    own : slice
+        Units of labels that are no codes.
+    recoloured : RecolouredCodes or None
+        How tags get other colours; None where they keep theirs.
+    """
+
+    matrix: NDArray[np.float32]
+    places: tuple[slice, ...]
+    own: slice
+    recoloured: RecolouredCodes | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +69,8 @@ class Material:
         How much an error on images of a kind counts; 1 where nothing is said.
     augmentation : Augmentation
         How far images are varied.
+    units : UnitsOfLabels or None
+        Of a network whose outputs are scores of colours; None where each output is a label.
     """
 
     images: NDArray[np.uint8]
@@ -55,6 +80,7 @@ class Material:
     background: Background
     weights: Mapping[Category, float] = field(default_factory=dict)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    units: UnitsOfLabels | None = None
 
     def negatives(self, share: float, device: str = "cpu") -> Negatives | None:
         """Which ants of a batch are changed into what must not be given an ID; None where there is no label for that.
@@ -113,6 +139,9 @@ class Batches:
         weights = torch.from_numpy(sampling_weights(material.targets, material.tracklets))
         self._weight_sums = weights.cumsum(0).to(self._maker)
         self._negatives = material.negatives(negatives, self._maker)
+        units = material.units
+        self._units = torch.from_numpy(units.matrix.T.copy()).to(self._maker) if units else None  # of each label
+        self._recoloured = units.recoloured.on(self._maker) if units and units.recoloured else None
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs to go on with the next batch."""
@@ -129,6 +158,8 @@ class Batches:
 
     def draw(self, on_notice: Callable[[str], None]) -> tuple[Tensor, Tensor]:
         """A batch: float images 0–255 of shape (size, 3, S, S), and its targets.
+
+        Targets are labels, or which units each image's label adds up, shape (size, units).
 
         Parameters
         ----------
@@ -172,12 +203,17 @@ class Batches:
         sums = self._weight_sums
         chosen = torch.searchsorted(sums, parts * sums[-1], right=True).clamp_max(len(sums) - 1)
         images = self._images[chosen.to(self._images.device)].to(self._maker).float() / 255
-        targets = self._targets[chosen]
+        labels = targets = self._targets[chosen]
+        units = None if self._units is None else self._units[labels]
         background = self._material.background
+        if self._recoloured and units is not None:
+            images, units = self._recoloured(images, labels, units, self._generator)
         if self._negatives:
-            images, targets = make_negatives(images, targets, self._negatives, background, self._generator)
+            images, targets = make_negatives(images, labels.clone(), self._negatives, background, self._generator)
         images = add_brood(images, _BROOD, background, self._generator)
         images = augment(images, self._margins[chosen], self._material.augmentation, background, self._generator)
+        if self._units is not None and units is not None:  # those of negatives are of another label
+            targets = torch.where((targets == labels)[:, None], units, self._units[targets])
         return (images * 255).to(self._device), targets.to(self._device)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +82,14 @@ def measure(plan: TrainingPlan, weights: Weights, reporter: Reporter) -> Measure
     return Measurement(evaluation, calibration, signs, tuple(doubtful_examples(predictions, origins, plan.labels)))
 
 
-def predict(plan: TrainingPlan, weights: Weights, most: int | None = None, *, seen: bool = False) -> list[Prediction]:
+def predict(
+    plan: TrainingPlan,
+    weights: Weights,
+    most: int | None = None,
+    *,
+    seen: bool = False,
+    tracklets: Sequence[int] | None = None,
+) -> list[Prediction]:
     """Predict the held-out tracklets, with test-time rotation as in classification.
 
     Parameters
@@ -92,13 +100,17 @@ def predict(plan: TrainingPlan, weights: Weights, most: int | None = None, *, se
         Images of each tracklet at most; all by default.
     seen : bool
         Take those that it was trained on instead.
+    tracklets : sequence of int, optional
+        Take these instead.
     """
     from antrax.networks.backends.torch_network import TorchPredictor
 
     graph, device, trainset, split = plan.start.graph, plan.setup.device, plan.trainset, plan.split
     batcher = Batcher(TorchPredictor(graph, weights, device), batch_size(graph, device), graph.size)
     places = []
-    for tracklet in np.flatnonzero(~split.held_out if seen else split.measurable):
+    if tracklets is None:
+        tracklets = np.flatnonzero(~split.held_out if seen else split.measurable).tolist()
+    for tracklet in tracklets:
         chosen = np.flatnonzero(trainset.tracklet_index == tracklet)
         if most and len(chosen) > most:
             chosen = chosen[np.linspace(0, len(chosen) - 1, most).astype(int)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -29,7 +30,7 @@ from antrax.networks.backends.torch_network import (
 from antrax.networks.devices import device_kind
 from antrax.networks.graph import Graph, Weights
 from antrax.networks.initial import rate_factors
-from antrax.training.batches import Batches, Material
+from antrax.training.batches import Batches, Material, UnitsOfLabels
 
 BATCH = 128
 # An epoch is a pass over the examples, but at least so many steps: 5 epochs on 300 examples are then as long as on
@@ -340,7 +341,10 @@ def _set_random_state(device: str, state: Tensor) -> None:
 
 
 class _Loss:
-    """Cross-entropy, smoothed over the labels that have examples: the others are to stay improbable."""
+    """Cross-entropy, smoothed over the labels that have examples: the others are to stay improbable.
+
+    Of targets as `Batches.draw` gives them: labels, or the units that they add up.
+    """
 
     def __init__(self, material: Material, negatives: float, device: str) -> None:
         weights = [material.weights.get(category, 1.0) for category in material.categories]
@@ -348,14 +352,52 @@ class _Loss:
         changed = material.negatives(negatives)
         known = set(material.targets.tolist()) | ({changed.unknown} if changed else set())
         self._known = torch.tensor(sorted(known), device=device)
+        self._of_units = _UnitLoss(material.units, sorted(known), weights, device) if material.units else None
 
-    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        logs = functional.log_softmax(logits, 1)
-        right, known = logs.gather(1, targets[:, None])[:, 0], logs[:, self._known].mean(1)
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if self._of_units:
+            right, known = self._of_units(outputs, targets)
+        else:
+            logs = functional.log_softmax(outputs, 1)
+            right, known = logs.gather(1, targets[:, None])[:, 0], logs[:, self._known].mean(1)
         if self._weights is None:
             return -(1 - _SMOOTHING) * right.mean() - _SMOOTHING * known.mean()
-        weights = self._weights[targets]
+        weights = self._of_units.weights(targets) if self._of_units else self._weights[targets]
         return -(weights * ((1 - _SMOOTHING) * right + _SMOOTHING * known)).sum() / weights.sum()
+
+
+class _UnitLoss:
+    """Log-probabilities of labels where the outputs are scores of colours.
+
+    They are those among all codes that could be made of the colours, not among the IDs that there are: so no code is
+    made improbable because it has no examples.
+    """
+
+    def __init__(self, units: UnitsOfLabels, known: Sequence[int], weights: Sequence[float], device: str) -> None:
+        self._places, self._own = units.places, units.own
+        seen = units.matrix[:, known]
+        of_codes = seen[: units.own.start].sum(0) > 0
+        # each colour that has examples counts alike at its place, each label without a code as one, all IDs as so many
+        smooth = np.zeros(len(seen), np.float32)
+        for place in units.places:
+            colors = seen[place].any(1)
+            smooth[place] = of_codes.sum() * colors / max(1, colors.sum())
+        smooth[units.own] = seen[units.own].any(1)
+        self._smooth = torch.from_numpy(smooth / len(known)).to(device)
+        # no label but its own adds up such a unit
+        own_weights = units.matrix[units.own] @ np.array(weights, np.float32)
+        self._weights = torch.from_numpy(own_weights).to(device)
+
+    def __call__(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the label that adds up `targets` (N, units), and the mean over those with examples; both of shape (N,)."""
+        codes = torch.stack([scores[:, place].logsumexp(1) for place in self._places], 1).sum(1, keepdim=True)
+        all_labels = torch.cat([codes, scores[:, self._own]], 1).logsumexp(1)
+        return (scores * targets).sum(1) - all_labels, scores @ self._smooth - all_labels
+
+    def weights(self, targets: Tensor) -> Tensor:
+        """How much an error counts on each image: 1 on codes, which are IDs; shape (N,)."""
+        own = targets[:, self._own]
+        return torch.where(own.any(1), own @ self._weights, 1.0)
 
 
 def _most_floats(device: str) -> int:

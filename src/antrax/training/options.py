@@ -15,6 +15,8 @@ from antrax.networks import registry
 from antrax.networks.graph import LARGEST
 
 _LARGEST_WEIGHT = 1000.0
+#: Values of `colours`.
+COLOURS = ("auto", "on", "off")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ class TrainOptions:
         Larger images are cut to so many pixels around their centre before they are resized; not cut by default.
     background : {"white", "black"}, optional
         Ground that all images are put on; by default the one that most examples have.
+    colours : {"auto", "on", "off"}
+        Whether a new classifier scores the colour of each tag, so that animals share what is known of a colour; by
+        default where the IDs tell the colours, see `antrax.tag_codes.read_codes`. An existing one stays as it is.
     """
 
     epochs: int = EPOCHS
@@ -76,6 +81,7 @@ class TrainOptions:
     multi_weight: float = WEIGHT
     crop_size: int | None = None
     background: Background | None = None
+    colours: str = "auto"
 
 
 def check_options(options: TrainOptions) -> None:
@@ -92,6 +98,8 @@ def check_options(options: TrainOptions) -> None:
             raise OptionError(f"{parameter(name, weight)}: give a number above 0, at most {_LARGEST_WEIGHT:g}")
     if options.crop_size is not None and not 8 <= options.crop_size <= LARGEST:
         raise OptionError(f"{parameter('crop_size', options.crop_size)}: sizes from 8 to {LARGEST} pixels can be used")
+    if options.colours not in COLOURS:
+        raise OptionError(f"{parameter('colours', options.colours)}: there are {', '.join(COLOURS)}")
     if options.background not in (None, "white", "black"):
         raise OptionError(f"{parameter('background', options.background)}: there are white and black")
     from antrax.training.augmentation import parse_augmentation

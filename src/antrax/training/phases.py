@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from antrax.progress import Reporter
 from antrax.training.evaluation import evaluate
 from antrax.training.held_out import GLANCE, predict
 from antrax.training.plan import TrainingPlan
+from antrax.training.start import start_anew
 
 if TYPE_CHECKING:
     from antrax.training.batches import Material
@@ -34,10 +35,14 @@ NEGATIVES = 0.1
 HEAD = 0.2
 HEAD_RATE = 2e-3
 _READING_SHARE = 0.03  # of the whole time, roughly
+# Steps of a network that is trained without some IDs, to learn how sure it must be of IDs without examples, as a share
+# of the epochs'; and how many such networks there are at most.
+LEFT_OUT, PARTS = 0.5, 4
 _TITLES = {
     "head": "training the labels of a pre-trained network",
     "measured": "training",
     "finished": "refit on all examples",
+    **{f"without{part}": f"training without some IDs ({part} of {PARTS})" for part in range(1, PARTS + 1)},
 }
 
 
@@ -96,7 +101,10 @@ def run_phases(plan: TrainingPlan, reporter: Reporter) -> TrainedWeights:
         Weights before and after the refit, and figures by epoch.
     """
     phases = _phases(plan)
-    reporter.stages(stage_shares({phase.name: phase.schedule.steps for phase in phases}))
+    steps = {phase.name: float(phase.schedule.steps) for phase in phases}
+    if plan.without_examples:
+        steps |= {f"without{part}": LEFT_OUT * steps["measured"] for part in range(1, PARTS + 1)}
+    reporter.stages(stage_shares(steps))
     told: set[str] = set()
 
     def warn_once(text: str) -> None:
@@ -107,7 +115,7 @@ def run_phases(plan: TrainingPlan, reporter: Reporter) -> TrainedWeights:
     weights, after, history = plan.start.weights, {}, []
     for phase in phases:
         weights, rows = _run_phase(plan, phase, weights, _PhaseReport(plan, phase, reporter, warn_once))
-        after[phase.name] = weights
+        after[phase.name] = weights | plan.start.fixed
         if not phase.on_all_examples:
             history += rows
     return TrainedWeights(after[phases[-1].name], after["measured"], history)
@@ -160,23 +168,30 @@ def _training_share(plan: TrainingPlan) -> NDArray[np.bool_]:
     return np.asarray(~plan.split.held_out[plan.trainset.tracklet_index])
 
 
-def _material(plan: TrainingPlan, phase: Phase) -> Material:
-    """Training data of a phase."""
+def _material(plan: TrainingPlan, chosen: NDArray[np.bool_], seed: int) -> Material:
+    """Training data: some of the images, shape (images,)."""
     from antrax.training.augmentation import parse_augmentation
-    from antrax.training.batches import Material
+    from antrax.training.batches import Material, UnitsOfLabels
+    from antrax.training.recolouring import recoloured_codes
 
-    trainset, options = plan.trainset, plan.options
-    chosen = _training_share(plan)
+    trainset, options, heads = plan.trainset, plan.options, plan.start.heads
     # a selection copies, and the set may fill half the memory
-    whole = phase.on_all_examples or bool(chosen.all())
+    whole = bool(chosen.all())
+    images = trainset.images if whole else trainset.images[chosen]
+    targets = plan.targets if whole else plan.targets[chosen]
+    units = None
+    if heads:
+        other = recoloured_codes(images, targets, plan.labels, heads, trainset.background, seed)
+        units = UnitsOfLabels(heads.matrix(plan.labels), heads.spans, heads.own, other)
     return Material(
-        trainset.images if whole else trainset.images[chosen],
-        plan.targets if whole else plan.targets[chosen],
+        images,
+        targets,
         trainset.tracklet_index if whole else trainset.tracklet_index[chosen],
         tuple(plan.categories[label] for label in plan.labels),
         trainset.background,
         {Category.UNKNOWN: options.unknown_weight, Category.MULTI: options.multi_weight},
         parse_augmentation(options.aug_options, hsymmetry=plan.hsymmetry),
+        units,
     )
 
 
@@ -186,10 +201,11 @@ def _run_phase(
     """Train one phase, from the weights of the one before; returns its weights, and figures by epoch."""
     from antrax.training.loop import BATCH, Callbacks, Checkpoint, optimize
 
-    material = _material(plan, phase)
+    share = np.ones(len(plan.targets), bool) if phase.on_all_examples else _training_share(plan)
+    material = _material(plan, share, phase.schedule.seed)
     with report.reporter.bar(phase.title, phase.schedule.steps * BATCH, "images") as update:
         return optimize(
-            plan.start.graph,
+            plan.start.trained,
             start,
             material,
             phase.schedule,
@@ -202,6 +218,43 @@ def _run_phase(
                 on_notice=report.warn_once,
             ),
         )
+
+
+def train_without(plan: TrainingPlan, part: int, labels: Collection[str], reporter: Reporter) -> Weights:
+    """Train the same network anew without the examples of some IDs, and without what is held out.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    part : int
+        Number of this network, from 1.
+    labels : collection of str
+        What is left out.
+    reporter : Reporter
+        Told of progress.
+    """
+    from antrax.training.loop import BATCH, LEAST_STEPS, Callbacks, Checkpoint, Schedule, optimize, steps_per_epoch
+
+    name, seed = f"without{part}", plan.options.seed + 2 + part
+    start = start_anew(plan.start, plan.labels, plan.trainset.background, seed)
+    share = _training_share(plan)
+    steps = max(LEAST_STEPS, round(LEFT_OUT * plan.options.epochs * steps_per_epoch(int(share.sum()))))
+    share &= ~np.isin(plan.targets, [plan.labels.index(label) for label in labels])
+    with reporter.bar(_TITLES[name], steps * BATCH, "images") as update:
+        weights, _ = optimize(
+            start.trained,
+            start.weights,
+            _material(plan, share, seed),
+            Schedule(steps, steps, start.rate, NEGATIVES, seed),
+            device=plan.setup.device,
+            checkpoint=Checkpoint(checkpoint_file(plan.setup.file, name), f"{plan.key} {name} {sorted(labels)}"),
+            callbacks=Callbacks(
+                on_step=lambda step, loss: update(step * BATCH, f"loss {loss:.3f}"),
+                on_epoch=lambda epoch, loss, weights: {},
+                on_notice=reporter.warn,
+            ),
+        )
+    return weights | plan.start.fixed
 
 
 @dataclass(frozen=True)
@@ -226,7 +279,7 @@ class _PhaseReport:
         if self.phase.on_all_examples:
             return row
         text = ""
-        if predictions := predict(self.plan, weights, GLANCE):
+        if predictions := predict(self.plan, weights | self.plan.start.fixed, GLANCE):
             figures = evaluate(predictions, self.plan.labels)
             row |= {"image_accuracy": figures.image_accuracy, "tracklet_accuracy": figures.tracklet_accuracy}
             text = (

@@ -24,9 +24,12 @@ from antrax.io.atomic import check_writable
 from antrax.io.examples import ClassDir, list_examples
 from antrax.labels import UNKNOWN, Category, match_labels
 from antrax.messages import parameter
+from antrax.networks import registry
 from antrax.networks.devices import choose_device
+from antrax.networks.heads import ColorHeads, heads_for, known_by_colors, regrown_heads
 from antrax.networks.keras.config import to_keras_config
 from antrax.progress import Reporter
+from antrax.tag_codes import read_codes
 from antrax.training.dataset import Trainset, label_categories
 from antrax.training.options import TrainOptions, relabelling
 from antrax.training.relabelling import relabelled, with_labels_as_spelt
@@ -136,11 +139,18 @@ class TrainingPlan:
         left_out = ("device", "scratch", "name", "modelfile")
         relevant = {k: v for k, v in dataclasses.asdict(self.options).items() if k not in left_out}
         existing = self.existing.digest() if self.existing else None
-        basis = [version("antrax"), self.trainset.digest, existing, to_keras_config(self.start.graph)]
+        heads = self.start.heads and self.start.heads.to_json()
+        basis = [version("antrax"), self.trainset.digest, existing, to_keras_config(self.start.graph), heads]
         state = blake2b(json.dumps([relevant, self.labels, basis], default=str).encode(), digest_size=16)
         for name, value in (self.start.weights or {}).items():
             state.update(name.encode() + np.ascontiguousarray(value).tobytes())
         return state.hexdigest()
+
+    @property
+    def without_examples(self) -> tuple[str, ...]:
+        """IDs without examples that the network knows by the colours of others."""
+        heads = self.start.heads
+        return known_by_colors(heads, self.trainset.labels, self.labels) if heads else ()
 
     @property
     def seen(self) -> NDArray[np.uint64]:
@@ -176,6 +186,7 @@ class TrainingPlan:
             "multi_weight": options.multi_weight,
             "crop_size": self.preparation.crop_size,
             "background": self.preparation.background,
+            "colours": "on" if self.start.heads else "off",
         }
 
 
@@ -251,6 +262,9 @@ def make_plan(setup: TrainingSetup, trainset: Trainset, reporter: Reporter) -> T
         renamed = {spelt[old]: new for old, new in options.rename.items() if spelt[old] != new}
         existing = relabelled(existing, [spelt[label] for label in options.drop], renamed)
     labels = _output_labels(setup, trainset, existing, reporter)
+    categories = label_categories(labels, classdir.session)
+    heads = choose_heads(setup, labels, categories, existing)
+    _tell_of_labels_without_examples(setup, trainset, labels, heads, reporter)
     forgotten = frozenset(_forgotten_labels(existing)) if existing else frozenset()
     if returned := sorted(forgotten.intersection(trainset.labels).difference(options.rename.values())):
         again = "it again as a new label" if len(returned) == 1 else "them again as new labels"
@@ -260,17 +274,17 @@ def make_plan(setup: TrainingSetup, trainset: Trainset, reporter: Reporter) -> T
             "stop, and move them away"
         )
     if setup.choice:
-        start = start_new(setup.choice, trainset.images.shape[1], labels, trainset.background, options.seed)
+        start = start_new(setup.choice, trainset.images.shape[1], labels, trainset.background, options.seed, heads)
     else:
         assert existing is not None
-        start = start_on(existing, labels, file)
+        start = start_on(existing, labels, file, heads)
     weights = sum(math.prod(shape) for shape in start.graph.weight_shapes().values())
     check_writable(file, min(max(_ROOM, _ROOM_A_WEIGHT * weights), _LARGEST_TRIAL))
     return TrainingPlan(
         setup=setup,
         trainset=trainset,
         labels=labels,
-        categories=label_categories(labels, classdir.session),
+        categories=categories,
         existing=existing,
         trained_on=trained_on,
         forgotten=forgotten,
@@ -305,8 +319,6 @@ def _output_labels(
             f"examples of {', '.join(unlisted)}, which {classdir.session.layout.labels_file} does not "
             "list: they are learned, but tracklets of this experiment never get these labels"
         )
-    if without := sorted(set(listed) - set(trainset.labels) - {UNKNOWN}):
-        reporter.warn(f"no usable examples of {', '.join(without)}: no tracklet will get these labels until there are")
     wanted = sorted(set(trainset.labels) | set(listed))
     if not existing:
         return tuple(wanted)
@@ -317,6 +329,58 @@ def _output_labels(
             f"put them back, or {START_ANEW}"
         )
     return existing.labels + tuple(label for label in wanted if label not in existing.labels)
+
+
+def choose_heads(
+    setup: TrainingSetup, labels: tuple[str, ...], categories: Mapping[str, Category], existing: Classifier | None
+) -> ColorHeads | None:
+    """The units of a network that scores colours; None where each label is scored by itself.
+
+    Parameters
+    ----------
+    setup : TrainingSetup
+        What the run is given.
+    labels : tuple of str
+        In output order.
+    categories : mapping of str to Category
+        Of each label.
+    existing : Classifier or None
+        Where training goes on from.
+
+    Raises
+    ------
+    OptionError
+        Colours are asked for, and the labels tell none.
+    """
+    wanted, session = setup.options.colours, setup.classdir.session
+    ids = [label for label in labels if categories[label] is Category.ANT]
+    codes = read_codes(ids, session.labels.tagcolors if session else ())
+    if existing:
+        return regrown_heads(existing.heads, codes, labels) if existing.heads else None
+    if wanted == "off" or (wanted == "auto" and setup.options.arch == registry.CUSTOM):
+        return None
+    if codes is None and wanted == "on":
+        where = session.layout.labels_file if session else "the labels.csv of an experiment, and train in that"
+        raise OptionError(
+            f"{parameter('colours', 'on')}: the IDs {', '.join(ids[:5])}{' …' if ids[5:] else ''} tell no colours of "
+            f"tags that several animals share; list the colours (category tagcolors) in {where}, or leave the option "
+            "away"
+        )
+    return heads_for(codes, labels) if codes else None
+
+
+def _tell_of_labels_without_examples(
+    setup: TrainingSetup,
+    trainset: Trainset,
+    labels: tuple[str, ...],
+    heads: ColorHeads | None,
+    reporter: Reporter,
+) -> None:
+    """Say which labels have no examples, and which of these are known all the same."""
+    known = known_by_colors(heads, trainset.labels, labels) if heads else ()
+    unknown = sorted(set(labels) - set(trainset.labels) - {UNKNOWN, *known})
+    if unknown and setup.classdir.session:
+        reporter.warn(f"no usable examples of {', '.join(unknown)}: no tracklet will get these labels until there are")
 
 
 def _split(trainset: Trainset, existing: Classifier | None) -> Split:

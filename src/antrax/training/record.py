@@ -96,7 +96,19 @@ def describe_run(
         "doubtful": [dataclasses.asdict(each) for each in measured.doubtful[:_TOLD]],
         "quality": measured.signs.to_json() if measured.signs else None,
         "forgotten": list(plan.forgotten_after),
+        "colours": _colours(plan),
         "calibrated": bool(calibration and calibration.sufficient),
+    }
+
+
+def _colours(plan: TrainingPlan) -> dict[str, Any] | None:
+    """Colours that are scored at each place, and the IDs that are known by them alone; None where labels are scored."""
+    heads = plan.start.heads
+    if heads is None:
+        return None
+    return {
+        "places": [list(colors) for colors in heads.places],
+        "without_examples": list(plan.without_examples),
     }
 
 

@@ -130,6 +130,7 @@ def relabelled(classifier: Classifier, drop: Sequence[str], rename: Mapping[str,
             rename.get(label, label): kind for label, kind in classifier.categories.items() if label not in drop
         },
         calibration=None,
+        heads=classifier.heads and classifier.heads.without(drop).renamed(rename),
     )
 
 

@@ -13,6 +13,7 @@ grown set.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from antrax.io.examples import ClassDir, ExampleChanges, open_classdir
 from antrax.io.layout import classifier_claim
 from antrax.io.locks import claim, claims
 from antrax.io.stamps import InputStamps, names_of
+from antrax.messages import parameter
 from antrax.progress import Reporter
 from antrax.training.dataset import Trainset, load_trainset
 from antrax.training.evaluation import Evaluation
@@ -43,6 +45,7 @@ from antrax.training.phases import (
 )
 from antrax.training.plan import TrainingPlan, TrainingSetup, make_plan, make_setup
 from antrax.training.record import describe_run, write_record
+from antrax.training.unseen import with_unseen_codes
 
 __all__ = ["TrainOptions", "TrainResult", "train"]
 
@@ -142,6 +145,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
     _tell_of_plan(plan, reporter)
     trained = run_phases(plan, reporter)
     measured = measure(plan, trained.evaluation, reporter)
+    measured = dataclasses.replace(measured, calibration=with_unseen_codes(plan, measured.calibration, reporter))
     meanwhile = trainset.read.changes() if trainset.read else ExampleChanges()
     late = list(_late(classdir, meanwhile, tables))
     for sentence in late:
@@ -158,6 +162,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
         evaluation_weights=trained.evaluation,
         seen=plan.seen,
         record=record,
+        heads=plan.start.heads,
     )
     target = file
     if inputs.changed():
@@ -204,6 +209,13 @@ def _tell_of_plan(plan: TrainingPlan, reporter: Reporter) -> None:
         f"{len(trainset.images):,} images of {len(trainset.tracklets):,} tracklets, {len(trainset.labels)} labels, "
         f"{graph.size} pixels, {trainset.background} background; {what}, on {plan.setup.device}"
     )
+    if heads := plan.start.heads:
+        tags = "; ".join(" ".join(colors) for colors in heads.places)
+        reporter.say(
+            f"{len(heads.codes)} IDs tell the colours of {len(heads.places)} tags ({tags}): the classifier scores "
+            f"these colours, which the IDs share (if they are no colours: {parameter('colours', 'off')} and "
+            f"{parameter('scratch', True)})"
+        )
     if plan.split.withheld:
         reporter.warn(
             f"the names of {plan.split.withheld:,} images tell no tracklet (trj_id…): they are learned in the last "

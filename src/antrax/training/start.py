@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from antrax.classification.classifier_file import Classifier
@@ -14,6 +14,7 @@ from antrax.io.text import NotTextError, decode_text
 from antrax.messages import parameter
 from antrax.networks import registry
 from antrax.networks.graph import Graph, Weights, grown_weights, with_outputs
+from antrax.networks.heads import ColorHeads, grown_units, sum_weights, with_sum, without_sum
 from antrax.networks.initial import initial_weights
 from antrax.networks.keras.config import from_model_json
 from antrax.progress import Reporter
@@ -57,11 +58,15 @@ class Start:
     ----------
     graph : Graph
     weights : Weights or None
-        None for random ones as PyTorch draws them.
+        Of what is trained; None for random ones as PyTorch draws them.
     rate, refit_rate : float
         Largest learning rates, of the epochs and on all examples at the end.
     head : tuple of str
         Layers to train alone first, as they alone are new.
+    heads : ColorHeads or None
+        Of a network that scores colours: its units.
+    fixed : Weights
+        Weights of the last layer of such a network, which are not trained.
     """
 
     graph: Graph
@@ -69,6 +74,13 @@ class Start:
     rate: float
     refit_rate: float
     head: tuple[str, ...] = ()
+    heads: ColorHeads | None = None
+    fixed: Weights = field(default_factory=dict)
+
+    @property
+    def trained(self) -> Graph:
+        """What of the network is trained."""
+        return without_sum(self.graph) if self.heads else self.graph
 
 
 def choose_architecture(options: TrainOptions, reporter: Reporter) -> Choice:
@@ -134,7 +146,14 @@ def read_modelfile(path: str | os.PathLike[str]) -> Graph:
         raise ClassifierError(f"{file} cannot be used as a model: {error}") from None
 
 
-def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Background, seed: int) -> Start:
+def start_new(
+    choice: Choice,
+    size: int,
+    labels: tuple[str, ...],
+    background: Background,
+    seed: int,
+    heads: ColorHeads | None = None,
+) -> Start:
     """Where training of a new classifier starts.
 
     Parameters
@@ -145,25 +164,50 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
     labels : tuple of str
     background : {"white", "black"}
     seed : int
+    heads : ColorHeads, optional
+        Units of a network that scores colours; without, each label is an output.
 
     Raises
     ------
     OptionError
         The network has another number of outputs, or takes no images of that size.
+    ClassifierError
+        It is not clear which layer of the network gives the labels, and should give colours.
     """
-    if choice.model:
-        graph = choice.model
-        if graph.outputs != len(labels):
-            raise OptionError(
-                f"{parameter('modelfile', choice.modelfile)}: the network has {graph.outputs} outputs, but there are "
-                f"{len(labels)} "
-                f"labels ({', '.join(labels)}); its last layer needs one output per label"
-            )
-        rates = _rates(graph)
-        return Start(graph, initial_weights(graph, background, seed), rates.new, rates.refit)
+    outputs = heads.units if heads else len(labels)
+    start = _start_from_model(choice, labels, outputs, background, seed) if choice.model else None
+    if start is None:
+        start = _start_from_table(choice, size, outputs, background, seed)
+    return _with_colors(start, heads, labels)
+
+
+def _with_colors(start: Start, heads: ColorHeads | None, labels: tuple[str, ...]) -> Start:
+    """A network whose outputs are units, with the layer that adds them up to labels."""
+    if heads is None:
+        return start
+    graph = with_sum(start.graph, len(labels))
+    return replace(start, graph=graph, heads=heads, fixed=sum_weights(graph, heads, labels))
+
+
+def _start_from_model(
+    choice: Choice, labels: tuple[str, ...], outputs: int, background: Background, seed: int
+) -> Start:
+    assert choice.model
+    graph = choice.model
+    if graph.outputs != len(labels):
+        raise OptionError(
+            f"{parameter('modelfile', choice.modelfile)}: the network has {graph.outputs} outputs, but there are "
+            f"{len(labels)} labels ({', '.join(labels)}); its last layer needs one output per label"
+        )
+    graph = with_outputs(graph, outputs)
+    rates = _rates(graph)
+    return Start(graph, initial_weights(graph, background, seed), rates.new, rates.refit)
+
+
+def _start_from_table(choice: Choice, size: int, outputs: int, background: Background, seed: int) -> Start:
     entry = registry.find(choice.name)
     assert entry is not None
-    graph = entry.build(size, len(labels), background)
+    graph = entry.build(size, outputs, background)
     weights = entry.initial(graph, background, seed) if entry.initial else None
     if choice.features is None or entry.features is None:
         return Start(graph, weights, entry.rates.new, entry.rates.refit)
@@ -172,7 +216,7 @@ def start_new(choice: Choice, size: int, labels: tuple[str, ...], background: Ba
     return Start(graph, (weights or {}) | choice.features, rates.new, rates.refit, head)
 
 
-def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start:
+def start_on(existing: Classifier, labels: tuple[str, ...], file: Path, heads: ColorHeads | None = None) -> Start:
     """Where training goes on from an existing classifier, grown where there are more labels.
 
     Parameters
@@ -183,6 +227,8 @@ def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start
         Its labels, then new ones.
     file : Path
         Its file, for messages.
+    heads : ColorHeads, optional
+        Of a classifier that scores colours: the units that it needs for these labels.
 
     Raises
     ------
@@ -191,14 +237,37 @@ def start_on(existing: Classifier, labels: tuple[str, ...], file: Path) -> Start
     """
     weights = existing.evaluation_weights or existing.weights
     try:
-        graph = with_outputs(existing.graph, len(labels))
-        weights = grown_weights(existing.graph, weights, len(labels))
+        if heads and existing.heads:
+            trunk = without_sum(existing.graph)
+            kept = {name: weights[name] for name in trunk.weight_shapes()}
+            trunk, kept = grown_units(trunk, kept, existing.heads, existing.labels, heads)
+            graph, weights = trunk, kept
+        else:
+            graph = with_outputs(existing.graph, len(labels))
+            weights = grown_weights(existing.graph, weights, len(labels))
     except ClassifierError as error:
         new = ", ".join(labels[len(existing.labels) :])
         raise ClassifierError(f"{file} cannot learn {new}: {error}; {START_ANEW}") from None
     entry = registry.find(graph.name)
     rates = (entry and (entry.tuned or entry.rates)) or _rates(graph)
-    return Start(graph, weights, rates.on, rates.refit)
+    return _with_colors(Start(graph, weights, rates.on, rates.refit), heads, labels)
+
+
+def start_anew(start: Start, labels: tuple[str, ...], background: Background, seed: int) -> Start:
+    """The same network from new weights, as if nothing had been learned.
+
+    Parameters
+    ----------
+    start : Start
+    labels : tuple of str
+    background : {"white", "black"}
+    seed : int
+    """
+    entry = registry.find(start.graph.name)
+    graph, rates = start.trained, entry.rates if entry else _rates(start.graph)
+    initial = entry.initial if entry else initial_weights
+    weights = initial(graph, background, seed) if initial else None
+    return _with_colors(Start(graph, weights, rates.new, rates.refit), start.heads, labels)
 
 
 def _rates(graph: Graph) -> registry.LearningRates:
@@ -232,16 +301,22 @@ def check_unchanged(existing: Classifier, options: TrainOptions, file: Path) -> 
                 f"{parameter(option, wanted)}: {file} was made {'' if plain else 'with '}{without}; "
                 f"{START_ANEW}, or leave the option away"
             )
-    if options.modelfile is not None and not _is_same_model(options.modelfile, existing.graph):
+    if options.colours != "auto" and (options.colours == "on") != (existing.heads is not None):
+        has = "scores the colours of tags" if existing.heads else "scores each label by itself"
+        raise OptionError(
+            f"{parameter('colours', options.colours)}: {file} {has}; {START_ANEW}, or leave the option away"
+        )
+    if options.modelfile is not None and not _is_same_model(options.modelfile, existing):
         raise OptionError(
             f"{parameter('modelfile', options.modelfile)}: {file} was made with another network; {START_ANEW}, or "
             "leave the option away"
         )
 
 
-def _is_same_model(modelfile: str | os.PathLike[str], graph: Graph) -> bool:
-    """Whether a graph is what a file describes, but for the number of labels. Raises as `read_modelfile` does."""
+def _is_same_model(modelfile: str | os.PathLike[str], existing: Classifier) -> bool:
+    """Whether a network is what a file describes, but for the number of outputs. Raises as `read_modelfile` does."""
     model = read_modelfile(modelfile)
+    graph = without_sum(existing.graph) if existing.heads else existing.graph
     try:
         return with_outputs(model, graph.outputs).layers == graph.layers
     except ClassifierError:

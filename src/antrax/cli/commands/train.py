@@ -96,6 +96,15 @@ if TYPE_CHECKING:
     type=click.Choice(("white", "black")),
     help="Ground of the images; that of most examples by default.",
 )
+@click.option(
+    "--colours",
+    "--colors",
+    type=click.Choice(("auto", "on", "off")),
+    default="auto",
+    show_default=True,
+    help="Score the colour of each tag, which IDs share, instead of each ID by itself: animals without examples are "
+    "known by their code. auto: where the IDs tell colours.",
+)
 @SESSION
 @DEVICE
 @cluster_options
@@ -117,6 +126,7 @@ def train(
     multi_weight: float,
     crop_size: int | None,
     background: Background | None,
+    colours: str,
     session: str | None,
     device: str,
     seed: int,
@@ -163,6 +173,7 @@ def train(
         multi_weight=multi_weight,
         crop_size=crop_size,
         background=background,
+        colours=colours,
     )
     result = run(classdir, options, session=session, reporter=reporter)
     if result.evaluation:
