@@ -21,8 +21,9 @@ from antrax.classification.run import ClassifyOptions, classify
 from antrax.demo.walkthrough import compare_with_truth
 from antrax.errors import ClassificationError, ExperimentError, OptionError
 from antrax.images import prepare
+from antrax.io.frame_probabilities import open_frame_probabilities
 from antrax.io.labels_file import to_labels_file
-from antrax.io.results import Classified
+from antrax.io.results import Classified, read_movie
 from antrax.io.session import Session, open_session
 from antrax.io.sources import movie_parts
 from antrax.io.stacks import open_stack, write_stacks
@@ -185,6 +186,32 @@ def test_several_workers_give_the_same_files_as_one(session):
     one = {name: (session.labels_dir / name).read_bytes() for name in result_names(session) if name.endswith(".csv")}
     classify(session.experiment, ClassifyOptions(workers=2, device="cpu"))
     assert one == {name: (session.labels_dir / name).read_bytes() for name in one}
+
+
+@pytest.mark.parametrize(("tracklets", "batch"), [(1, 128), (7, 3), (1000, 50)])
+def test_labels_are_the_same_however_tracklets_and_images_are_put_together(session, monkeypatch, tracklets, batch):
+    classify(session.experiment, HERE)
+    labels, probabilities = _results(session)
+    monkeypatch.setattr("antrax.classification.movie._TRACKLETS_PER_JOB", tracklets)
+    monkeypatch.setattr("antrax.classification.engine._MOST_IMAGES", {"cpu": batch, "gpu": batch})
+    for movie in sorted(session.stacks, reverse=True):  # movie by movie, as tasks of a cluster do
+        classify(session.experiment, dataclasses.replace(HERE, movies=[movie]))
+    found, theirs = _results(session)
+    assert found == labels
+    assert theirs.keys() == probabilities.keys()
+    for name, mine in probabilities.items():
+        np.testing.assert_allclose(theirs[name], mine, atol=2e-5)
+
+
+def _results(session: Session) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Label of each tracklet, and the probabilities of its images."""
+    labels, probabilities = {}, {}
+    for movie in session.stacks:
+        results = read_movie(session, movie)
+        labels |= {name: one.label for name, one in results.assignments.items()}
+        with open_frame_probabilities(session, results) as frames:
+            probabilities |= {name: frames.read(*place) for name, place in frames.rows().items()}
+    return labels, probabilities
 
 
 def test_torch_and_onnx_classify_alike(trained):
