@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -82,22 +81,6 @@ def test_workers_take_turns_with_the_cards(monkeypatch):
 def test_a_device_without_a_choice_stays_what_it_is(device):
     assert devices.graphics_cards(device) == 1
     assert devices.card_of_worker(device, 4) == device
-
-
-def meet(folder):
-    """The number of this process, once another one has come here too."""
-    number = workers.worker_number()
-    (folder / str(os.getpid())).touch()
-    while len(list(folder.iterdir())) < 2:
-        time.sleep(0.01)
-    return number
-
-
-def test_each_process_of_an_executor_has_a_number_of_its_own(tmp_path):
-    assert workers.worker_number() == 0
-    with workers.make_executor(2) as executor:
-        first, second = [executor.submit(meet, tmp_path) for _ in range(2)]
-        assert abs(first.result() - second.result()) == 1
 
 
 # --- memory of a graphics card

@@ -1,4 +1,4 @@
-"""Worker processes that are kept from one round of calls to the next."""
+"""Worker processes: their numbers, and those that are kept from one round of calls to the next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from antrax.errors import DeviceError, GraphError
-from antrax.io.workers import Crew, Failed, crew_of
+from antrax.io.workers import Crew, Failed, crew_of, make_executor, worker_number
 
 
 def process(number: int) -> tuple[int, int]:
@@ -34,6 +34,22 @@ def die_elsewhere(number: int, parent: int, mark: Path) -> int:
             return number
         time.sleep(0.01)
     raise TimeoutError
+
+
+def meet(folder: Path) -> int:
+    """The number of this process, once another one has come here too."""
+    number = worker_number()
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < 2:
+        time.sleep(0.01)
+    return number
+
+
+def test_each_process_of_an_executor_has_a_number_of_its_own(tmp_path: Path) -> None:
+    assert worker_number() == 0
+    with make_executor(2) as executor:
+        first, second = [executor.submit(meet, tmp_path) for _ in range(2)]
+        assert abs(first.result() - second.result()) == 1
 
 
 def test_one_worker_is_this_process() -> None:
