@@ -10,6 +10,7 @@ prints a table:
   when the listing is remembered;
 - next: from the key to the images of the next tracklet on the screen, with 600 images in each, at reading pace, as
   fast as the page follows, and at random places (nothing fetched ahead);
+- surroundings: the same with the pane of surroundings open, and from the key until it is filled;
 - pixels: bytes that a tracklet of 600 images takes, beside its raw pixels;
 - memory: of the server and of the page after all this.
 
@@ -60,6 +61,16 @@ window.antraxWait = (before) => new Promise((resolve) => {
   };
   look();
 });
+window.antraxSurrounded = (before) => new Promise((resolve) => {
+  const around = document.getElementById('around');
+  const look = () => {
+    const shown = window.antraxShown();
+    if (shown && shown !== before && around.getAttribute('aria-busy') === 'false')
+      resolve(performance.now() - window.antraxKeyTime);
+    else requestAnimationFrame(look);
+  };
+  look();
+});
 """
 
 
@@ -71,13 +82,18 @@ def make_experiment(folder: Path, movies: int, tracklets: int) -> Path:
     shutil.copytree(source.path / "parameters", experiment / "session" / "parameters")
     images = experiment / "session" / "images"
     images.mkdir(parents=True)
+    (experiment / "session" / "tracklets").mkdir()
     per_movie = tracklets // movies
     rows = ["index subdir name movfile fps nframes fi ff"]
     with h5py.File(source.stacks[1][0], "r") as stack:
         names = list(stack)
         longest = np.concatenate([stack[name][()] for name in names if stack[name].ndim == 4])[:LONG]
         for movie in range(1, movies + 1):
-            with h5py.File(images / f"images_{movie}.mat", "w", libver="latest") as file:
+            trdata = experiment / "session" / "tracklets" / f"trdata_{movie}.mat"
+            with (
+                h5py.File(images / f"images_{movie}.mat", "w", libver="latest") as file,
+                h5py.File(trdata, "w", libver="latest") as places,
+            ):
                 for name in names:
                     stack.copy(name, file, f"source_{name}")
                 file.create_dataset("source_long", data=longest, chunks=(64, *longest.shape[1:]), compression="gzip")
@@ -88,12 +104,22 @@ def make_experiment(folder: Path, movies: int, tracklets: int) -> Path:
                     count = dataset.shape[0] if dataset.ndim == 4 else 1
                     name = f"trj_id{number % 400 + 1}_ti{movie}_{first}_tf{movie}_{first + count - 1}"
                     file[name] = dataset
+                    if f"source_{count}" not in places:
+                        places[f"source_{count}"] = _walk(count)
+                    places[name] = places[f"source_{count}"]
                     first += 3
                 rows.append(
                     f"{movie} 1_{movies} m{movie} m{movie}.mp4 10 {first} {(movie - 1) * first + 1} {movie * first}"
                 )
     (experiment / "session" / "parameters" / "movies_info.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return experiment
+
+
+def _walk(frames: int) -> np.ndarray:
+    """Measurements of a blob that walks slowly to the right."""
+    data = np.zeros((17, frames), np.float32)
+    data[1], data[2], data[3], data[16] = 300 + np.arange(frames) / 10, 300, 20, 0.1
+    return data
 
 
 class App:
@@ -176,6 +202,18 @@ def go_to(page: Page, places: list[int]) -> list[float]:
     return measured
 
 
+def surroundings(page: Page, times: int) -> list[float]:
+    """Milliseconds from the key until the surroundings of the next tracklet are on the screen."""
+    measured = []
+    for _ in range(times):
+        before = page.evaluate("window.antraxShown()")
+        waiting = page.evaluate_handle("(before) => ({ done: window.antraxSurrounded(before) })", before)
+        page.keyboard.press("ArrowRight")
+        measured.append(float(page.evaluate("(waiting) => waiting.done", waiting)))
+        time.sleep(0.3)
+    return measured
+
+
 def row(what: str, values: list[float], unit: str, digits: int = 0) -> None:
     """A line of the table."""
     ordered = sorted(values)
@@ -252,6 +290,11 @@ def measure(browser: Browser, experiment: Path, folder: Path, options: Any) -> N
         row("next, as fast as the page follows", press(page, "ArrowRight", 0.0, 40), "ms")
         row("back, as fast as the page follows", press(page, "ArrowLeft", 0.0, 40), "ms")
         row("anywhere, nothing fetched ahead", go_to(page, list(range(100, 480, 38))), "ms")
+        page.keyboard.press("/")
+        page.wait_for_selector("#around[aria-busy=false]")
+        row("next with the surroundings open, reading", press(page, "ArrowRight", 0.7, 40), "ms")
+        row("from the key to the surroundings", surroundings(page, 30), "ms")
+        page.keyboard.press("/")
         press(page, "ArrowRight", 0.0, 300)
         heap = page.evaluate("performance.memory ? performance.memory.usedJSHeapSize : 0") / 1e6
         memory = f"server {app.memory_mb():.0f} MB, page's JavaScript {heap:.0f} MB"

@@ -112,7 +112,7 @@ def visit(chromium: Browser, seen_after: int | None) -> Iterator[Callable[..., T
 
     def open_tab(address: App | str, beside: Tab | None = None, **options: Any) -> Tab:
         if beside is None:
-            contexts.append(chromium.new_context(viewport={"width": 1280, "height": 800}, **options))
+            contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}))
             if seen_after:
                 _wait_longer(contexts[-1], seen_after)
         context = beside.page.context if beside else contexts[-1]

@@ -1,4 +1,4 @@
-"""Accessibility of every view by axe-core, in both themes."""
+"""Accessibility of every view by axe-core, in both themes and in forced colours."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from tests.browser.test_app_positions import cell_shown, made, session  # noqa: 
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: run `npm ci` in tests/page")
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", "dark", "forced colours"])
 def test_axe_finds_nothing_in_any_view(session: Session, app: App, visit: Callable[..., Tab], theme: str):  # noqa: F811
-    tab = visit(app, color_scheme=theme, bypass_csp=True)
+    colours = {"forced_colors": "active"} if theme == "forced colours" else {"color_scheme": theme}
+    tab = visit(app, bypass_csp=True, **colours)
     tab.shown()
     found = {"main": tab.violations()}
     for view, keys in VIEWS.items():

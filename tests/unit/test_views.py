@@ -310,6 +310,15 @@ class TestMostUseful:
         )
         assert view(order=Order.USEFUL).tracklets == (unsure, alone, sure)
 
+    def test_conflicts_come_first_the_longest_one_and_those_of_one_together(self, session: Session, view: Make) -> None:
+        a, alone, b, a_too, b_too, b_three = (
+            name(1, 1, 20), name(2, 2, 90), name(3, 3, 60), name(4, 10, 20), name(5, 30, 60), name(6, 55, 70),
+        )  # fmt: skip
+        add_images(session, a, alone, b, a_too, b_too, b_three)
+        classify(session, {a: "AB", a_too: "AB", alone: "Unknown", b: "CD", b_too: "CD", b_three: "CD"})
+        assert view(order=Order.CONFLICTS).tracklets == (b, b_too, b_three, a, a_too, alone)
+        assert view(Filter(label="AB"), Order.CONFLICTS).tracklets == (a, a_too)
+
     def test_results_of_antrax_go_by_the_mean_probability(self, session: Session, view: Make) -> None:
         weak, strong, unknown = name(1), name(2, 101, 120), name(3)
         add_images(session, weak, strong, unknown)

@@ -329,6 +329,8 @@ _IN_SESSION: dict[str, _Handler] = {
     "pulse": _pulse,
     "view": _view,
     "tracklet": _tracklet,
+    "surroundings": lambda context, api, asked: api.surroundings.of(asked.tracklet),
+    "surroundings/graph": lambda context, api, asked: api.surroundings.by_graph(asked.tracklet),
     "sheet": _sheet,
     "export": _export,
     "undo": lambda context, api, asked: api.training_set.undo(asked.client),

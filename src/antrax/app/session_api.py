@@ -13,6 +13,7 @@ import numpy as np
 from antrax.app.positions_api import PositionsApi
 from antrax.app.session_classifier import OtherClassifiers, SessionClassifier
 from antrax.app.sheets import IMAGES, make_sheet
+from antrax.app.surroundings_api import SurroundingsApi
 from antrax.app.training_report import describe_training
 from antrax.app.training_set_api import TrainingSetApi, check_there, stack_stamp
 from antrax.app.validation_api import ValidationApi
@@ -76,6 +77,9 @@ class SessionApi:
         self.positions = PositionsApi(session, self.catalog, self.assignments, lambda: self._labels()[0], self.versions)
         self.classifier = SessionClassifier(session.layout.classifier.classifier())
         self.other_classifiers = OtherClassifiers(session.layout.classifier.classifier())
+        self.surroundings = SurroundingsApi(
+            session, self.catalog, self.assignments, self.examples, lambda: self._labels()[0], lambda: self.colonies
+        )
         self._colonies: Colonies | None = None
         self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
         self._lock = threading.RLock()

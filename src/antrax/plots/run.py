@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from antrax.progress import Reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL import Image
 
     from antrax.io.positions import MoviePositions
     from antrax.plots.measures import Summary
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 FIGURES = ("trails", "presence", "activity", "contacts")
 FORMATS = ("png", "svg")
 _DPI = 160
+
+_Got = TypeVar("_Got")
 
 
 def plot_positions(
@@ -146,6 +149,16 @@ def _scale(session: Session) -> float | None:
 
 def read_background(session: Session) -> NDArray[np.uint8] | None:
     """The background image, (rows, columns, 3); None where the session has no image of it."""
+    return _from_background(session, lambda image: np.asarray(image.convert("RGB")))
+
+
+def background_size(session: Session) -> tuple[int, int] | None:
+    """Width and height of the background image, without reading its pixels; None where there is no image of it."""
+    return _from_background(session, lambda image: image.size)
+
+
+def _from_background(session: Session, get: Callable[[Image.Image], _Got]) -> _Got | None:
+    """What a function gets from the first background image that can be read."""
     from PIL import Image
 
     folder = session.layout.backgrounds
@@ -156,7 +169,7 @@ def read_background(session: Session) -> NDArray[np.uint8] | None:
     for path in sorted(paths, key=lambda path: path != session.layout.background):
         try:
             with open_regular(path) as file, Image.open(file) as image:
-                return np.asarray(image.convert("RGB"))
+                return get(image)
         except (OSError, ValueError, Image.DecompressionBombError):
             continue
     return None

@@ -11,7 +11,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from antrax.app.schemas import jobs, labels, positions, sessions, tracklets, training, training_set, validation, wall
+from antrax.app.schemas import (
+    jobs,
+    labels,
+    positions,
+    sessions,
+    surroundings,
+    tracklets,
+    training,
+    training_set,
+    validation,
+    wall,
+)
 from antrax.app.schemas.base import Answer, NoRequest, Problem, Request, Route, gather_fields
 from antrax.errors import OptionError
 
@@ -31,6 +42,7 @@ __all__ = [
 ROUTES: dict[str, Route] = {
     **sessions.ROUTES,
     **tracklets.ROUTES,
+    **surroundings.ROUTES,
     **training_set.ROUTES,
     **wall.ROUTES,
     **labels.ROUTES,

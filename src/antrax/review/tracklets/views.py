@@ -39,6 +39,7 @@ class Order(StrEnum):
     LONGEST = "longest"
     TIME = "time"
     SUREST = "surest"
+    CONFLICTS = "conflicts"
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def make_view(
         names += found
         results = _results(assignments, movie)
         said += [results.get(name.name) for name in found]
-        if order is Order.USEFUL and results:
+        if order in (Order.USEFUL, Order.CONFLICTS) and results:
             conflicts |= find_conflicts(assignments, movie, labelling.ants, colonies)
     if order is Order.RANDOM:
         places = np.argsort(_hashes(names, seed), kind="stable")
@@ -170,6 +171,8 @@ def make_view(
         places = np.argsort(-certainties(names, said), kind="stable")
     elif order is Order.USEFUL:
         places = by_usefulness(names, said, conflicts, labelling.examples, labelling.tracklets)
+    elif order is Order.CONFLICTS:
+        places = _by_conflicts(names, conflicts)
     else:
         places = np.arange(len(names))
     return View(tuple([names[place].name for place in places.tolist()]))
@@ -223,6 +226,39 @@ def _passes(name: str, assignment: Assignment | None, wanted: str, labelling: La
     if wanted.startswith(LIKE):
         return wanted.removeprefix(LIKE) in (assignment.label, assignment.best_label, assignment.runner_up)
     return assignment.label == wanted
+
+
+def _by_conflicts(names: Sequence[TrackletName], conflicts: Mapping[str, Sequence[str]]) -> NDArray[np.int64]:
+    """Order in which tracklets of one conflict follow each other, the conflict of most frames first.
+
+    Parameters
+    ----------
+    names : sequence of TrackletName
+        In time.
+    conflicts : mapping of str to sequence of str
+        By tracklet, others with the same ID at the same time.
+    """
+    places = {name.name: place for place, name in enumerate(names)}
+    group = np.full(len(names), -1)
+    frames: list[int] = []  # that tracklets of a group share, in all
+    for place, name in enumerate(names):
+        if group[place] >= 0 or name.name not in conflicts:
+            continue
+        waiting, shared = [place], 0
+        group[place] = len(frames)
+        while waiting:
+            one = names[waiting.pop()]
+            for other in conflicts.get(one.name, ()):
+                there = places.get(other)
+                if there is None:
+                    continue
+                shared += min(one.last, names[there].last) - max(one.first, names[there].first) + 1
+                if group[there] < 0:
+                    group[there] = len(frames)
+                    waiting.append(there)
+        frames.append(shared)
+    weights = np.array([frames[number] if number >= 0 else -1 for number in group.tolist()], np.int64)
+    return np.lexsort((np.arange(len(names)), group, -weights))
 
 
 def _hashes(names: Iterable[TrackletName], seed: int) -> NDArray[np.uint64]:

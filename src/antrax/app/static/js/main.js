@@ -2,6 +2,7 @@
 
 import { api } from './core/api.js';
 import { on } from './core/bus.js';
+import { initAround } from './views/around.js';
 import { initChooser } from './panels/chooser.js';
 import { byId, fill, h, icon, plural } from './core/dom.js';
 import { pendingExports } from './core/exporting.js';
@@ -121,6 +122,7 @@ initJobs();
 initNextStep();
 initPositions();
 initWall();
+initAround();
 initSide();
 initToasts();
 await open();

@@ -17,6 +17,7 @@ export const ORDERS = [
   { order: 'longest', title: 'Longest first', explain: 'many images at once' },
   { order: 'time', title: 'In time', explain: 'by movie and frame' },
   { order: 'surest', title: 'Surest first', explain: 'the most confident labels' },
+  { order: 'conflicts', title: 'Conflicts first', explain: 'an ID twice at a time, those of a conflict together' },
 ];
 
 const KEPT = 40; // answers; one of 600 images with its probabilities is some 10 kB

@@ -11,6 +11,7 @@ const FALLBACK = {
   addTruth: false, // a tracklet of which a check tells the true label is added to the training set under it
   wallImages: 20, // images of each tracklet that the wall exports, at most
   wallOrder: 'useful',
+  surroundings: null, // whether they are shown; null: in a wide window
 };
 
 /**

@@ -24,6 +24,8 @@ import {
 import { showPanel, shownPanel } from './side.js';
 
 const MOST_FREE = 6; // IDs that are named as free
+// Letters that are commands where no label begins with them.
+const COMMANDS = new Set(['p']);
 const IDLE = 2500; // milliseconds after which typing begins anew
 const TITLES = { ant: 'IDs', nonant: 'Not ants', multi: 'Several ants', unknown: 'Not identifiable' };
 
@@ -154,6 +156,15 @@ function choose(label) {
   app.chooseLabel(label);
 }
 
+/**
+ * Chooses a label for the tracklet on the screen, as a click on it does.
+ * @param {string} label
+ */
+export function chooseLabelFor(label) {
+  showPanel('label'); // what is chosen must be seen
+  choose(label);
+}
+
 function renderChoice() {
   const suggested = app.tracklet?.label;
   const here = app.tracklet?.examples ?? {};
@@ -273,6 +284,7 @@ function type(sign) {
   const isLetter = sign.toLowerCase() !== sign.toUpperCase();
   if (!isLetter && !buffer) return false;
   const names = app.labels().map(({ label }) => label);
+  if (!buffer && COMMANDS.has(sign) && !names.some((name) => name.toLowerCase().startsWith(sign))) return false;
   if (!names.length) {
     toast('This session has no labels yet: add some with Shift+L.');
     return true;

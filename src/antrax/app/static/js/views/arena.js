@@ -30,7 +30,7 @@ export function viewOf(arena, box, place, isZoomed) {
  * @param {HTMLCanvasElement} canvas
  * @param {CanvasImageSource|null} image  the background
  * @param {{width: number, height: number}} arena
- * @param {import('messages').PositionCell} cell
+ * @param {Pick<import('messages').PositionCell, 'x'|'y'|'frame'|'path'>} cell
  * @param {boolean} isZoomed
  */
 export function drawArena(canvas, image, arena, cell, isZoomed) {

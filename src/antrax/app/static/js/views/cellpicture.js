@@ -6,24 +6,30 @@ import { drawArena } from './arena.js';
 
 const FILM_SIDE = 260; // pixels of the film around the animal
 
+/**
+ * What is shown: a place at a moment, and the path around it.
+ * @typedef {Pick<import('messages').PositionCell, 'x'|'y'|'frame'|'path'|'movie'|'movie_frame'|'tracklet'|'film'>} Shown
+ */
+
 export class CellPicture {
-  constructor() {
-    /** @type {import('messages').PositionsInfo|null} */
+  /** @param {string} [kind]  what its classes begin with */
+  constructor(kind = 'positions') {
+    /** @type {{width: number|null, height: number|null}|null} the background */
     this.info = null;
-    /** @type {import('messages').PositionCell|null} */
+    /** @type {Shown|null} */
     this.cell = null;
     /** @type {HTMLImageElement|null} the background */
     this.arena = null;
     this.isZoomed = false;
     this.isWholeFilm = false;
-    this.canvas = h('canvas.positions-arena', { role: 'img', onclick: () => this.zoomArena() });
-    this.film = h('div.positions-film');
-    this.node = h('div.positions-place', {}, this.canvas, this.film);
+    this.canvas = h(`canvas.${kind}-arena`, { role: 'img', onclick: () => this.zoomArena() });
+    this.film = h(`div.${kind}-film`);
+    this.node = h(`div.${kind}-place`, {}, this.canvas, this.film);
   }
 
   /**
    * Fetches the background, once.
-   * @param {import('messages').PositionsInfo} info
+   * @param {{width: number|null, height: number|null}} info
    */
   async loadArena(info) {
     this.info = info;
@@ -34,7 +40,20 @@ export class CellPicture {
     this.arena = image;
   }
 
-  /** @param {import('messages').PositionCell} cell */
+  /** Shows nothing. */
+  clear() {
+    this.cell = null;
+    this.canvas.hidden = true;
+    fill(this.film);
+  }
+
+  /** Forgets the background: another session has another one. */
+  forget() {
+    this.clear();
+    this.info = this.arena = null;
+  }
+
+  /** @param {Shown} cell */
   show(cell) {
     this.cell = cell;
     this.drawArena();

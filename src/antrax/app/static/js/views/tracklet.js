@@ -324,6 +324,12 @@ function makeBar() {
     byId('bottombar'),
     h('div.group', {}, made.back, made.where, made.next),
     h('div.grow'),
+    h(
+      'label.check',
+      { title: 'IDs at the time, place, film and neighbours of the tracklet (/)' },
+      h('input', { type: 'checkbox', id: 'toggle-around' }),
+      'Surroundings',
+    ),
     h('label.check', { title: 'Show all frames, or the first one (Shift+F)' }, made.all, 'Show all frames'),
     h('div.segmented', { role: 'group', 'aria-label': 'Background' }, made.white, made.black),
     h('div.segmented.zoom', { role: 'group', 'aria-label': 'Zoom' }, made.smaller, made.fit, made.larger),
