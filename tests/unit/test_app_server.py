@@ -731,3 +731,77 @@ def test_filters_follow_marks_and_examples(page, session, classified):
     assert page.names(label="=wrong") == [name]
     page.tell("/export", tracklet=name, frames=None, label=other, client="tab")
     assert page.names(label="=disagrees") == [name]
+
+
+def test_a_flag_with_a_note_is_kept_and_found_and_taken_away(page: Page, session: Session):
+    name, other, *_ = page.names(order="time")
+    assert page.ask("/tracklet", name=name)["flag"] is None
+    before = page.ask("/pulse")["versions"]["marks"]
+    told = page.tell("/flag", tracklet=name, flagged=True, note="  tag  lost ", who="Ada")
+    assert (told["flag"]["note"], told["flag"]["who"]) == ("tag lost", "Ada")
+    assert told["versions"]["marks"] > before, "other pages ask anew"
+    assert page.ask("/tracklet", name=name)["flag"] == told["flag"]
+    assert page.names(label="=flagged", order="time", seed=1) == [name]
+    assert page.ask("/tracklet", name=other)["flag"] is None
+    assert page.tell("/flag", tracklet=name, flagged=False, who="Bea")["flag"] is None
+    assert page.ask("/view", label="=flagged", seed=2)["count"] == 0
+    assert "no tracklet" in page.tell("/flag", status=400, tracklet="trj_id9_ti9_1_tf9_2", flagged=True)["error"]
+    session.layout.flags_file.write_text("nothing\n")
+    assert any("flags.csv" in warning for warning in page.ask("/overview")["warnings"])
+
+
+def test_what_was_undone_is_made_again_until_something_else_is_done(page: Page, session: Session):
+    first, second, *_ = page.names(order="time")
+    label, other = session.labels.ants[:2]
+
+    def export(tracklet: str, under: str, **more: object) -> dict:
+        return page.tell("/export", tracklet=tracklet, label=under, client="a", **more)
+
+    def counts() -> dict[str, int]:
+        return {row["label"]: row["examples"] for row in page.ask("/trainset")["labels"] if row["examples"]}
+
+    assert page.tell("/redo", status=400, client="a")["code"] == "nothing-to-undo"
+    export(first, label, frames=[0])
+    export(second, other, frames=[0])
+    files = {file.path.name: file.path.read_bytes() for file in list_examples(session.layout.classifier.examples)}
+    page.tell("/undo", client="a")
+    page.tell("/undo", client="a")
+    assert counts() == {}
+    assert page.tell("/redo", status=400, client="b")["code"] == "nothing-to-undo", "another page took nothing back"
+    told = page.tell("/redo", client="a")
+    assert (told["tracklet"], told["label"], told["added"]) == (first, label, 1)
+    page.tell("/redo", client="a")
+    assert counts() == {label: 1, other: 1}
+    assert {file.path.name for file in list_examples(session.layout.classifier.examples)} == set(files)
+    # it can be undone as it was before, and after another change there is nothing to make again
+    page.tell("/undo", client="a")
+    assert counts() == {label: 1}
+    export(second, label, frames=[0])
+    assert page.tell("/redo", status=400, client="a")["code"] == "nothing-to-undo"
+    assert counts() == {label: 2}
+    (example,) = {file.path.name for file in list_examples(session.layout.classifier.examples)} - {
+        name for name in files if first not in name
+    }
+    page.tell("/move", label=label, names=[example], to=other, client="a")
+    page.tell("/undo", client="a")
+    assert page.tell("/redo", client="a")["moved"] == 1
+    assert counts() == {label: 1, other: 1}
+
+
+def test_examples_tell_who_added_them(page: Page, session: Session):
+    first, second, *_ = page.names(order="time")
+    label = session.labels.ants[0]
+    page.tell("/export", tracklet=first, label=label, client="a", frames=[0], who="Zoë  Ω")
+    (file,) = list_examples(session.layout.classifier.examples)
+    told = page.ask("/gallery/author", label=label, name=file.path.name)
+    assert told["author"] == "Zoë Ω"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", told["time"])
+    with Image.open(file.path) as image:
+        assert image.text["Author"] == "Zoë Ω"
+    # nobody has to tell a name, and files of others have none
+    page.tell("/export", tracklet=second, label=label, client="a", frames=[0])
+    with Image.open(file.path) as image:
+        image.save(file.path.with_name(f"another.{first}.7.png"))
+    told = page.ask("/gallery/author", label=label, name=f"another.{first}.7.png")
+    assert told == {"author": "", "time": ""}
+    assert "is under" in page.ask("/gallery/author", status=400, label=label, name="../labels.csv")["error"]

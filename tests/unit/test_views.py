@@ -74,6 +74,7 @@ def view(session: Session) -> Make:
             more.pop("labelled", ()),
             more.pop("checked", {}),
             more.pop("labels", {}),
+            more.pop("flagged", ()),
         )
         parts = Catalog(session), Assignments(session), Colonies(session)
         return make_view(*parts, filter_, order, labelling=labelling, **more)

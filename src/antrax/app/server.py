@@ -241,7 +241,10 @@ def _gallery_sheet(context: _Context, api: SessionApi, asked: schemas.training_s
 
 
 def _export(context: _Context, api: SessionApi, asked: schemas.training_set.ExportRequest) -> dict[str, Any]:
-    return api.training_set.export(asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp, asked.most)
+    author = asked.who.strip() or _user()
+    return api.training_set.export(
+        asked.tracklet, asked.frames, asked.label, asked.client, asked.stamp, asked.most, author
+    )
 
 
 def _wall(context: _Context, api: SessionApi, asked: schemas.wall.WallRequest) -> dict[str, Any]:
@@ -260,7 +263,7 @@ def _wall_sheet(context: _Context, api: SessionApi, asked: schemas.wall.WallShee
 
 def _accept(context: _Context, api: SessionApi, asked: schemas.wall.AcceptRequest) -> dict[str, Any]:
     tiles = [(tile.tracklet, tile.image, tile.stamp) for tile in asked.tiles]
-    return api.wall.accept(asked.label, tiles, asked.most, asked.client)
+    return api.wall.accept(asked.label, tiles, asked.most, asked.client, asked.who.strip() or _user())
 
 
 def _move(context: _Context, api: SessionApi, asked: schemas.training_set.MoveRequest) -> dict[str, Any]:
@@ -331,9 +334,14 @@ _IN_SESSION: dict[str, _Handler] = {
     "tracklet": _tracklet,
     "surroundings": lambda context, api, asked: api.surroundings.of(asked.tracklet),
     "surroundings/graph": lambda context, api, asked: api.surroundings.by_graph(asked.tracklet),
+    "flag": lambda context, api, asked: api.flag(
+        asked.tracklet, asked.flagged, asked.note, asked.who.strip() or _user()
+    ),
     "sheet": _sheet,
     "export": _export,
     "undo": lambda context, api, asked: api.training_set.undo(asked.client),
+    "redo": lambda context, api, asked: api.training_set.redo(asked.client),
+    "gallery/author": lambda context, api, asked: api.training_set.author(asked.label, asked.name),
     "trainset": lambda context, api, asked: api.training_set.trainset(),
     "gallery": lambda context, api, asked: api.training_set.gallery(asked.label),
     "gallery/sheet": _gallery_sheet,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,23 @@ from antrax.io.session import Movie, Session
 from antrax.io.sources import source_of
 from antrax.io.text import guess_notice
 from antrax.labels import Category, Labels
+from antrax.review.flags import Flag, Flags
 from antrax.review.next_step import Situation, Trained, next_step
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
 from antrax.review.tracklets.same_time import find_conflicts, find_elsewhere
-from antrax.review.tracklets.views import DISAGREES, UNCHECKED, WRONG, Filter, Labelling, Order, View, make_view
+from antrax.review.tracklets.views import (
+    DISAGREES,
+    FLAGGED,
+    UNCHECKED,
+    WRONG,
+    Filter,
+    Labelling,
+    Order,
+    View,
+    make_view,
+)
 from antrax.review.validation.verdicts import Judgement
 
 # Positions in a view stay valid while the page walks through it: so many views are kept.
@@ -73,6 +86,7 @@ class SessionApi:
         self.training_set = TrainingSetApi(session, self.catalog, lambda: self._labels()[0], self.versions)
         self.examples = self.training_set.examples
         self.wall = WallApi(session, self.catalog, self.assignments, self.training_set, lambda: self._labels()[0])
+        self.flags = Flags(session.layout.flags_file)
         self.validation = ValidationApi(session, self.assignments, self.examples)
         self.positions = PositionsApi(session, self.catalog, self.assignments, lambda: self._labels()[0], self.versions)
         self.classifier = SessionClassifier(session.layout.classifier.classifier())
@@ -119,6 +133,7 @@ class SessionApi:
                 *filter(None, [problem_of_table, guess_notice(self.session.layout.labels_file)]),
                 *self.assignments.problems,
                 *self.validation.problems,
+                *self._flag_problems(),
             ],
             "versions": self.versions(),
         }
@@ -134,11 +149,23 @@ class SessionApi:
             "examples": self.examples.version,
             "assignments": self.assignments.version,
             "labels": self._labels_version(),
-            "marks": self.validation.version,
+            "marks": self.validation.version + self._flags_version(),
             "catalog": self._catalog_version(),
             "classifier": f"{self.classifier.stamp()} {self.other_classifiers.stamp()}".strip(),
             "positions": self.positions.version,
         }
+
+    def _flags_version(self) -> int:
+        with contextlib.suppress(ExperimentError):  # told among the warnings; what was read before stays
+            self.flags.refresh()
+        return self.flags.version
+
+    def _flag_problems(self) -> list[str]:
+        try:
+            self.flags.refresh()
+        except ExperimentError as error:
+            return [str(error)]
+        return []
 
     def _catalog_version(self) -> str:
         """Another whenever stacks are; a session that cannot be read is told where it matters."""
@@ -263,6 +290,7 @@ class SessionApi:
                 self.examples.tracklet_names(),
                 {check.tracklet: check.is_right for check in self.validation.checks(labels)} if by_marks else {},
                 self.examples.labels_of(self.session.experiment.name) if filter_.label == DISAGREES else {},
+                self.flags.flagged() if filter_.label == FLAGGED else (),
             ),
         )
         with self._lock:
@@ -306,6 +334,7 @@ class SessionApi:
         info["frames_known"] = info["images"] == tracklet.span
         info |= self._assignment(tracklet, labels)
         info["elsewhere"] = self._elsewhere(tracklet, labels)
+        info["flag"] = self._flag(tracklet.name)
         return info | self.validation.of(tracklet, info["label"], info["category"])
 
     def _seconds(self, tracklet: TrackletName) -> float | None:
@@ -390,6 +419,25 @@ class SessionApi:
         return make_sheet(images), stamp
 
     # ---- validation
+
+    def _flag(self, name: str) -> dict[str, Any] | None:
+        found = self.flags.of(name)
+        return {"note": found.note, "who": found.who, "time": found.time} if found else None
+
+    def flag(self, name: str, flagged: bool, note: str, who: str) -> dict[str, Any]:
+        """Put a flag on a tracklet, or take it away.
+
+        Raises
+        ------
+        ExperimentError
+            There is no such tracklet, or the file of flags is damaged.
+        OptionError, OutputError
+        """
+        tracklet, _ = self.catalog.find(name)
+        note = " ".join(note.split())
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        self.flags.add(Flag(time, who, tracklet.name, note, flagged))
+        return {"flag": self._flag(name), "versions": self.versions()}
 
     def mark(self, name: str, label: str, judgement: Judgement) -> dict[str, Any]:
         """Write a mark on a tracklet's label.

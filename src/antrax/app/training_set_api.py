@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.app.sheets import IMAGES, LARGEST_CELL, centred, make_sheet
-from antrax.errors import AntraxError, ConflictError, ExperimentError, OptionError, StackError
+from antrax.errors import AntraxError, ConflictError, ExperimentError, NothingToUndoError, OptionError, StackError
 from antrax.images import BadImageError, read_example
 from antrax.io.names import TrackletName
 from antrax.io.session import Session
@@ -26,6 +26,10 @@ from antrax.review.training_set.editing import Examples, Outcome
 _GALLERY_SAMPLE = 64
 # Tracklets of which it is remembered what tells their images apart, some 50 bytes each.
 _DIGESTED = 32
+# Changes that can be made again, of each page, and pages whose changes are remembered.
+_REDOABLE, _CLIENTS = 100, 50
+# What is told of every change.
+_CHANGED = ("message", "label", "added", "present", "moved", "folder", "tracklet", "versions")
 
 
 class TrainingSetApi:
@@ -55,6 +59,8 @@ class TrainingSetApi:
         self._versions = versions
         self._digests: OrderedDict[tuple[str, str, str], list[bytes]] = OrderedDict()
         self._lock = threading.RLock()
+        self._done: dict[str, list[Callable[[], dict[str, Any]]]] = {}  # by page, in the order in which they were made
+        self._undone: dict[str, list[Callable[[], dict[str, Any]]]] = {}
 
     def export(
         self,
@@ -64,6 +70,7 @@ class TrainingSetApi:
         client: str,
         stamp: str | None = None,
         most: int | None = None,
+        author: str = "",
     ) -> dict[str, Any]:
         """Add images of a tracklet to the training set.
 
@@ -81,6 +88,8 @@ class TrainingSetApi:
             Of the stack that the person saw.
         most : int, optional
             Of more images than this, so many are added, spread evenly; all by default.
+        author : str
+            The person.
 
         Raises
         ------
@@ -100,7 +109,8 @@ class TrainingSetApi:
         wanted = len(chosen)
         if most is not None and wanted > most:
             chosen = [chosen[place] for place in spread_images(wanted, most)]
-        outcome = self.examples.export(tracklet, images, chosen, label, client)
+        outcome = self.examples.export(tracklet, images, chosen, label, client, author)
+        self.note(client, outcome, lambda: self.export(name, frames, label, client, stamp, most, author))
         if len(chosen) < wanted:
             spread = f"{outcome.message} ({len(chosen):,} of {wanted:,}, spread over the tracklet)"
             outcome = replace(outcome, message=spread)
@@ -112,7 +122,64 @@ class TrainingSetApi:
 
     def undo(self, client: str) -> dict[str, Any]:
         """Take back the last change that this page made. Raises `TrainsetError`."""
-        return self.told(self.examples.undo(client))
+        outcome = self.examples.undo(client)
+        with self._lock:
+            if done := self._done.get(client):
+                self._undone.setdefault(client, []).append(done.pop())
+        return self.told(outcome)
+
+    def redo(self, client: str) -> dict[str, Any]:
+        """Make the change again that this page took back last, as the training set is now.
+
+        Raises
+        ------
+        NothingToUndoError
+            It took none back, or has made another change since.
+        ConflictError, TrainsetError, OutputError
+            It cannot be made any more; it can be tried again.
+        """
+        with self._lock:
+            undone = self._undone.pop(client, [])
+        if not undone:
+            raise NothingToUndoError("there is nothing to do again")
+        try:
+            answer = undone[-1]()
+        except BaseException:
+            with self._lock:
+                self._undone[client] = undone
+            raise
+        with self._lock:
+            self._undone[client] = undone[:-1]
+        return {name: answer[name] for name in _CHANGED}
+
+    def note(self, client: str, outcome: Outcome, again: Callable[[], dict[str, Any]]) -> None:
+        """Keep in mind how a change is made again, should it be taken back.
+
+        Parameters
+        ----------
+        client : str
+            Page that made it.
+        outcome : Outcome
+            What came of it; where nothing changed there is nothing to take back.
+        again : callable
+            Makes it again.
+        """
+        if not outcome.added + outcome.moved + outcome.removed:
+            return
+        with self._lock:
+            done = self._done.pop(client, [])
+            self._done[client] = [*done, again][-_REDOABLE:]
+            self._undone.pop(client, None)
+            while len(self._done) > _CLIENTS:
+                longest_ago = next(iter(self._done))
+                del self._done[longest_ago]
+                self._undone.pop(longest_ago, None)
+
+    def author(self, label: str, name: str) -> dict[str, Any]:
+        """Who added an example, and when. Raises `TrainsetError`."""
+        self.examples.refresh()
+        author, time = self.examples.author(label, name)
+        return {"author": author, "time": time}
 
     def move(self, label: str, names: Sequence[str], to: str | None, client: str) -> dict[str, Any]:
         """Move examples to another label, or to the trash. Raises `TrainsetError`, `OutputError`.
@@ -131,6 +198,7 @@ class TrainingSetApi:
         outcome = (
             self.examples.trash(label, names, client) if to is None else self.examples.move(label, names, to, client)
         )
+        self.note(client, outcome, lambda: self.move(label, names, to, client))
         return self.told(outcome)
 
     def told(self, outcome: Outcome) -> dict[str, Any]:

@@ -177,7 +177,9 @@ class WallApi:
         with source_of(self._session).open(path) as stack:
             return make_sheet(read_images(stack, name, spread_images(stack.count(name), most)))
 
-    def accept(self, label: str, tiles: Sequence[tuple[str, int, str]], most: int, client: str) -> dict[str, Any]:
+    def accept(
+        self, label: str, tiles: Sequence[tuple[str, int, str]], most: int, client: str, author: str = ""
+    ) -> dict[str, Any]:
         """Add tracklets to the examples of a label: one change, and one undo.
 
         A tracklet whose images have been replaced since they were shown, or that cannot be read, is left out and named.
@@ -191,6 +193,8 @@ class WallApi:
             Images of each tracklet at most, spread over it.
         client : str
             Page that asks; its last change can be undone.
+        author : str
+            The person.
 
         Raises
         ------
@@ -218,7 +222,8 @@ class WallApi:
             chosen.append(Chosen(tracklet, images, frames, count))
         if not chosen:
             raise StackError(f"nothing was added: {_first(problems)[0]}")
-        outcome = self._training_set.examples.export_several(chosen, label, client)
+        outcome = self._training_set.examples.export_several(chosen, label, client, author)
+        self._training_set.note(client, outcome, lambda: self.accept(label, tiles, most, client, author))
         return self._training_set.told(outcome) | {"tracklets": len(chosen), "problems": _first(problems)}
 
 

@@ -11,7 +11,7 @@
         tracklets/    trdata_<m>.mat                                (likewise)
         labels/       autoids_<m>.csv  confidence_<m>.csv  frameprobs_<m>.h5  manualids.csv  set_aside/
         classifier/   examples/<label>/  trash/  classifier.h5  training/
-        validation/   marks.csv  position_marks.csv
+        validation/   marks.csv  position_marks.csv  flags.csv
         graphs/  antdata/  positions/  positions_netcdf/  export/
         logs/         solve.json  runs/<command>_….jsonl  cluster/<command>_…/
 """
@@ -356,6 +356,11 @@ class SessionLayout:
     def position_marks_file(self) -> Path:
         """Marks of a validation of positions."""
         return self.path / "validation" / "position_marks.csv"
+
+    @property
+    def flags_file(self) -> Path:
+        """Flags that people put on tracklets."""
+        return self.path / "validation" / "flags.csv"
 
     @property
     def marks_lock(self) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from antrax.errors import OutputError, TrainsetError
 from antrax.images import read_example
@@ -74,9 +75,9 @@ def test_a_file_that_appears_while_images_are_written_is_not_overwritten(
     (folder / there).unlink()
     write = changes._write
 
-    def write_slowly(path: Path, image: NDArray[np.uint8]) -> bytes:
+    def write_slowly(path: Path, image: NDArray[np.uint8], info: PngInfo) -> bytes:
         (folder / there).write_bytes(b"of somebody else")
-        return write(path, image)
+        return write(path, image, info)
 
     monkeypatch.setattr(changes, "_write", write_slowly)
     examples = Examples(session)

@@ -37,6 +37,14 @@ class MarkTold(Answer):
     current: bool
 
 
+class FlagTold(Answer):
+    """A flag that a person put on a tracklet."""
+
+    note: str
+    who: str
+    time: str
+
+
 class ViewInfo(Answer):
     """How many tracklets a filter lets pass, and where one is among them (0 where it is not)."""
 
@@ -79,6 +87,7 @@ class Tracklet(Answer):
     verdicts: list[VerdictChoice]
     mark: MarkTold | None
     history: list[MarkTold]
+    flag: FlagTold | None
     versions: Versions
     i: int | None
     count: int | None
@@ -102,6 +111,22 @@ class TrackletRequest(ViewRequest):
     i: Whole | None = None
 
 
+class Flagged(Answer):
+    """The flag of a tracklet after a change of it."""
+
+    flag: FlagTold | None
+    versions: Versions
+
+
+class FlagRequest(Request):
+    """A flag with a note, or that it is to be taken away."""
+
+    tracklet: Text
+    flagged: bool
+    note: Text = ""
+    who: Text = ""
+
+
 class SheetRequest(Request):
     """Images `start` to `stop` of a tracklet; `stamp` as the page knows it."""
 
@@ -114,5 +139,6 @@ class SheetRequest(Request):
 ROUTES: dict[str, Route] = {
     "view": Route("GET", ViewRequest, ViewInfo),
     "tracklet": Route("GET", TrackletRequest, Tracklet),
+    "flag": Route("POST", FlagRequest, Flagged),
     "sheet": Route("GET", SheetRequest, None),
 }

@@ -82,6 +82,13 @@ class Gallery(Answer):
     items: list[GalleryItem]
 
 
+class Author(Answer):
+    """Who added an example, and when; empty where its file does not tell."""
+
+    author: str
+    time: str
+
+
 class ClientRequest(Request):
     """Request with the identity of the browser tab, on which undo depends."""
 
@@ -104,6 +111,13 @@ class GallerySheetRequest(Request):
     stop: Whole = 2**31
 
 
+class ExampleRequest(Request):
+    """An example."""
+
+    label: Text
+    name: Text
+
+
 class ExportRequest(Request):
     """Images to add to the training set; all where `frames` is null. `stamp`: of the images that the person saw.
 
@@ -116,6 +130,7 @@ class ExportRequest(Request):
     frames: list[Whole] | None = None
     most: Annotated[int, msgspec.Meta(ge=1)] | None = None
     stamp: Text | None = None
+    who: Text = ""
 
 
 class MoveRequest(Request):
@@ -130,6 +145,8 @@ class MoveRequest(Request):
 ROUTES: dict[str, Route] = {
     "export": Route("POST", ExportRequest, Exported),
     "undo": Route("POST", ClientRequest, Changed),
+    "redo": Route("POST", ClientRequest, Changed),
+    "gallery/author": Route("GET", ExampleRequest, Author),
     "trainset": Route("GET", NoRequest, TrainingSet),
     "gallery": Route("GET", LabelRequest, Gallery),
     "gallery/sheet": Route("GET", GallerySheetRequest, None),

@@ -83,6 +83,7 @@ class AcceptRequest(Request):
     tiles: list[AcceptedTile]
     most: _Most
     client: Text
+    who: Text = ""
 
 
 ROUTES: dict[str, Route] = {

@@ -28,6 +28,7 @@ IN_CONFLICT = "=conflicts"
 UNCHECKED = "=unchecked"
 WRONG = "=wrong"
 DISAGREES = "=disagrees"
+FLAGGED = "=flagged"
 LIKE = "=like:"
 
 
@@ -54,7 +55,8 @@ class Filter:
         A label; ``=unclassified``; ``=ids`` for any ID; ``=noids`` for the classified ones without; ``=new`` for those
         without examples; ``=conflicts`` for those with an ID that another has at the same time; ``=unchecked``
         for the classified ones without a mark; ``=wrong`` for those marked as wrong; ``=disagrees`` for those that most
-        look like another label than those under which they have examples; ``=like:LABEL`` for
+        look like another label than those under which they have examples; ``=flagged`` for those with a person's flag;
+        ``=like:LABEL`` for
         those of which LABEL is the label, the most probable or the second most probable one; all by default.
     colony : str
         All colonies by default.
@@ -96,6 +98,8 @@ class Labelling:
         By tracklet with a mark: whether its label is right.
     labels : mapping of str to frozenset of str
         Labels under which tracklets of this experiment have examples.
+    flagged : container of str
+        Tracklets with a flag.
     """
 
     ants: Collection[str] = ()
@@ -103,6 +107,7 @@ class Labelling:
     tracklets: Container[str] = ()
     checked: Mapping[str, bool] = field(default_factory=dict)
     labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    flagged: Container[str] = ()
 
 
 NO_LABELLING = Labelling()
@@ -198,6 +203,8 @@ def _filtered(
     names: Sequence[TrackletName] = catalog.movie(movie).names
     if filter.label == NEW:
         names = [name for name in names if name.name not in labelling.tracklets]
+    elif filter.label == FLAGGED:
+        names = [name for name in names if name.name in labelling.flagged]
     elif filter.label == IN_CONFLICT:
         contradicted = find_conflicts(assignments, movie, labelling.ants, colonies)
         names = [name for name in names if name.name in contradicted]

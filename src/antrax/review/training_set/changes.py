@@ -13,20 +13,27 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from antrax.errors import OutputError
+from antrax.escapes import printable
 from antrax.io.atomic import fsync_folder
 from antrax.io.examples import ExampleFile, example_file
+from antrax.io.regular_files import open_regular
 from antrax.labels import clean_label
 from antrax.review.training_set.files import THREADS, ExampleFiles, digest_of
 
 # Temporary files of that age, in seconds, are what a crash has left.
 _LEFT_OVER = 3600.0
+# Of a person's name, and of a time, so many characters are kept.
+LONGEST_NAME = 40
 
 
 @dataclass
@@ -158,7 +165,7 @@ def images_text(count: int) -> str:
 
 
 def write_and_move(
-    writes: Sequence[tuple[Path, NDArray[np.uint8]]], moves: Sequence[tuple[Path, Path]], title: Path
+    writes: Sequence[tuple[Path, NDArray[np.uint8]]], moves: Sequence[tuple[Path, Path]], title: Path, author: str = ""
 ) -> list[bytes]:
     """Write images and move files, all or none: if this raises an error, nothing has changed.
 
@@ -173,6 +180,8 @@ def write_and_move(
         From and to.
     title : Path
         What a message says cannot be written.
+    author : str
+        Who adds the images; empty where that is not known.
 
     Returns
     -------
@@ -192,7 +201,7 @@ def write_and_move(
         for folder in dict.fromkeys(target.parent for target in targets):
             made += _make_folders(folder)
         with ThreadPoolExecutor(THREADS) as pool:
-            digests = list(pool.map(_write, temporary, [image for _, image in writes]))
+            digests = list(pool.map(_write, temporary, [image for _, image in writes], repeat(_authorship(author))))
         places = [target for target, _ in writes]
         for source, target in [*zip(temporary, places, strict=True), *moves]:
             # a program that knows no locks may have taken the name while the images were being written
@@ -232,9 +241,29 @@ def _make_folders(folder: Path) -> list[Path]:
     return missing[::-1]
 
 
-def _write(path: Path, image: NDArray[np.uint8]) -> bytes:
+def _authorship(author: str) -> PngInfo:
+    """Who adds images, and when, in the words of the PNG standard."""
+    info = PngInfo()
+    if author:
+        info.add_text("Author", author)
+        info.add_text("Creation Time", datetime.now(UTC).isoformat(timespec="seconds"))
+    return info
+
+
+def read_authorship(path: Path) -> tuple[str, str]:
+    """Who added an example, and when; empty where its file does not tell."""
+    try:
+        with open_regular(path) as file, Image.open(file) as image:
+            found = getattr(image, "text", {})
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return "", ""
+    author, time = str(found.get("Author", "")), str(found.get("Creation Time", ""))
+    return printable(author[:LONGEST_NAME]), printable(time[:LONGEST_NAME])
+
+
+def _write(path: Path, image: NDArray[np.uint8], info: PngInfo) -> bytes:
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(content, format="PNG", compress_level=1)
+    Image.fromarray(np.ascontiguousarray(image)).save(content, format="PNG", compress_level=1, pnginfo=info)
     with path.open("xb") as file:
         file.write(content.getbuffer())
         file.flush()

@@ -25,7 +25,15 @@ from antrax.io.locks import only_writer
 from antrax.io.names import TrackletName, example_name, parse_tracklet_name
 from antrax.io.session import Session
 from antrax.labels import check_label_name
-from antrax.review.training_set.changes import Plan, images_text, remove, remove_left_over, write_and_move
+from antrax.review.training_set.changes import (
+    LONGEST_NAME,
+    Plan,
+    images_text,
+    read_authorship,
+    remove,
+    remove_left_over,
+    write_and_move,
+)
 from antrax.review.training_set.files import Count, ExampleFiles, content_digest, folder_for, image_digest, parts
 from antrax.review.training_set.outcomes import Change, Chosen, Outcome
 
@@ -156,7 +164,13 @@ class Examples:
         }
 
     def export(
-        self, tracklet: TrackletName, images: NDArray[np.uint8], frames: Sequence[int], label: str, client: str
+        self,
+        tracklet: TrackletName,
+        images: NDArray[np.uint8],
+        frames: Sequence[int],
+        label: str,
+        client: str,
+        author: str = "",
     ) -> Outcome:
         """Add images of a tracklet to the examples of a label.
 
@@ -173,6 +187,8 @@ class Examples:
             One of the session's `labels.csv` as it is now.
         client : str
             Who may undo it.
+        author : str
+            The person, whose name is written into the new images.
 
         Raises
         ------
@@ -190,15 +206,15 @@ class Examples:
             raise TrainsetError(f"{tracklet.name}: choose images of its {len(images)} to export")
         # a copy of all would be as large as they are
         shown = images if len(chosen) == len(images) else images[chosen]
-        return self.export_several([Chosen(tracklet, shown, chosen, len(images))], label, client)
+        return self.export_several([Chosen(tracklet, shown, chosen, len(images))], label, client, author)
 
-    def export_several(self, tracklets: Sequence[Chosen], label: str, client: str) -> Outcome:
+    def export_several(self, tracklets: Sequence[Chosen], label: str, client: str, author: str = "") -> Outcome:
         """Add images of several tracklets to the examples of a label: one change, and one undo.
 
         Parameters
         ----------
         tracklets : sequence of Chosen
-        label, client
+        label, client, author
             As for `export`.
 
         Raises
@@ -216,7 +232,7 @@ class Examples:
             for chosen, images in zip(tracklets, prepared, strict=True):
                 self._plan_export(plan, chosen, images, label, folder)
             single = tracklets[0].tracklet.name if len(tracklets) == 1 else None
-            return self._make(plan, label, folder, client, single)
+            return self._make(plan, label, folder, client, single, author=author)
 
     def _plan_export(self, plan: Plan, chosen: Chosen, prepared: NDArray[np.uint8], label: str, folder: Path) -> None:
         wanted: dict[bytes, int] = {}
@@ -336,6 +352,16 @@ class Examples:
                 tracklet=change.tracklet,
             )
 
+    def author(self, label: str, name: str) -> tuple[str, str]:
+        """Who added an example, and when (UTC, ISO 8601); empty where its file does not tell.
+
+        Raises
+        ------
+        TrainsetError
+            It is not there any more.
+        """
+        return read_authorship(self._named(label, [name])[0].path)
+
     def can_undo(self, client: str) -> bool:
         """Whether a client has a change to undo."""
         return bool(self._history.get(client))
@@ -392,12 +418,19 @@ class Examples:
         return lambda index: index + 1
 
     def _make(
-        self, plan: Plan, label: str, folder: Path, client: str, tracklet: str | None = None, missing: int = 0
+        self,
+        plan: Plan,
+        label: str,
+        folder: Path,
+        client: str,
+        tracklet: str | None = None,
+        missing: int = 0,
+        author: str = "",
     ) -> Outcome:
         """Carry out a plan, and remember it."""
         tracklets = {parts(path.name)[1] for path, _ in plan.moves}
         known = {file.path for name in tracklets for file in self._files.of_tracklet(name)}
-        digests = write_and_move(plan.writes, plan.moves, folder)
+        digests = write_and_move(plan.writes, plan.moves, folder, " ".join(author.split())[:LONGEST_NAME])
         self._claim(plan.kept, label, client)
         if plan.writes or plan.moves:
             moved = tuple((source, target, content_digest(target)) for source, target in plan.moves)

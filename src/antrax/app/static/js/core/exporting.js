@@ -5,13 +5,14 @@
  * waits for it and is sent again, for sending one twice does no harm: the server sees from the pixels what is there already.
  */
 
-import { api, clientId } from './api.js';
+import { api, clientId, who } from './api.js';
 import { noteVersions } from './app.js';
 import { patch } from './browse.js';
 import { emit, on } from './bus.js';
 
 const AGAIN = 500; // milliseconds
 const KEPT = 'antrax.undoable';
+const KEPT_AGAIN = 'antrax.redoable';
 
 /** @type {Promise<any>} */
 let last = Promise.resolve();
@@ -19,6 +20,8 @@ let pending = 0;
 
 /** How many changes of the training set this tab made, that it can take back: a number for each session. */
 const undoable = JSON.parse(sessionStorage.getItem(KEPT) ?? '{}');
+/** How many changes it took back, that it can make again. */
+const redoable = JSON.parse(sessionStorage.getItem(KEPT_AGAIN) ?? '{}');
 
 /**
  * Whether this tab knows of something to undo in the open session.
@@ -29,13 +32,26 @@ export function canUndo() {
 }
 
 /**
+ * Whether this tab knows of a change of the open session that it took back last.
+ * @returns {boolean}
+ */
+export function canRedo() {
+  return Boolean(api.opened) && redoable[api.session('undo')] > 0;
+}
+
+/**
  * Keeps in mind that this tab changed the training set of a session, or took a change back.
  * @param {string} path  of `undo` in that session
  * @param {1|-1|0} by  0: there is nothing to take back any more
+ * @param {boolean} [isAgain]  the change is one that was taken back before
  */
-export function noteChange(path, by) {
+export function noteChange(path, by, isAgain = false) {
+  const again = redoable[path] ?? 0;
+  // after another change, nothing that was taken back before can be made again
+  redoable[path] = by < 0 ? again + 1 : isAgain ? Math.max(0, again - 1) : 0;
   undoable[path] = by && Math.max(0, (undoable[path] ?? 0) + by);
   sessionStorage.setItem(KEPT, JSON.stringify(undoable));
+  sessionStorage.setItem(KEPT_AGAIN, JSON.stringify(redoable));
   emit('exports');
 }
 
@@ -105,8 +121,10 @@ async function insist(name, body, within) {
 export function exportImages(tracklet, frames, label, stamp, most = null) {
   const undo = api.session('undo');
   const { opened } = api; // now, not when its turn comes
+  const { name } = who;
   return queue(async () => {
-    const answer = await insist('export', { tracklet, frames, label, stamp, most, client: clientId }, opened);
+    const body = { tracklet, frames, label, stamp, most, client: clientId, who: name };
+    const answer = await insist('export', body, opened);
     if (answer.added + answer.moved > 0) noteChange(undo, 1);
     if (opened === api.opened) {
       patch(tracklet, { examples: answer.examples, frame_labels: answer.frame_labels });
@@ -127,7 +145,7 @@ export function exportTracklets(tiles, label, most) {
   const undo = api.session('undo');
   const { opened } = api; // now, not when its turn comes
   return queue(async () => {
-    const answer = await insist('wall/accept', { tiles, label, most, client: clientId }, opened);
+    const answer = await insist('wall/accept', { tiles, label, most, client: clientId, who: who.name }, opened);
     if (answer.added + answer.moved > 0) noteChange(undo, 1);
     if (opened === api.opened) noteVersions(answer.versions);
     return answer;
@@ -153,6 +171,35 @@ export function undoLast() {
     if (opened === api.opened) noteVersions(answer.versions);
     return answer;
   });
+}
+
+/**
+ * Makes the change again that this tab took back last.
+ * @returns {Promise<import('messages').Changed>} the server's answer
+ */
+export function redoLast() {
+  const path = api.session('undo');
+  const { opened } = api;
+  return queue(async () => {
+    let answer;
+    try {
+      answer = await api.tell('redo', { client: clientId }, opened);
+    } catch (error) {
+      if (error.code === 'nothing-to-undo') forgetUndone(path);
+      throw error;
+    }
+    if (answer.added + answer.moved > 0) noteChange(path, 1, true);
+    else forgetUndone(path);
+    if (opened === api.opened) noteVersions(answer.versions);
+    return answer;
+  });
+}
+
+/** @param {string} path */
+function forgetUndone(path) {
+  redoable[path] = 0;
+  sessionStorage.setItem(KEPT_AGAIN, JSON.stringify(redoable));
+  emit('exports');
 }
 
 window.addEventListener('beforeunload', (event) => {

@@ -16,6 +16,7 @@ import { PER_SHEET } from '../core/sheets.js';
 import { toastError } from '../core/toast.js';
 import { background } from '../views/tracklet.js';
 
+const AUTHOR_PATIENCE = 150; // milliseconds that the cursor must stay at an image until it is asked who added it
 /** @type {('fit'|number)[]} */
 const SCALES = ['fit', 1, 2, 3, 4, 6];
 const KEYS = [
@@ -75,6 +76,9 @@ class Gallery {
     this.area = h('div.gallery-area');
     this.empty = h('p.gallery-empty', { hidden: true });
     this.facts = h('div.gallery-facts');
+    this.author = h('span.gallery-author');
+    this.authorOf = null;
+    this.asking = 0;
     this.status = h('p.gallery-status', { role: 'status' });
     this.where = h('div.gallery-where', { hidden: true });
     this.moveButton = keyButton('', 'M', () => this.askWhere());
@@ -223,7 +227,9 @@ class Gallery {
       item && h('strong', {}, item.tracklet),
       item && h('span', {}, `frame ${item.frame}`),
       item && h('span', {}, item.own ? 'this experiment' : item.experiment),
+      item && this.author,
     );
+    this.tellAuthor(item);
     this.openButton.hidden = !item?.own;
     this.trackletButton.hidden = !item;
     const what = size ? plural(size, 'image') : 'this image';
@@ -233,6 +239,20 @@ class Gallery {
     const hadFocus = document.activeElement === this.undoButton;
     this.undoButton.disabled = this.changes === 0;
     if (hadFocus && this.undoButton.disabled) this.area.focus();
+  }
+
+  /** Who added the image under the cursor, as its file tells; asked for when the cursor stays there. */
+  tellAuthor(item) {
+    clearTimeout(this.asking);
+    if (this.authorOf === item) return;
+    this.authorOf = item;
+    fill(this.author);
+    if (!item) return;
+    this.asking = setTimeout(async () => {
+      const answer = await api.ask('gallery/author', { label: this.label, name: item.name }).catch(() => null);
+      if (this.authorOf === item && answer?.author)
+        fill(this.author, `added by ${answer.author}, ${answer.time.slice(0, 10)}`);
+    }, AUTHOR_PATIENCE);
   }
 
   /** After a click with the mouse, Enter, Space and the arrows are about the images again, not about the button. */

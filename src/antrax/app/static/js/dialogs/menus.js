@@ -22,11 +22,12 @@ const FILTERS = {
   '=disagrees': 'Unlike its examples',
   '=unchecked': 'Not checked',
   '=wrong': 'Marked as wrong',
+  '=flagged': 'Flagged',
 };
 // Before a label: those that have it, or most look like it.
 const LIKE = '=like:';
 // Which tracklets pass changes with what a person does.
-const MADE_ANEW = new Set(['=new', '=disagrees', '=unchecked', '=wrong']);
+const MADE_ANEW = new Set(['=new', '=disagrees', '=unchecked', '=wrong', '=flagged']);
 const NONE_OF = {
   '': 'no tracklet with images',
   '=new': 'no tracklet that is not in the training set',
@@ -37,6 +38,7 @@ const NONE_OF = {
   '=disagrees': 'no tracklet that looks like another label than that of its examples',
   '=unchecked': 'no classified tracklet without a mark',
   '=wrong': 'no tracklet that is marked as wrong',
+  '=flagged': 'no tracklet with a flag',
 };
 
 /** Creates the menus. Called once. */
@@ -247,6 +249,7 @@ function labelColumn(counts, pick) {
     item(''),
     item('=new'),
     item('=unclassified'),
+    item('=flagged'),
     classified
       ? [
           item('=ids'),

@@ -3,7 +3,7 @@
 import { app } from '../core/app.js';
 import { on } from '../core/bus.js';
 import { byId, count, fill, h } from '../core/dom.js';
-import { canUndo } from '../core/exporting.js';
+import { canRedo, canUndo } from '../core/exporting.js';
 import { closeFrames, frames, openFrames } from '../views/frames.js';
 import { registerKey, setTypeahead } from '../core/keys.js';
 import { wasSeen } from '../core/seen.js';
@@ -16,6 +16,7 @@ import {
   exportUnknown,
   initExports,
   isBare,
+  redo,
   restOf,
   undo,
   unknownLabel,
@@ -74,6 +75,7 @@ function makePanel() {
     unknown: button('As Unknown', 'Export the chosen frames as Unknown (Shift+U)', exportUnknown),
     select: button('Select frames …', 'Space', () => openFrames(), { id: 'select-frames' }),
     undo: button('Undo', 'Take the last export back (Ctrl+Z)', undo, { id: 'undo' }),
+    redo: button('Redo', 'Make it again (Ctrl+Y)', redo, { id: 'redo' }),
   };
   fill(
     byId('panel-label'),
@@ -84,7 +86,7 @@ function makePanel() {
       'div.actions',
       {},
       made.all,
-      h('div.action-row', {}, made.select, made.unknown, made.undo),
+      h('div.action-row', {}, made.select, made.unknown, made.undo, made.redo),
       made.both,
       h(
         'div.action-row.settings',
@@ -237,6 +239,7 @@ function renderActions() {
   parts.all.disabled = !label || !tracklet?.images || (frames.isOpen && !chosen);
   parts.all.title = !label ? 'Choose a label first' : isThere ? 'There is nothing to add. Enter goes on.' : 'Enter';
   parts.undo.disabled = !canUndo();
+  parts.redo.disabled = !canRedo();
   parts.select.hidden = frames.isOpen;
   parts.select.disabled = !tracklet?.images;
   parts.both.hidden = !frames.isOpen;

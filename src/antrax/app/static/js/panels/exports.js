@@ -5,7 +5,7 @@ import { app } from '../core/app.js';
 import { browse, goToTracklet, markStale, step } from '../core/browse.js';
 import { emit, on } from '../core/bus.js';
 import { count, fill, h, plural, sentence } from '../core/dom.js';
-import { exportImages, pendingExports, undoLast } from '../core/exporting.js';
+import { canRedo, exportImages, pendingExports, redoLast, undoLast } from '../core/exporting.js';
 import { registerKey } from '../core/keys.js';
 import { preference, prefer } from '../core/prefs.js';
 import { toast, toastError } from '../core/toast.js';
@@ -191,6 +191,19 @@ export async function undo() {
   }
 }
 
+/** Makes the export again that was taken back last. */
+export async function redo() {
+  hooks.onStart();
+  try {
+    const answer = await redoLast();
+    say(answer.message, { tracklet: answer.tracklet, folder: answer.folder, kind: 'ok' });
+    if (answer.tracklet && answer.tracklet !== app.tracklet?.tracklet) await goToTracklet(answer.tracklet);
+  } catch (error) {
+    if (error.status === 0 || error.status === 403) toast(`Nothing was done. ${error.message}`, { kind: 'error' });
+    else toastError(error);
+  }
+}
+
 function say(text, { tracklet = null, folder = null, kind }) {
   lastMessage = { text: sentence(text), tracklet, folder, kind };
   renderMessage();
@@ -248,6 +261,14 @@ function registerKeys() {
   });
   // In the panel Check it takes back a mark: what one does not see must not be undone.
   registerKey({ key: 'Ctrl+Z', title: 'Undo the last export', group, when: () => shownPanel() !== 'check', run: undo });
+  registerKey({
+    key: ['Ctrl+Y', 'Ctrl+Shift+Z'],
+    shown: 'Ctrl+Y',
+    title: 'Redo what was undone last',
+    group,
+    when: () => shownPanel() !== 'check' && canRedo(),
+    run: redo,
+  });
   registerKey({
     key: 'Shift+W',
     title: 'Go back to the tracklet exported last',

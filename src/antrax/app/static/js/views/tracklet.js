@@ -1,7 +1,8 @@
 /** The main view: a tracklet's facts, its images, the strip of probabilities, and the bar to go on with. */
 
-import { app, movieTitle } from '../core/app.js';
-import { browse, goToIndex, openView, setSheetsWanted, sheetUrl, step } from '../core/browse.js';
+import { api, who } from '../core/api.js';
+import { app, movieTitle, noteVersions } from '../core/app.js';
+import { browse, goToIndex, openView, patch, setSheetsWanted, sheetUrl, step } from '../core/browse.js';
 import { emit, on } from '../core/bus.js';
 import { askLine } from '../core/dialog.js';
 import { byId, count, fill, h, percent, plural } from '../core/dom.js';
@@ -120,7 +121,62 @@ function headLine(info) {
         ),
     info.label !== null && h('span.head-next', {}, alternatives(info)),
     info.conflicts.length > 0 && conflict(info),
+    flag(info),
   );
+}
+
+/** @param {import('messages').Tracklet} info */
+function flag(info) {
+  const { flag: given } = info;
+  const note = given ? `Flagged by ${given.who}, ${given.time.slice(0, 10)}${given.note ? `: ${given.note}` : ''}` : '';
+  return h(
+    'button.chip.flag',
+    {
+      type: 'button',
+      'aria-pressed': String(given !== null),
+      title: given ? `${note}. A click takes the flag away (!)` : 'Flag it, with a note, to come back to it (!)',
+      'aria-label': given ? note : 'Flag',
+      onclick: switchFlag,
+    },
+    '⚑ ',
+    h('span.name', {}, given ? given.note || 'Flagged' : 'Flag'),
+  );
+}
+
+/** Flags the tracklet on the screen, after asking for a note; or takes its flag away. */
+async function switchFlag() {
+  const info = app.tracklet;
+  if (!info) return;
+  const { tracklet, flag: given } = info;
+  if (given) {
+    const again = () => setFlag(tracklet, true, given.note);
+    if (await setFlag(tracklet, false, '')) toast('The flag is taken away.', { action: { title: 'Undo', run: again } });
+    return;
+  }
+  const note = await askLine({
+    title: 'Flag this tracklet',
+    label: 'Note, if there is something to remember',
+    action: 'Flag',
+    hint: 'The filter “Flagged” of the menu Tracklets shows all that have a flag.',
+  });
+  if (note !== null) await setFlag(tracklet, true, note);
+}
+
+/**
+ * @param {string} tracklet
+ * @param {boolean} flagged
+ * @param {string} note
+ */
+async function setFlag(tracklet, flagged, note) {
+  try {
+    const answer = await api.tell('flag', { tracklet, flagged, note, who: who.name });
+    patch(tracklet, { flag: answer.flag });
+    noteVersions(answer.versions);
+    return true;
+  } catch (error) {
+    toastError(error);
+    return false;
+  }
 }
 
 /** Results of other programs have labels without confidences. */
@@ -449,6 +505,7 @@ function registerKeys() {
     run: () => go(-1),
   });
   registerKey({ key: 'Shift+G', title: 'Go to a tracklet by number or name', group, when: isMain, run: askNumber });
+  registerKey({ key: '!', title: 'Flag it with a note, or take the flag away', group, run: switchFlag });
   registerKey({ key: 'Shift+F', title: 'All frames, or the first one', group: 'Images', when: isMain, run: toggleAll });
   const switchBackground = () => setBackground(background() === 'white' ? 'black' : 'white');
   registerKey({ key: 'Shift+B', title: 'White or black background', group: 'Images', run: switchBackground });
