@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from antrax.io.session import Session
 from tests.browser.driver import App, Tab, counts_of, exported
@@ -69,11 +69,35 @@ def test_the_end_of_a_movie_offers_the_next_one(session: Session, tab: Tab):
     assert "_ti2_" in tab.shown()
 
 
-def test_what_is_no_name_is_told_as_such(tab: Tab):
+def test_a_part_of_names_is_found_or_said_to_be_in_none(tab: Tab):
+    name = tab.shown()
     tab.press("Shift+G")
     tab.find("dialog input").fill("tf77")
     tab.press("Enter")
-    tab.told(re.compile("“tf77” is no name of a tracklet"))
+    tab.told(re.compile("no tracklet with “tf77” in its name"))
+    tab.press("Shift+G")
+    tab.find("dialog input").fill(name.removeprefix("trj_"))
+    tab.press("Enter")
+    expect(tab.find("#open-tracklets .menu-value")).to_contain_text(f"“{name.removeprefix('trj_')}” in the name")
+    tab.shows(name)
+    expect(tab.find("#bottombar .where")).to_have_text("1 of 1")
+
+
+def test_select_frames_opens_when_the_tracklet_is_there(tab: Tab):
+    """The key was pressed while the tracklet was on its way."""
+    held: list[Route] = []
+    tab.page.route(re.compile(r"/tracklet\?"), held.append)
+    tab.press("Shift+G")
+    tab.find("dialog input").fill("20")
+    tab.press("Enter")
+    tab.until(lambda: held)
+    expect(tab.find("#tracklet-head .faint").first).to_be_visible()
+    tab.press("Space")
+    expect(tab.find("#frames")).to_be_hidden()
+    tab.page.unroute(re.compile(r"/tracklet\?"))
+    for route in held:
+        route.continue_()
+    expect(tab.find("#frames")).to_be_visible()
 
 
 def test_back_goes_to_the_list_before(tab: Tab):

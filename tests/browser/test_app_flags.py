@@ -76,6 +76,8 @@ def test_the_gallery_tells_who_added_an_example(session: Session, app: App, visi
     tab.type_label("GG")
     tab.press("Enter")
     tab.saved()
+    tab.look()
+    tab.type_label("GG")
     tab.press("Shift+X")
     tab.look_at_examples()
     expect(tab.find(".gallery-author")).to_contain_text("added by Ada")

@@ -108,6 +108,19 @@ class TestFilter:
         assert view(Filter(label="=ids")).tracklets == (self.a,)
         assert view(Filter(label="=noids")).tracklets == (self.b, self.c)
 
+    def test_by_confidence(self, session: Session, view: Make) -> None:
+        add_images(session, self.a, self.b)
+        classify(session, {self.a: {"label": "AB", "confidence": 0.79}, self.b: {"label": "AB", "confidence": 0.8}})
+        assert view(Filter(label="=below:80")).tracklets == (self.a,)
+        assert view(Filter(label="=below:99")).tracklets == (self.a, self.b)
+        assert view(Filter(label="=below:x")).tracklets == ()
+
+    def test_by_a_part_of_the_name(self, session: Session, view: Make) -> None:
+        add_images(session, name(7, 1, 30), name(8, 2, 31))
+        assert view(Filter(label="=named:id7_")).tracklets == (name(7, 1, 30),)
+        assert view(Filter(label="=named:tf1_3")).tracklets == (name(7, 1, 30), name(8, 2, 31))
+        assert view(Filter(label="=named:none of them")).tracklets == ()
+
     def test_in_conflict(self, session: Session, view: Make) -> None:
         assert view(Filter(label="=conflicts")).tracklets == (self.a,)  # with one that has no images
         classify(session, {self.a: "AB", self.b: "AB", self.c: "CD", self.new: "NoAnt"})

@@ -427,6 +427,17 @@ class SessionApi:
     def flag(self, name: str, flagged: bool, note: str, who: str) -> dict[str, Any]:
         """Put a flag on a tracklet, or take it away.
 
+        Parameters
+        ----------
+        name : str
+            Of the tracklet.
+        flagged : bool
+            False: it is taken away.
+        note : str
+            What is to be remembered; may be empty.
+        who : str
+            The person.
+
         Raises
         ------
         ExperimentError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.app.sheets import IMAGES, LARGEST_CELL, centred, make_sheet
-from antrax.errors import AntraxError, ConflictError, ExperimentError, NothingToUndoError, OptionError, StackError
+from antrax.errors import (
+    AntraxError,
+    ConflictError,
+    ExperimentError,
+    NothingToUndoError,
+    OptionError,
+    StackError,
+    TrainsetError,
+)
 from antrax.images import BadImageError, read_example
 from antrax.io.names import TrackletName
 from antrax.io.session import Session
@@ -176,9 +185,11 @@ class TrainingSetApi:
                 self._undone.pop(longest_ago, None)
 
     def author(self, label: str, name: str) -> dict[str, Any]:
-        """Who added an example, and when. Raises `TrainsetError`."""
-        self.examples.refresh()
-        author, time = self.examples.author(label, name)
+        """Who added an example, and when; empty where that is not told, or the example is not there any more."""
+        author = time = ""
+        with contextlib.suppress(TrainsetError):
+            self.examples.refresh()
+            author, time = self.examples.author(label, name)
         return {"author": author, "time": time}
 
     def move(self, label: str, names: Sequence[str], to: str | None, client: str) -> dict[str, Any]:

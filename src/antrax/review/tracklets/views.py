@@ -30,6 +30,8 @@ WRONG = "=wrong"
 DISAGREES = "=disagrees"
 FLAGGED = "=flagged"
 LIKE = "=like:"
+BELOW = "=below:"
+NAMED = "=named:"
 
 
 class Order(StrEnum):
@@ -56,8 +58,9 @@ class Filter:
         without examples; ``=conflicts`` for those with an ID that another has at the same time; ``=unchecked``
         for the classified ones without a mark; ``=wrong`` for those marked as wrong; ``=disagrees`` for those that most
         look like another label than those under which they have examples; ``=flagged`` for those with a person's flag;
-        ``=like:LABEL`` for
-        those of which LABEL is the label, the most probable or the second most probable one; all by default.
+        ``=like:LABEL`` for those of which LABEL is the label, the most probable or the second most probable one;
+        ``=below:P`` for those with a confidence below P per cent; ``=named:TEXT`` for those with this text in their
+        names; all by default.
     colony : str
         All colonies by default.
     """
@@ -208,6 +211,9 @@ def _filtered(
     elif filter.label == IN_CONFLICT:
         contradicted = find_conflicts(assignments, movie, labelling.ants, colonies)
         names = [name for name in names if name.name in contradicted]
+    elif filter.label.startswith(NAMED):
+        text = filter.label.removeprefix(NAMED)
+        names = [name for name in names if text in name.name]
     elif filter.label:
         results = assignments.movie(movie)
         names = [name for name in names if _passes(name.name, results.get(name.name), filter.label, labelling)]
@@ -230,6 +236,10 @@ def _passes(name: str, assignment: Assignment | None, wanted: str, labelling: La
     if wanted == DISAGREES:
         looks = looks_like(assignment)
         return looks != UNKNOWN and name in labelling.labels and looks not in labelling.labels[name]
+    if wanted.startswith(BELOW):
+        limit = wanted.removeprefix(BELOW)
+        sure = assignment.confidence
+        return limit.isdecimal() and sure is not None and sure < int(limit) / 100
     if wanted.startswith(LIKE):
         return wanted.removeprefix(LIKE) in (assignment.label, assignment.best_label, assignment.runner_up)
     return assignment.label == wanted

@@ -24,6 +24,9 @@ const FILTERS = {
   '=wrong': 'Marked as wrong',
   '=flagged': 'Flagged',
 };
+const BELOW = '=below:'; // before a confidence in per cent
+const NAMED = '=named:'; // before a part of names
+const DOUBTS = [50, 80, 95]; // confidences, in per cent, below which one may look
 // Before a label: those that have it, or most look like it.
 const LIKE = '=like:';
 // Which tracklets pass changes with what a person does.
@@ -93,16 +96,19 @@ function filterTitle({ movie, label, colony }) {
 }
 
 function labelTitle(label) {
-  return FILTERS[label] ?? (label.startsWith(LIKE) ? `Looks like ${label.slice(LIKE.length)}` : label);
+  if (label.startsWith(LIKE)) return `Looks like ${label.slice(LIKE.length)}`;
+  if (label.startsWith(BELOW)) return `Confidence below ${label.slice(BELOW.length)} %`;
+  if (label.startsWith(NAMED)) return `“${label.slice(NAMED.length)}” in the name`;
+  return FILTERS[label] ?? label;
 }
 
 function noneSentence({ movie, label, colony }) {
   const where = movie === null ? 'This session' : `Movie ${movie}`;
-  const what =
-    NONE_OF[label] ??
-    (label.startsWith(LIKE)
-      ? `no tracklet that looks like ${label.slice(LIKE.length)}`
-      : `no tracklet classified as ${label}`);
+  const of = (/** @type {string} */ kind) => label.slice(kind.length);
+  let what = NONE_OF[label] ?? `no tracklet classified as ${label}`;
+  if (label.startsWith(LIKE)) what = `no tracklet that looks like ${of(LIKE)}`;
+  if (label.startsWith(BELOW)) what = `no tracklet with a confidence below ${of(BELOW)} %`;
+  if (label.startsWith(NAMED)) what = `no tracklet with “${of(NAMED)}” in its name`;
   return `${where} has ${what}${colony && ` in colony ${colony}`}; the filter stays as it was.`;
 }
 
@@ -132,6 +138,15 @@ export async function showTracklets(change, panel) {
  */
 export function showLike(label) {
   showTracklets({ label: LIKE + label, order: 'useful' }, 'label');
+}
+
+/**
+ * Goes to the tracklets that have a text in their names; where there are none, says so.
+ * @param {string} text
+ */
+export async function showNamed(text) {
+  const wanted = { ...browse.view, label: NAMED + text };
+  if (!(await openView({ label: NAMED + text }))) toast(noneSentence(wanted), { kind: 'warn' });
 }
 
 // ---- which tracklets ---------------------------------------------------------------------------------------------------------
@@ -235,7 +250,7 @@ function labelColumn(counts, pick) {
   const { classified, categories } = app.overview;
   const item = (label, note, faint = false) =>
     menuItem({
-      title: FILTERS[label] ?? label,
+      title: labelTitle(label),
       note,
       faint,
       checked: view.label === label,
@@ -250,12 +265,14 @@ function labelColumn(counts, pick) {
     item('=new'),
     item('=unclassified'),
     item('=flagged'),
+    view.label.startsWith(NAMED) && item(view.label),
     classified
       ? [
           item('=ids'),
           item('=noids'),
           item('=conflicts'),
           item('=disagrees'),
+          DOUBTS.map((limit) => item(`${BELOW}${limit}`)),
           item('=unchecked'),
           item('=wrong'),
           [...categories.map(({ labels }) => labels), others]

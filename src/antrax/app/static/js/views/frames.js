@@ -19,6 +19,7 @@ const DOUBTED = 50; // percent
 let montage = null;
 let info = null;
 let bar = null;
+let isWanted = false;
 
 /** Interface for other modules. */
 export const frames = {
@@ -64,6 +65,7 @@ export const frames = {
  * @param {number} [i]  the image to begin at
  */
 export function openFrames(i = 0) {
+  isWanted = app.tracklet === null; // pressed while it was on its way: it opens when it is here
   if (frames.isOpen || !app.tracklet?.images) return;
   info = app.tracklet;
   byId('frames').hidden = false;
@@ -341,6 +343,7 @@ export function initFrames() {
   });
   on('connection', (state) => state === 'ok' && montage?.retry());
   on('tracklet', (now) => {
+    if (now && isWanted) openFrames();
     if (!frames.isOpen) return;
     // News about the same tracklet change the marks only; another tracklet has other images.
     if (now?.tracklet !== info.tracklet || now.stamp !== info.stamp) return closeFrames();

@@ -7,6 +7,7 @@ import { emit, on } from '../core/bus.js';
 import { askLine } from '../core/dialog.js';
 import { byId, count, fill, h, percent, plural } from '../core/dom.js';
 import { frames, openFrames } from './frames.js';
+import { showNamed } from '../dialogs/menus.js';
 import { registerKey } from '../core/keys.js';
 import { wasSeen } from '../core/seen.js';
 import { marksOf } from './labelmarks.js';
@@ -443,17 +444,17 @@ async function askNumber() {
   if (!browse.count) return;
   const answer = await askLine({
     title: 'Go to',
-    label: `Number of the tracklet, 1 to ${count(browse.count)}, or its name`,
+    label: `Number of the tracklet, 1 to ${count(browse.count)}, its name, or a part of names`,
     action: 'Go',
     value: browse.isInView ? String(browse.index + 1) : '',
   });
   if (!answer) return;
   const number = Number(answer.replaceAll(',', ''));
   if (Number.isInteger(number) && number >= 1 && number <= browse.count) goToIndex(number - 1);
-  else if (answer.startsWith('trj_')) await app.goTo(answer);
+  else if (/^trj_id\d+_ti\d+_\d+_tf\d+_\d+$/.test(answer)) await app.goTo(answer);
   else if (Number.isFinite(number))
     toast(`There is no tracklet number ${answer} in this list of ${count(browse.count)}.`, { kind: 'warn' });
-  else toast(`“${answer}” is no name of a tracklet: those are like trj_id1_ti1_20_tf1_75.`, { kind: 'warn' });
+  else await showNamed(answer).catch(toastError);
 }
 
 function toggleAll() {
