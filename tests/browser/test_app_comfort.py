@@ -86,7 +86,7 @@ def test_a_part_of_names_is_found_or_said_to_be_in_none(tab: Tab):
 def test_select_frames_opens_when_the_tracklet_is_there(tab: Tab):
     """The key was pressed while the tracklet was on its way."""
     held: list[Route] = []
-    tab.page.route(re.compile(r"/tracklet\?"), held.append)
+    tab.page.route(re.compile(r"/tracklet\?"), lambda route: held.append(route))
     tab.press("Shift+G")
     tab.find("dialog input").fill("20")
     tab.press("Enter")
@@ -118,7 +118,7 @@ def test_messages_do_not_cover_the_strip(session: Session, app: App, visit: Call
     tab.press("Shift+G")
     tab.find("dialog input").fill("nothing")
     tab.press("Enter")
-    message, strip = tab.told("no name").bounding_box(), tab.find("#strip").bounding_box()
+    message, strip = tab.told("in its name").bounding_box(), tab.find("#strip").bounding_box()
     assert message
     assert strip
     assert message["y"] + message["height"] <= strip["y"]
