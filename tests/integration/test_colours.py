@@ -137,6 +137,24 @@ def test_a_classifier_that_scores_colours_grows_by_labels_and_colours(experiment
     assert "Wall" not in renamed.heads.others
 
 
+def test_where_all_ids_have_examples_of_five_tracklets_each_is_scored_by_itself(experiment, short_training):
+    labels = experiment / "session" / "parameters" / "labels.csv"
+    lines = labels.read_text().splitlines(keepends=True)
+    labels.write_text("".join(line for line in lines if line.split()[0] in [*WITH_EXAMPLES, "Unknown", *COLOURS]))
+
+    def scores_colours() -> bool:
+        return bool(antrax.train(experiment, antrax.TrainOptions(epochs=1, scratch=True)).classifier.heads)
+
+    assert not scores_colours()
+    examples = experiment / "session" / "classifier" / "examples" / "GR"
+    tracklets = sorted({path.name.split(".")[1] for path in examples.glob("*.png")})
+    for left, expected in ((5, False), (4, True)):
+        for path in examples.glob("*.png"):
+            if path.name.split(".")[1] in tracklets[left:]:
+                path.unlink()
+        assert scores_colours() == expected
+
+
 def test_colours_are_off_and_on_as_is_asked_for(experiment, short_training):
     off = antrax.train(experiment, antrax.TrainOptions(epochs=1, colours="off")).classifier
     assert off.heads is None

@@ -61,7 +61,8 @@ class TrainOptions:
         Ground that all images are put on; by default the one that most examples have.
     colours : {"auto", "on", "off"}
         Whether a new classifier scores the colour of each tag, so that animals share what is known of a colour; by
-        default where the IDs tell the colours, see `antrax.tag_codes.read_codes`. An existing one stays as it is.
+        default where the IDs tell the colours, see `antrax.tag_codes.read_codes`, and some have examples of few
+        tracklets. An existing one stays as it is.
     """
 
     epochs: int = EPOCHS

@@ -103,7 +103,7 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
     help="Score the colour of each tag, which IDs share, instead of each ID by itself: animals without examples are "
-    "known by their code. auto: where the IDs tell colours.",
+    "known by their code. auto: where the IDs tell colours and some have few examples.",
 )
 @SESSION
 @DEVICE
