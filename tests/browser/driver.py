@@ -6,8 +6,10 @@ page, an answer with a status of 400 or more, anything that the app writes to it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -106,6 +108,8 @@ class App:
             )
         assert self.process.stdout
         found = re.search(r"http://127\.0\.0\.1:(\d+)/\S+", self.process.stdout.readline())
+        if not found:  # what was left of it would make other tests fail
+            self.crash()
         assert found, self.errors_file.read_text()
         self.address, self.port = found[0], int(found[1])
         self.root = f"http://127.0.0.1:{self.port}"
@@ -123,6 +127,15 @@ class App:
         """End it as a power cut does."""
         self.process.kill()
         self.process.communicate(timeout=PATIENCE_S)
+
+
+def free_port(start: int) -> int:
+    """The first port from `start` on at which nobody listens."""
+    for port in range(start, start + 1000):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
 
 
 # ---- the browser

@@ -15,14 +15,15 @@ import pytest
 from playwright.sync_api import expect
 
 from antrax.io.session import Session
-from tests.browser.driver import App, Tab, exported, images_of
+from tests.browser.driver import App, Tab, exported, free_port, images_of
 
 # ---- what goes wrong
 
 
-def test_a_crash_of_the_app_loses_nothing(
-    session: Session, app: App, tab: Tab, start_app: Callable[..., App], visit: Callable[..., Tab]
-):
+def test_a_crash_of_the_app_loses_nothing(session: Session, start_app: Callable[..., App], visit: Callable[..., Tab]):
+    # of no other test's app, which would take a port that is free for the moment: these begin at 8090
+    app = start_app(session.experiment, "--port", free_port(20_000 + os.getpid() % 10_000))
+    tab = visit(app)
     before = tab.shown()
     tab.order("In time")
     first = tab.other_than(before)
