@@ -203,8 +203,7 @@ def test_after_closing_nothing_runs_and_nothing_is_started(jobs, session):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to send")
 def test_a_process_that_hangs_is_killed(jobs, session):
-    jobs.start(session, "train", {"epochs": 1000})
-    (child,) = psutil.Process().children()
+    child = started(jobs, session, "train", {"epochs": 1000})
     child.suspend()
     jobs.stop(session)
     assert jobs.state(session)["state"] == "stopped"
