@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from antrax.io.session import Session
 from tests.browser.driver import AXE, App, Tab
 from tests.browser.test_app_checks import COVERING, VIEWS, prepare
-from tests.browser.test_app_positions import cell_shown, made, session  # noqa: F401
+from tests.browser.test_app_positions import cell_shown, session  # noqa: F401
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: run `npm ci` in tests/page")

@@ -15,20 +15,13 @@ from antrax.io.session import Session, open_session
 from antrax.review.positions.solved import Solved
 from tests.browser.driver import App, Tab
 from tests.fixtures.classified import true_labels
-from tests.fixtures.solved import solved_colony, wrong_label
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("solved") / "colony"
-    solved_colony(directory)
-    return directory
+from tests.fixtures.solved import wrong_label
 
 
 @pytest.fixture
-def session(made: Path, tmp_path: Path) -> Session:
+def session(shared_colony: Path, tmp_path: Path) -> Session:
     """A solved colony for one test."""
-    shutil.copytree(made, tmp_path / "data" / "colony")
+    shutil.copytree(shared_colony, tmp_path / "data" / "colony")
     return open_session(tmp_path / "data" / "colony")
 
 

@@ -17,7 +17,6 @@ from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.surroundings import GraphNeighbours, find_place
 from tests.browser.driver import AXE, App, Tab, images_of
 from tests.fixtures.classified import classify_by_truth
-from tests.fixtures.solved import solved_colony
 
 COLONY = ColonyOptions(animals=8, movies=1, frames=400, density=0.6, nest=0.3, unreadable=0.0, things=0, seed=4)
 SIZES = [(1920, 1080), (1280, 800), (1024, 700), (853, 533), (640, 480), (400, 700)]
@@ -36,14 +35,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def session(made: Path, tmp_path: Path) -> Session:
     shutil.copytree(made, tmp_path / "data" / "colony")
     return open_session(tmp_path / "data" / "colony")
-
-
-@pytest.fixture(scope="module")
-def filmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A colony with a film and a background image."""
-    directory = tmp_path_factory.mktemp("filmed") / "colony"
-    solved_colony(directory)
-    return directory
 
 
 def open_pane(tab: Tab) -> None:
@@ -142,8 +133,8 @@ def test_the_images_are_played_over_and_over_until_they_are_paused(
     expect(tab.find(".player-bar span")).to_contain_text("2 /")
 
 
-def test_film_and_place_with_the_mouse(filmed: Path, tmp_path: Path, start_app, visit: Callable[..., Tab]):
-    shutil.copytree(filmed, tmp_path / "data" / "colony")
+def test_film_and_place_with_the_mouse(shared_colony: Path, tmp_path: Path, start_app, visit: Callable[..., Tab]):
+    shutil.copytree(shared_colony, tmp_path / "data" / "colony")
     tab = visit(start_app(tmp_path / "data" / "colony"))
     tab.shown()
     tab.find("#toggle-around").check()

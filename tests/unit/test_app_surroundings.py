@@ -13,20 +13,13 @@ from antrax.io.names import parse_tracklet_name
 from antrax.io.session import Session, open_session
 from antrax.io.trdata import read_measurements
 from tests.fixtures.classified import true_labels
-from tests.fixtures.solved import COLONY, solved_colony, wrong_label
+from tests.fixtures.solved import COLONY, wrong_label
 from tests.unit.test_app_server import Page
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("solved") / "colony"
-    solved_colony(directory)
-    return directory
-
-
 @pytest.fixture
-def session(made: Path, tmp_path: Path) -> Session:
-    shutil.copytree(made, tmp_path / "colony")
+def session(shared_colony: Path, tmp_path: Path) -> Session:
+    shutil.copytree(shared_colony, tmp_path / "colony")
     return open_session(tmp_path / "colony")
 
 

@@ -77,19 +77,14 @@ class PositionsApi:
     @property
     def version(self) -> str:
         """Version of positions and their marks; it differs after each change."""
-        with contextlib.suppress(ExperimentError):
-            self._marks.refresh()
+        self._marks.try_refresh()  # what is wrong is told in `info`
         return f"{self._solved.refresh()}-{self._marks.version}"
 
     # ---- overview
 
     def info(self) -> dict[str, Any]:
         """The solution as a whole. Raises `ExperimentError`."""
-        problem = None
-        try:
-            self._marks.refresh()
-        except ExperimentError as error:
-            problem = str(error)
+        problem = self._marks.try_refresh()
         self._solved.refresh()
         movies = self._solved.movies
         counts = [self._solved.count(movie) for movie in movies]

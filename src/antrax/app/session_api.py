@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -133,7 +132,7 @@ class SessionApi:
                 *filter(None, [problem_of_table, guess_notice(self.session.layout.labels_file)]),
                 *self.assignments.problems,
                 *self.validation.problems,
-                *self._flag_problems(),
+                *filter(None, [self.flags.try_refresh()]),
             ],
             "versions": self.versions(),
         }
@@ -156,16 +155,8 @@ class SessionApi:
         }
 
     def _flags_version(self) -> int:
-        with contextlib.suppress(ExperimentError):  # told among the warnings; what was read before stays
-            self.flags.refresh()
+        self.flags.try_refresh()  # what is wrong is told among the warnings
         return self.flags.version
-
-    def _flag_problems(self) -> list[str]:
-        try:
-            self.flags.refresh()
-        except ExperimentError as error:
-            return [str(error)]
-        return []
 
     def _catalog_version(self) -> str:
         """Another whenever stacks are; a session that cannot be read is told where it matters."""

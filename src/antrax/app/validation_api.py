@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -53,18 +52,14 @@ class ValidationApi:
     @property
     def version(self) -> int:
         """Version of the marks, which differs after each mark of any user."""
-        with contextlib.suppress(ExperimentError):  # told in `problems`; what was read before stays
-            self._marks.refresh()
+        self._marks.try_refresh()  # what is wrong is told in `problems`
         return self._marks.version
 
     @property
     def problems(self) -> list[str]:
         """Why marks cannot be read, a sentence."""
-        try:
-            self._marks.refresh()
-        except ExperimentError as error:
-            return [str(error)]
-        return []
+        problem = self._marks.try_refresh()
+        return [problem] if problem else []
 
     def of(self, tracklet: TrackletName, label: str | None, category: Category | None) -> dict[str, Any]:
         """Possible verdicts on a tracklet's label, the present mark, and earlier ones.

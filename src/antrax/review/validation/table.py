@@ -230,6 +230,14 @@ class MarkTable(Generic[M]):
         except OSError as error:
             raise ExperimentError(f"{self.path} cannot be read: {error.strerror or error}") from None
 
+    def try_refresh(self) -> str | None:
+        """Refresh; why the file cannot be read, a sentence, and None where it can. What was known stays known."""
+        try:
+            self.refresh()
+        except ExperimentError as error:
+            return str(error)
+        return None
+
     def all(self) -> tuple[M, ...]:
         """Every mark, in the order of the file, those taken back and the taking back included."""
         with self._reading:
