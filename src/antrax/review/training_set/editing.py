@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +34,10 @@ from antrax.review.training_set.changes import (
     write_and_move,
 )
 from antrax.review.training_set.files import Count, ExampleFiles, content_digest, folder_for, image_digest, parts
+from antrax.review.training_set.history import History
 from antrax.review.training_set.outcomes import Change, Chosen, Outcome
 
 __all__ = ["Chosen", "Count", "Examples", "Outcome"]
-
-# Changes that can be undone, of each client, and clients whose changes are remembered.
-_CHANGES = 100
-_CLIENTS = 50
 
 
 class Examples:
@@ -60,7 +56,7 @@ class Examples:
         self.folder = session.layout.classifier.examples
         self._files = ExampleFiles(self.folder)
         self._changing = threading.Lock()
-        self._history: dict[str, list[Change]] = {}
+        self._history = History()
         self._sorted: dict[str, tuple[dict[str, frozenset[str]], tuple[ExampleFile, ...]]] = {}
 
     def refresh(self) -> None:
@@ -329,16 +325,16 @@ class Examples:
             raise nothing
         with self._change() as plan:
             # a second press of the key may have come first
-            if not self.can_undo(client):
+            change = self._history.last(client)
+            if change is None:
                 raise nothing
-            change = self._history[client][-1]
             written = [path for path, digest in change.written if digest and content_digest(path) == digest]
             back = self._still_there(change)
             for there, original in back:
                 plan.bring_back(there, original)
             write_and_move([], plan.moves, self.folder)
             remove(written)
-            self._history[client].pop()
+            self._history.forget_last(client)
             self._look_at(path for pair in [*plan.moves, *zip(written, written, strict=True)] for path in pair)
             left = len(change.written) + len(change.moved) - len(written) - len(back)
             done = [f"{images_text(len(written))} taken out of {change.label} again"] if written else []
@@ -364,7 +360,7 @@ class Examples:
 
     def can_undo(self, client: str) -> bool:
         """Whether a client has a change to undo."""
-        return bool(self._history.get(client))
+        return self._history.last(client) is not None
 
     @property
     def _background(self) -> Background:
@@ -431,16 +427,13 @@ class Examples:
         tracklets = {parts(path.name)[1] for path, _ in plan.moves}
         known = {file.path for name in tracklets for file in self._files.of_tracklet(name)}
         digests = write_and_move(plan.writes, plan.moves, folder, " ".join(author.split())[:LONGEST_NAME])
-        self._claim(plan.kept, label, client)
+        self._history.claim(plan.kept, label, client)
         if plan.writes or plan.moves:
             moved = tuple((source, target, content_digest(target)) for source, target in plan.moves)
             written = tuple((target, digest) for (target, _), digest in zip(plan.writes, digests, strict=True))
             known -= {source for source, _ in plan.moves}
             known |= {target for target, _ in plan.writes} | {target for _, target in plan.moves}
-            history = self._history.pop(client, [])
-            self._history[client] = [*history, Change(label, tracklet, written, moved, frozenset(known))][-_CHANGES:]
-            while len(self._history) > _CLIENTS:
-                del self._history[next(iter(self._history))]
+            self._history.remember(client, Change(label, tracklet, written, moved, frozenset(known)))
         self._look_at([target for target, _ in plan.writes] + [path for pair in plan.moves for path in pair])
         return Outcome(
             message=plan.message(label, missing),
@@ -454,21 +447,6 @@ class Examples:
             files=tuple(target.name for target, _ in plan.writes)
             + tuple(target.name for _, target in plan.moves if target.parent == folder),
         )
-
-    def _claim(self, kept: set[Path], label: str, client: str) -> None:
-        """Let nobody else's undo take away files of a label that a client wanted and found there."""
-        for other, changes in self._history.items() if kept else ():
-            if other == client:
-                continue
-            for place, change in enumerate(changes):
-                if change.label == label:
-                    changes[place] = replace(
-                        change,
-                        written=tuple((path, None if path in kept else digest) for path, digest in change.written),
-                        moved=tuple(
-                            (source, path, None if path in kept else digest) for source, path, digest in change.moved
-                        ),
-                    )
 
     def _look_at(self, paths: Iterable[Path]) -> None:
         """Notice what was done to files, and remove folders of labels that it left empty.
