@@ -6,7 +6,7 @@
 
 The first reads the JS16 training set (`data/js16-examples.tar` of the shared folder) into one file: at most 100 images
 a tracklet, 48 pixels. The second trains networks on three of four folds of the tracklets (by a hash of their names),
-keeps what they give for the other tracklets in the folder --work, and prints what came of it:
+keeps what they give for the other tracklets in the folder --work, and prints the figures:
 
 - `classes` (a score for each label), `heads` (a score for each colour at each place) and `colours` (the same, and tags
   of training images get other colours; what `antrax train` does): networks with examples of all IDs (`all`), and with

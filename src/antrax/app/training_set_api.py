@@ -169,7 +169,7 @@ class TrainingSetApi:
         client : str
             Page that made it.
         outcome : Outcome
-            What came of it; where nothing changed there is nothing to take back.
+            Its result; where nothing changed there is nothing to take back.
         again : callable
             Makes it again.
         """

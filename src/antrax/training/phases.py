@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from antrax.progress import Reporter
 from antrax.training.evaluation import evaluate
 from antrax.training.held_out import GLANCE, predict
 from antrax.training.plan import TrainingPlan
-from antrax.training.start import start_anew
+from antrax.training.start import Start, start_anew
 
 if TYPE_CHECKING:
     from antrax.training.batches import Material
@@ -52,8 +52,9 @@ class Phase:
 
     Parameters
     ----------
-    name : {"head", "measured", "finished"}
-        The labels of a pre-trained network alone; all layers; the refit on all examples.
+    name : {"head", "measured", "finished", "without1", …}
+        The labels of a pre-trained network alone; all layers; the refit on all examples; a network that is trained
+        without some IDs.
     schedule : Schedule
         How long and how fast.
     """
@@ -70,6 +71,11 @@ class Phase:
     def on_all_examples(self) -> bool:
         """Whether held-out tracklets are learned too, so that nothing can be measured on them any more."""
         return self.name == "finished"
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether each epoch's weights are measured on held-out tracklets."""
+        return self.name in ("head", "measured")
 
 
 @dataclass(frozen=True)
@@ -112,9 +118,11 @@ def run_phases(plan: TrainingPlan, reporter: Reporter) -> TrainedWeights:
             told.add(text)
             reporter.warn(text)
 
-    weights, after, history = plan.start.weights, {}, []
+    start, after, history = plan.start, {}, []
     for phase in phases:
-        weights, rows = _run_phase(plan, phase, weights, _PhaseReport(plan, phase, reporter, warn_once))
+        share = np.ones(len(plan.targets), bool) if phase.on_all_examples else _training_share(plan)
+        weights, rows = _run_phase(plan, phase, start, share, _PhaseReport(plan, phase, reporter, warn_once))
+        start = replace(start, weights=weights)
         after[phase.name] = weights | plan.start.fixed
         if not phase.on_all_examples:
             history += rows
@@ -195,31 +203,6 @@ def _material(plan: TrainingPlan, chosen: NDArray[np.bool_], seed: int) -> Mater
     )
 
 
-def _run_phase(
-    plan: TrainingPlan, phase: Phase, start: Weights | None, report: _PhaseReport
-) -> tuple[Weights, list[dict[str, float]]]:
-    """Train one phase, from the weights of the one before; returns its weights, and figures by epoch."""
-    from antrax.training.loop import BATCH, Callbacks, Checkpoint, optimize
-
-    share = np.ones(len(plan.targets), bool) if phase.on_all_examples else _training_share(plan)
-    material = _material(plan, share, phase.schedule.seed)
-    with report.reporter.bar(phase.title, phase.schedule.steps * BATCH, "images") as update:
-        return optimize(
-            plan.start.trained,
-            start,
-            material,
-            phase.schedule,
-            device=plan.setup.device,
-            checkpoint=Checkpoint(checkpoint_file(plan.setup.file, phase.name), f"{plan.key} {phase.name}"),
-            callbacks=Callbacks(
-                on_step=lambda step, loss: update(step * BATCH, f"loss {loss:.3f}"),
-                on_epoch=report.epoch,
-                on_resume=report.resumed,
-                on_notice=report.warn_once,
-            ),
-        )
-
-
 def train_without(plan: TrainingPlan, part: int, labels: Collection[str], reporter: Reporter) -> Weights:
     """Train the same network anew without the examples of some IDs, and without what is held out.
 
@@ -233,28 +216,58 @@ def train_without(plan: TrainingPlan, part: int, labels: Collection[str], report
     reporter : Reporter
         Told of progress.
     """
-    from antrax.training.loop import BATCH, LEAST_STEPS, Callbacks, Checkpoint, Schedule, optimize, steps_per_epoch
+    from antrax.training.loop import LEAST_STEPS, Schedule, steps_per_epoch
 
-    name, seed = f"without{part}", plan.options.seed + 2 + part
+    seed = plan.options.seed + 2 + part
     start = start_anew(plan.start, plan.labels, plan.trainset.background, seed)
     share = _training_share(plan)
     steps = max(LEAST_STEPS, round(LEFT_OUT * plan.options.epochs * steps_per_epoch(int(share.sum()))))
     share &= ~np.isin(plan.targets, [plan.labels.index(label) for label in labels])
-    with reporter.bar(_TITLES[name], steps * BATCH, "images") as update:
-        weights, _ = optimize(
+    phase = Phase(f"without{part}", Schedule(steps, steps, start.rate, NEGATIVES, seed))
+    report = _PhaseReport(plan, phase, reporter, reporter.warn)
+    weights, _ = _run_phase(plan, phase, start, share, report, f" {sorted(labels)}")
+    return weights | plan.start.fixed
+
+
+def _run_phase(
+    plan: TrainingPlan, phase: Phase, start: Start, share: NDArray[np.bool_], report: _PhaseReport, of: str = ""
+) -> tuple[Weights, list[dict[str, float]]]:
+    """Train one phase.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    phase : Phase
+    start : Start
+        Network and first weights.
+    share : NDArray[np.bool_]
+        Which images are trained on, shape (images,).
+    report : _PhaseReport
+    of : str
+        By what its checkpoint is told from another of the same name.
+
+    Returns
+    -------
+    tuple of Weights and list of dict
+        Its weights, and figures by epoch.
+    """
+    from antrax.training.loop import BATCH, Callbacks, Checkpoint, optimize
+
+    with report.reporter.bar(phase.title, phase.schedule.steps * BATCH, "images") as update:
+        return optimize(
             start.trained,
             start.weights,
-            _material(plan, share, seed),
-            Schedule(steps, steps, start.rate, NEGATIVES, seed),
+            _material(plan, share, phase.schedule.seed),
+            phase.schedule,
             device=plan.setup.device,
-            checkpoint=Checkpoint(checkpoint_file(plan.setup.file, name), f"{plan.key} {name} {sorted(labels)}"),
+            checkpoint=Checkpoint(checkpoint_file(plan.setup.file, phase.name), f"{plan.key} {phase.name}{of}"),
             callbacks=Callbacks(
                 on_step=lambda step, loss: update(step * BATCH, f"loss {loss:.3f}"),
-                on_epoch=lambda epoch, loss, weights: {},
-                on_notice=reporter.warn,
+                on_epoch=report.epoch,
+                on_resume=report.resumed,
+                on_notice=report.warn_once,
             ),
         )
-    return weights | plan.start.fixed
 
 
 @dataclass(frozen=True)
@@ -276,7 +289,7 @@ class _PhaseReport:
         only_labels = self.phase.name == "head"
         # what pre-trained features are worth by themselves is shown before they are changed
         row = {"epoch": 0.0 if only_labels else float(epoch), "loss": loss}
-        if self.phase.on_all_examples:
+        if not self.phase.is_measured:
             return row
         text = ""
         if predictions := predict(self.plan, weights | self.plan.start.fixed, GLANCE):

@@ -35,7 +35,16 @@ class History:
         self._changes[client].pop()
 
     def claim(self, kept: Set[Path], label: str, client: str) -> None:
-        """Let nobody else's undo take away files of a label that a client wanted and found there."""
+        """Let nobody else's undo take away files that a client wanted and found there.
+
+        Parameters
+        ----------
+        kept : set of Path
+            The files.
+        label : str
+            Under which they lie.
+        client : str
+        """
         for other, changes in self._changes.items() if kept else ():
             if other == client:
                 continue
