@@ -155,6 +155,22 @@ def test_where_all_ids_have_examples_of_five_tracklets_each_is_scored_by_itself(
         assert scores_colours() == expected
 
 
+def test_a_classifier_that_scores_labels_tells_which_new_ids_another_one_would_know(experiment, short_training):
+    antrax.train(experiment, antrax.TrainOptions(epochs=1, colours="off"))
+
+    def warnings(**options) -> str:
+        listener = Listener()
+        antrax.train(experiment, antrax.TrainOptions(epochs=1, **options), reporter=listener)
+        return "\n".join(listener.warned)
+
+    without = "no usable examples of BR, GG, NoAnt, RB: no tracklet will get these labels until there are"
+    would_know = "; a new classifier would know BR, GG, RB by the colours of their tags: `scratch=True`"
+    assert f"{without}{would_know}" in warnings()
+    assert without in warnings(colours="off")
+    assert would_know not in warnings(colours="off")
+    assert "no usable examples of NoAnt: no tracklet" in warnings(scratch=True)
+
+
 def test_colours_are_off_and_on_as_is_asked_for(experiment, short_training):
     off = antrax.train(experiment, antrax.TrainOptions(epochs=1, colours="off")).classifier
     assert off.heads is None

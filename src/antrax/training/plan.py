@@ -29,7 +29,7 @@ from antrax.networks.devices import choose_device
 from antrax.networks.heads import ColorHeads, heads_for, known_by_colors, regrown_heads
 from antrax.networks.keras.config import to_keras_config
 from antrax.progress import Reporter
-from antrax.tag_codes import read_codes
+from antrax.tag_codes import TagCodes, read_codes
 from antrax.training.dataset import Trainset, label_categories
 from antrax.training.options import TrainOptions, relabelling
 from antrax.training.relabelling import relabelled, with_labels_as_spelt
@@ -268,7 +268,7 @@ def make_plan(setup: TrainingSetup, trainset: Trainset, reporter: Reporter) -> T
     labels = _output_labels(setup, trainset, existing, reporter)
     categories = label_categories(labels, classdir.session)
     heads = choose_heads(setup, trainset, labels, categories, existing)
-    _tell_of_labels_without_examples(setup, trainset, labels, heads, reporter)
+    _tell_of_labels_without_examples(setup, trainset, categories, heads, reporter)
     forgotten = frozenset(_forgotten_labels(existing)) if existing else frozenset()
     if returned := sorted(forgotten.intersection(trainset.labels).difference(options.rename.values())):
         again = "it again as a new label" if len(returned) == 1 else "them again as new labels"
@@ -362,13 +362,13 @@ def choose_heads(
         Colours are asked for, and the labels tell none.
     """
     wanted, session = setup.options.colours, setup.classdir.session
-    ids = [label for label in labels if categories[label] is Category.ANT]
-    codes = read_codes(ids, session.labels.tagcolors if session else ())
+    codes = _codes_of(setup, categories)
     if existing:
         return regrown_heads(existing.heads, codes, labels) if existing.heads else None
     if wanted == "off" or (wanted == "auto" and setup.options.arch == registry.CUSTOM):
         return None
     if codes is None and wanted == "on":
+        ids = [label for label in labels if categories[label] is Category.ANT]
         where = session.layout.labels_file if session else "the labels.csv of an experiment, and train in that"
         raise OptionError(
             f"{parameter('colours', 'on')}: the IDs {', '.join(ids[:5])}{' …' if ids[5:] else ''} tell no colours of "
@@ -378,6 +378,13 @@ def choose_heads(
     if codes is None or (wanted == "auto" and not _has_few(trainset, codes.codes)):
         return None
     return heads_for(codes, labels)
+
+
+def _codes_of(setup: TrainingSetup, categories: Mapping[str, Category]) -> TagCodes | None:
+    """Which colours the IDs tell; None where they tell none."""
+    session = setup.classdir.session
+    ids = [label for label, category in categories.items() if category is Category.ANT]
+    return read_codes(ids, session.labels.tagcolors if session else ())
 
 
 def _has_few(trainset: Trainset, labels: Iterable[str]) -> bool:
@@ -390,15 +397,27 @@ def _has_few(trainset: Trainset, labels: Iterable[str]) -> bool:
 def _tell_of_labels_without_examples(
     setup: TrainingSetup,
     trainset: Trainset,
-    labels: tuple[str, ...],
+    categories: Mapping[str, Category],
     heads: ColorHeads | None,
     reporter: Reporter,
 ) -> None:
-    """Say which labels have no examples, and which of these are known all the same."""
+    """Say which labels have no examples, which of these are known all the same, and which could be."""
+    labels = tuple(categories)
     known = known_by_colors(heads, trainset.labels, labels) if heads else ()
     unknown = sorted(set(labels) - set(trainset.labels) - {UNKNOWN, *known})
-    if unknown and setup.classdir.session:
-        reporter.warn(f"no usable examples of {', '.join(unknown)}: no tracklet will get these labels until there are")
+    if not unknown or not setup.classdir.session:
+        return
+    codes = None if heads or setup.options.colours == "off" else _codes_of(setup, categories)
+    able = known_by_colors(heads_for(codes, labels), trainset.labels, labels) if codes else ()
+    reporter.warn(
+        f"no usable examples of {', '.join(unknown)}: no tracklet will get these labels until there are"
+        + (
+            f"; a new classifier would know {', '.join(able)} by the colours of "
+            f"{'its' if len(able) == 1 else 'their'} tags: {parameter('scratch', True)}"
+            if able
+            else ""
+        )
+    )
 
 
 def _split(trainset: Trainset, existing: Classifier | None) -> Split:
