@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from antrax.labels import Category, Labels
     from antrax.plots.run import plot_positions
     from antrax.progress import Reporter
+    from antrax.review.renaming import Renamed, rename_label
     from antrax.review.suggestions import suggest
     from antrax.solving.report import ExperimentSolution, SolveReport
     from antrax.solving.run import SolveOptions, solve
@@ -48,6 +49,7 @@ _SOURCES = {
     "Labels": "labels",
     "MergeResult": "training.merging",
     "MovieStatus": "cluster.status",
+    "Renamed": "review.renaming",
     "Reporter": "progress",
     "ExperimentSolution": "solving.report",
     "Session": "io.session",
@@ -69,6 +71,7 @@ _SOURCES = {
     "read_frame_probabilities": "io.frame_probabilities",
     "read_positions": "io.positions_table",
     "read_results": "io.results_table",
+    "rename_label": "review.renaming",
     "solve": "solving.run",
     "status": "cluster.status",
     "suggest": "review.suggestions",
@@ -86,6 +89,7 @@ __all__ = [
     "Labels",
     "MergeResult",
     "MovieStatus",
+    "Renamed",
     "Reporter",
     "Session",
     "SessionStatus",
@@ -107,6 +111,7 @@ __all__ = [
     "read_frame_probabilities",
     "read_positions",
     "read_results",
+    "rename_label",
     "solve",
     "status",
     "suggest",

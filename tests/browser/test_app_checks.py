@@ -272,6 +272,42 @@ def test_a_list_of_labels_is_pasted_and_those_of_another_session_are_taken_over(
     assert {"AA", "AB", "Larva"} < set(labels_file(session))
 
 
+def test_a_label_is_renamed_by_keys_and_renamed_back(session: Session, tab: Tab):
+    before = labels_file(session)
+    first = tab.shown()
+    tab.press("Shift+L")
+    tab.find('.label-row[data-label="GG"]').focus()
+    tab.press("F2")
+    dialog = tab.find("dialog").last
+    field = dialog.get_by_label("New name of GG")
+    expect(field).to_be_focused()
+    expect(tab.button("Rename", "dialog")).to_be_disabled()
+    field.fill("bb")
+    expect(dialog.locator(".problem")).to_contain_text("must differ in more than case")
+    field.fill("Queen")
+    tab.press("Enter")
+    tab.told("GG is called Queen now")
+    expect(tab.find('.label-row[data-label="Queen"]')).to_be_visible()
+    expect(tab.find("dialog")).to_have_count(1)
+    assert labels_file(session) == [label.replace("GG", "Queen") for label in before]
+    tab.press("Escape")
+    tab.shows(first)
+    tab.press("Shift+Enter")  # what the message offers
+    tab.told("Queen is called GG now")
+    assert labels_file(session) == before
+
+
+def test_a_label_is_not_renamed_while_other_changes_wait(session: Session, tab: Tab):
+    tab.find("#open-labels").click()
+    tab.find("dialog").get_by_label("Name of the new label").fill("Queen")
+    tab.press("Enter")
+    # it says that it is disabled, and why when it is pressed
+    tab.find('.label-row[data-label="GG"] button[title^="Rename GG"]').click(force=True)
+    tab.told("save the other changes first")
+    expect(tab.find("dialog")).to_have_count(1)
+    assert "GG" in labels_file(session)
+
+
 def test_labels_that_somebody_else_changed_are_not_overwritten(session: Session, tab: Tab):
     tab.press("Shift+L")
     tab.find("dialog").get_by_label("Name of the new label").fill("Queen")

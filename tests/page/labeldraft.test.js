@@ -61,3 +61,17 @@ test('of several labels those are added that are new and can be labels', () => {
   );
   assert.deepEqual(names(draft), ['BB', 'GG', 'PP', 'NoAnt', 'Larva', 'Unknown']);
 });
+
+test('a saved label can be renamed while nothing else waits to be saved', () => {
+  const draft = new LabelDraft([
+    { label: 'BB', category: 'ant', examples: 3 },
+    { label: 'Unknown', category: 'unknown', examples: 0 },
+  ]);
+  const [first, unknown] = draft.rows;
+  assert.equal(draft.canRename(first), true);
+  assert.equal(draft.canRename(unknown), false);
+  draft.add('CC', 'ant');
+  assert.equal(draft.canRename(first), false);
+  draft.remove(draft.find('CC'));
+  assert.equal(draft.canRename(first), true);
+});

@@ -27,8 +27,10 @@ from antrax.classification.classifier_file import read_classifier, write_classif
 from antrax.demo import DemoExperiment
 from antrax.io.examples import list_examples
 from antrax.io.layout import SESSION_MARK
+from antrax.io.renaming import unfinished_renaming
 from antrax.io.session import Session, open_session
 from antrax.io.stacks import open_stack, write_stacks
+from antrax.review.renaming import rename_label
 from tests.fixtures.classified import classify_by_truth, true_labels
 from tests.fixtures.numpy_source import tracks
 
@@ -354,6 +356,42 @@ def test_a_session_without_labels_gets_them(page, session):
     page.tell("/labels/edit", rows=[{"label": "AB", "category": "ant"}], digest=None)
     # labels.csv is written with at least one label that is no ant, without which anTraX fails
     assert open_session(session.experiment).labels.all == ("AB", "NoAnt", "Unknown")
+
+
+def test_a_label_is_renamed_and_everything_follows(page, session):
+    given = classify_by_truth(session)
+    name, label = next((name, label) for name, label in given.items() if label in session.labels.ants)
+    page.tell("/export", tracklet=name, label=label, client="me")
+    before = page.ask("/pulse")["versions"]
+    answer = page.tell("/labels/rename", label=label, new="Queen")
+    assert answer["message"].startswith(f"{label} is called Queen now, in ")
+    assert answer["new"] == "Queen"
+    changed = {part for part, version in answer["versions"].items() if version != before[part]}
+    assert changed == {"assignments", "examples", "labels"}
+    info = page.ask("/tracklet", name=name)
+    assert (info["label"], list(info["examples"])) == ("Queen", ["Queen"])
+    assert "Queen" in page.ask("/overview")["categories"][0]["labels"]
+    refused = page.tell("/labels/rename", status=400, label="Queen", new="Multi")
+    assert "stand for several ants" in refused["error"]
+
+
+def test_a_renaming_that_was_broken_off_is_ended_when_the_session_is_opened(page, session, monkeypatch):
+    given = classify_by_truth(session)
+    label = next(label for label in given.values() if label in session.labels.ants)
+    with monkeypatch.context() as patched:
+        patched.setattr("antrax.review.renaming.rename_listed_label", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            rename_label(session, label, "Queen")
+    assert label in session.labels.all
+    assert page.ask("/overview")["warnings"] == []
+    assert "Queen" in session.labels.all
+    assert unfinished_renaming(session) is None
+
+
+def test_a_renaming_that_cannot_be_ended_is_told(page, session):
+    session.layout.renaming.parent.mkdir(exist_ok=True)
+    session.layout.renaming.write_text("{")
+    assert "delete this file" in "".join(page.ask("/overview")["warnings"])
 
 
 # ---- validation

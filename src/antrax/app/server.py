@@ -271,7 +271,7 @@ def _move(context: _Context, api: SessionApi, asked: schemas.training_set.MoveRe
 
 
 def _edit_labels(context: _Context, api: SessionApi, asked: schemas.labels.EditLabelsRequest) -> dict[str, Any]:
-    return api.edit_labels([(row.label, row.category) for row in asked.rows], asked.digest)
+    return api.labels.edit([(row.label, row.category) for row in asked.rows], asked.digest)
 
 
 def _mark(context: _Context, api: SessionApi, asked: schemas.validation.MarkRequest) -> dict[str, Any]:
@@ -334,7 +334,7 @@ _IN_SESSION: dict[str, _Handler] = {
     "tracklet": _tracklet,
     "surroundings": lambda context, api, asked: api.surroundings.of(asked.tracklet),
     "surroundings/graph": lambda context, api, asked: api.surroundings.by_graph(asked.tracklet),
-    "flag": lambda context, api, asked: api.flag(
+    "flag": lambda context, api, asked: api.flags.flag(
         asked.tracklet, asked.flagged, asked.note, asked.who.strip() or _user()
     ),
     "sheet": _sheet,
@@ -352,8 +352,9 @@ _IN_SESSION: dict[str, _Handler] = {
     ),
     "wall/accept": _accept,
     "move": _move,
-    "labels": lambda context, api, asked: api.label_rows(),
+    "labels": lambda context, api, asked: api.labels.rows(),
     "labels/edit": _edit_labels,
+    "labels/rename": lambda context, api, asked: api.labels.rename(asked.label, asked.new),
     "mark": _mark,
     "rates": _rates,
     "positions": lambda context, api, asked: api.positions.info(),

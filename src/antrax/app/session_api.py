@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from antrax.app.flags_api import FlagsApi
+from antrax.app.labels_api import LabelsApi
 from antrax.app.positions_api import PositionsApi
 from antrax.app.session_classifier import OtherClassifiers, SessionClassifier
 from antrax.app.sheets import IMAGES, make_sheet
 from antrax.app.surroundings_api import SurroundingsApi
 from antrax.app.training_report import describe_training
-from antrax.app.training_set_api import TrainingSetApi, check_there, stack_stamp
+from antrax.app.training_set_api import TrainingSetApi, stack_stamp
 from antrax.app.validation_api import ValidationApi
 from antrax.app.wall_api import WallApi
-from antrax.errors import ConflictError, ExperimentError, LabelsError, OptionError, StackError
+from antrax.errors import ConflictError, ExperimentError, OptionError, StackError
 from antrax.escapes import printable
-from antrax.io.labels_file import edit_labels, labels_digest
 from antrax.io.names import TrackletName
 from antrax.io.session import Movie, Session
 from antrax.io.sources import source_of
 from antrax.io.text import guess_notice
 from antrax.labels import Category, Labels
-from antrax.review.flags import Flag, Flags
 from antrax.review.next_step import Situation, Trained, next_step
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
@@ -82,16 +81,17 @@ class SessionApi:
         self.session = session
         self.catalog = Catalog(session, memory)
         self.assignments = Assignments(session)
-        self.training_set = TrainingSetApi(session, self.catalog, lambda: self._labels()[0], self.versions)
+        self.training_set = TrainingSetApi(session, self.catalog, lambda: self.labels.known(), self.versions)
         self.examples = self.training_set.examples
-        self.wall = WallApi(session, self.catalog, self.assignments, self.training_set, lambda: self._labels()[0])
-        self.flags = Flags(session.layout.flags_file)
+        self.labels = LabelsApi(session, self.examples, self.versions)
+        self.wall = WallApi(session, self.catalog, self.assignments, self.training_set, self.labels.known)
+        self.flags = FlagsApi(session, self.catalog, self.versions)
         self.validation = ValidationApi(session, self.assignments, self.examples)
-        self.positions = PositionsApi(session, self.catalog, self.assignments, lambda: self._labels()[0], self.versions)
+        self.positions = PositionsApi(session, self.catalog, self.assignments, self.labels.known, self.versions)
         self.classifier = SessionClassifier(session.layout.classifier.classifier())
         self.other_classifiers = OtherClassifiers(session.layout.classifier.classifier())
         self.surroundings = SurroundingsApi(
-            session, self.catalog, self.assignments, self.examples, lambda: self._labels()[0], lambda: self.colonies
+            session, self.catalog, self.assignments, self.examples, self.labels.known, lambda: self.colonies
         )
         self._colonies: Colonies | None = None
         self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
@@ -102,7 +102,7 @@ class SessionApi:
     def overview(self) -> dict[str, Any]:
         """Overview of the session: movies, labels, classifier and jobs."""
         self.assignments.refresh()
-        labels, problem = self._labels()
+        labels, problem = self.labels.current()
         classified = set(self.assignments.movies)
         colonies, problems = self.colonies, self.session.parameter_problems
         table, problem_of_table = self._movies()
@@ -122,7 +122,7 @@ class SessionApi:
                 for category in Category
             ],
             "labels_problem": problem,
-            "has_labels_file": self._labels_version() != "",
+            "has_labels_file": self.labels.version() != "",
             "classified": bool(classified),
             "classifier": self.classifier.state(),
             "other_classifiers": self.other_classifiers.states(),
@@ -132,7 +132,8 @@ class SessionApi:
                 *filter(None, [problem_of_table, guess_notice(self.session.layout.labels_file)]),
                 *self.assignments.problems,
                 *self.validation.problems,
-                *filter(None, [self.flags.try_refresh()]),
+                *self.flags.problems,
+                *self.labels.end_renaming(),
             ],
             "versions": self.versions(),
         }
@@ -147,16 +148,12 @@ class SessionApi:
         return {
             "examples": self.examples.version,
             "assignments": self.assignments.version,
-            "labels": self._labels_version(),
-            "marks": self.validation.version + self._flags_version(),
+            "labels": self.labels.version(),
+            "marks": self.validation.version + self.flags.version,
             "catalog": self._catalog_version(),
             "classifier": f"{self.classifier.stamp()} {self.other_classifiers.stamp()}".strip(),
             "positions": self.positions.version,
         }
-
-    def _flags_version(self) -> int:
-        self.flags.try_refresh()  # what is wrong is told among the warnings
-        return self.flags.version
 
     def _catalog_version(self) -> str:
         """Another whenever stacks are; a session that cannot be read is told where it matters."""
@@ -180,7 +177,7 @@ class SessionApi:
         self.examples.refresh()
         return {
             "report": describe_training(
-                training, self._labels()[0], self.examples.counts(), self.session.experiment.name
+                training, self.labels.known(), self.examples.counts(), self.session.experiment.name
             )
         }
 
@@ -188,7 +185,7 @@ class SessionApi:
         """The recommended next step."""
         self.assignments.refresh()
         self.examples.refresh()
-        labels, _ = self._labels()
+        labels = self.labels.known()
         written, movies = self.classifier.written(), self.catalog.movies
 
         def more_checks() -> tuple[int, str]:
@@ -219,20 +216,6 @@ class SessionApi:
             if self._colonies is None:
                 self._colonies = Colonies(self.session)
             return self._colonies
-
-    def _labels(self) -> tuple[Labels, str | None]:
-        """The session's labels as they are on disk now, and what is wrong with them."""
-        try:
-            return self.session.labels, None
-        except LabelsError as error:
-            return Labels(ants=()), str(error)
-
-    def _labels_version(self) -> str:
-        """Another whenever labels.csv is; empty where there is none. Where it cannot be read, one may go on looking."""
-        try:
-            return labels_digest(self.session.layout.labels_file) or ""
-        except LabelsError:
-            return "unreadable"
 
     def _movies(self) -> tuple[dict[int, Movie], str | None]:
         """The movie table, and what is wrong with it: without it one can look at tracklets all the same."""
@@ -265,7 +248,7 @@ class SessionApi:
             if key in self._views:
                 self._views.move_to_end(key)
                 return self._views[key]
-        labels, _ = self._labels()
+        labels = self.labels.known()
         counts = {label: count.examples for label, count in self.examples.counts().items()}
         by_marks = filter_.label in (UNCHECKED, WRONG)
         made = make_view(
@@ -296,7 +279,7 @@ class SessionApi:
         """Details of a tracklet, without its images. Raises `ExperimentError`."""
         versions = self.versions()
         tracklet, path = self.catalog.find(name)
-        labels, _ = self._labels()
+        labels = self.labels.known()
         info: dict[str, Any] = {
             "tracklet": tracklet.name,
             "movie": tracklet.movie,
@@ -325,7 +308,7 @@ class SessionApi:
         info["frames_known"] = info["images"] == tracklet.span
         info |= self._assignment(tracklet, labels)
         info["elsewhere"] = self._elsewhere(tracklet, labels)
-        info["flag"] = self._flag(tracklet.name)
+        info["flag"] = self.flags.of(tracklet.name)
         return info | self.validation.of(tracklet, info["label"], info["category"])
 
     def _seconds(self, tracklet: TrackletName) -> float | None:
@@ -411,36 +394,6 @@ class SessionApi:
 
     # ---- validation
 
-    def _flag(self, name: str) -> dict[str, Any] | None:
-        found = self.flags.of(name)
-        return {"note": found.note, "who": found.who, "time": found.time} if found else None
-
-    def flag(self, name: str, flagged: bool, note: str, who: str) -> dict[str, Any]:
-        """Put a flag on a tracklet, or take it away.
-
-        Parameters
-        ----------
-        name : str
-            Of the tracklet.
-        flagged : bool
-            False: it is taken away.
-        note : str
-            What is to be remembered; may be empty.
-        who : str
-            The person.
-
-        Raises
-        ------
-        ExperimentError
-            There is no such tracklet, or the file of flags is damaged.
-        OptionError, OutputError
-        """
-        tracklet, _ = self.catalog.find(name)
-        note = " ".join(note.split())
-        time = datetime.now(UTC).isoformat(timespec="seconds")
-        self.flags.add(Flag(time, who, tracklet.name, note, flagged))
-        return {"flag": self._flag(name), "versions": self.versions()}
-
     def mark(self, name: str, label: str, judgement: Judgement) -> dict[str, Any]:
         """Write a mark on a tracklet's label.
 
@@ -466,7 +419,7 @@ class SessionApi:
             raise OptionError(f"{name} is not classified, so there is nothing to check")
         if found.label != label:
             raise ConflictError(f"{name} has been classified anew: it is labelled {found.label} now; look again")
-        labels, _ = self._labels()
+        labels = self.labels.known()
         with source_of(self.session).open(path) as stack:
             images = stack.count(name)
         category = labels.likely_category(found.label)
@@ -480,30 +433,5 @@ class SessionApi:
     def rates(self, only_random: bool, only_unseen: bool) -> dict[str, Any]:
         """Live statistics of the classification."""
         self.assignments.refresh()
-        labels, _ = self._labels()
+        labels = self.labels.known()
         return self.validation.rates(labels, only_random, only_unseen)
-
-    # ---- labels
-
-    def label_rows(self) -> dict[str, Any]:
-        """The session's labels for editing. Raises `ExperimentError`, `LabelsError`."""
-        check_there(self.session)
-        digest = labels_digest(self.session.layout.labels_file)
-        labels, problem = self._labels() if digest is not None else (Labels(ants=()), None)
-        counts = self.examples.counts()
-        return {
-            "rows": [
-                {"label": label, "category": category, "examples": counts[label].examples if label in counts else 0}
-                for label, category in labels.categories.items()
-            ],
-            "digest": digest,
-            "exists": digest is not None,
-            "problem": problem,
-            "path": str(self.session.layout.labels_file),
-            "colors": list(labels.tagcolors),
-        }
-
-    def edit_labels(self, rows: Sequence[tuple[str, Category]], digest: str | None) -> dict[str, Any]:
-        """Write the session's labels. Raises `LabelsError`."""
-        edit_labels(self.session.layout, rows, digest)
-        return self.label_rows()

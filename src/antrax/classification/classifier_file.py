@@ -5,6 +5,7 @@ Files that anTraX wrote are read by `antrax_file`.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections import Counter
@@ -23,7 +24,7 @@ from antrax.errors import ClassifierError
 from antrax.images import Background, Preparation
 from antrax.io.atomic import write_atomically
 from antrax.io.layout import CLASSIFIER_SUFFIX, ClassifierLayout
-from antrax.io.regular_files import is_regular, open_regular
+from antrax.io.regular_files import is_regular, open_regular, read_regular
 from antrax.io.untrusted_hdf5 import (
     dataset,
     has,
@@ -233,6 +234,32 @@ def write_classifier(classifier: Classifier, path: Path) -> None:
         file.flush()
         content: bytes = file.id.get_file_image()
     write_atomically(path, content + _checksum(content))
+
+
+def rewrite_labels(path: Path, labels: Sequence[str]) -> None:
+    """Put other names of labels into a classifier that anTraX wrote; nothing else in it changes.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `read_classifier` has read.
+    labels : sequence of str
+        In the order of the outputs.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    import h5py
+
+    content = io.BytesIO(read_regular(path))
+    names = [label.encode() for label in labels]
+    with h5py.File(content, "r+") as file:
+        del file["classes"]
+        wide = h5py.string_dtype(length=max(map(len, names)))
+        file.create_dataset("classes", data=np.array(names, dtype=wide)[:, None])
+    write_atomically(path, content.getvalue())
 
 
 def read_classifier(path: str | os.PathLike[str]) -> Classifier:

@@ -28,6 +28,7 @@ from antrax.io import locks
 from antrax.io.atomic import make_folder, remove_dead_parts
 from antrax.io.experiments import find_all_experiments
 from antrax.io.layout import classifier_claim
+from antrax.io.renaming import check_not_renaming
 from antrax.io.result_state import ResultState, result_state
 from antrax.io.results import autoids_file, read_movie, result_files
 from antrax.io.results_writer import finish_pending, keep_copy, pending_movies
@@ -206,6 +207,7 @@ def _plan(
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     _claim(session, list(stacks), claims)
+    check_not_renaming(session)
     if options.missing:
         stacks = _without_result(report, session, stacks, reporter)
     if stacks:

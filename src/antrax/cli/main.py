@@ -14,6 +14,7 @@ from antrax.cli.commands.extract_trainset import extract_trainset
 from antrax.cli.commands.info import info
 from antrax.cli.commands.merge_trainset import merge_trainset
 from antrax.cli.commands.plot import plot
+from antrax.cli.commands.rename_label import rename_label
 from antrax.cli.commands.solve import solve
 from antrax.cli.commands.status import status
 from antrax.cli.commands.suggest import suggest
@@ -59,7 +60,20 @@ def cli(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (extract_trainset, train, classify, solve, status, suggest, export, plot, info, merge_trainset, demo):
+for _command in (
+    extract_trainset,
+    train,
+    classify,
+    solve,
+    status,
+    suggest,
+    export,
+    plot,
+    info,
+    rename_label,
+    merge_trainset,
+    demo,
+):
     cli.add_command(_command)
 
 

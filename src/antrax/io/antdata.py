@@ -19,6 +19,7 @@ import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -121,6 +122,54 @@ def write_antdata(
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(TABLE)
             writer.writerows(_table(placements, positions, animals))
+
+
+def read_placements(
+    session: Session, positions: MoviePositions, renamed: Mapping[str, str] = MappingProxyType({})
+) -> Placements:
+    """Pairs of an animal and a tracklet as `write_antdata` put them into the tables of tracklets.
+
+    Writing them again gives the same tables; of their kind only what the tables tell is known.
+
+    Parameters
+    ----------
+    session : Session
+    positions : MoviePositions
+        The movie's.
+    renamed : mapping of str to str, optional
+        Animals that the tables may name in either way.
+
+    Raises
+    ------
+    ExperimentError
+        A table is damaged.
+    """
+    names = [renamed.get(name, name) for name in positions.ids]
+    animals = {key: number for number, key in enumerate(zip(positions.colonies, names, strict=True))}
+    found: list[tuple[str, int, Kind, bool]] = []
+    for colony in dict.fromkeys(positions.colonies):
+        path = tracklets_table_file(session, positions.movie, colony)
+        try:
+            for row in csv.DictReader(read_regular(path, _LARGEST_TABLE).decode("utf-8").splitlines()):
+                animal_ = animals[colony, renamed.get(row["ant"], row["ant"])]
+                assigned, single, source = (bool(int(row[name])) for name in ("assigned", "single", "source"))
+                kind = Kind.CLASSIFIED if source else Kind.SINGLE if single else Kind.SEVERAL
+                found.append((row["tracklet"], animal_, kind if assigned else Kind.SOFT, single))
+        except FileNotFoundError:
+            continue
+        except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+            raise ExperimentError(f"{path} is damaged ({error}); solve the experiment again") from None
+    tracklet, animal, kinds, single_ = zip(*found, strict=True) if found else ((), (), (), ())
+    return Placements(
+        positions.ids,
+        positions.colonies,
+        np.array(tracklet, np.str_),
+        np.array(animal, np.int64),
+        np.array(kinds, np.int8),
+        np.array(single_, np.bool_),
+        np.full(len(found), np.nan, np.float32),
+        np.full(len(found), "", np.str_),
+    )
 
 
 def metres_per_pixel(session: Session) -> float:

@@ -344,17 +344,53 @@ def edit_labels(layout: SessionLayout, rows: Sequence[tuple[str, Category | str]
         there, content = _current(path) if digest is not None else (None, b"")
         wanted = Labels.from_categories(_checked(rows, there.labels if there else Labels(())))
         labels = complete(Labels(wanted.ants, wanted.nonants, wanted.others, there.labels.tagcolors if there else ()))
-        known = there.labels.all if there else ()
-        if there and there.has_notes:
-            # what people noted beside the labels is kept
-            write_atomically(_free_name(path), content)
-        old_form = there is not None and there.old_form and layout.matlab_labels_file.is_file()
-        to_labels_file(labels, path, old_form, frozenset(known))
-        try:
-            fsync_folder(path.parent)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+        _put_in_place(layout, labels, there, content)
     return labels
+
+
+def rename_listed_label(layout: SessionLayout, label: str, new: str) -> None:
+    """Give a label of `labels.csv` another name at its place; nothing to do where it is not listed.
+
+    The caller holds the lock of the training set, and has checked the new name.
+
+    Parameters
+    ----------
+    layout : SessionLayout
+        The session.
+    label, new : str
+        Old and new name.
+
+    Raises
+    ------
+    LabelsError
+        The file is damaged.
+    OutputError
+        It cannot be written.
+    """
+    there, content = _current(layout.labels_file)
+    if there is None or label not in there.labels.categories:
+        return
+
+    def renamed(labels: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(new if each == label else each for each in labels)
+
+    found = there.labels
+    labels = Labels(renamed(found.ants), renamed(found.nonants), renamed(found.others), found.tagcolors)
+    _put_in_place(layout, labels, there, content)
+
+
+def _put_in_place(layout: SessionLayout, labels: Labels, there: _Parsed | None, content: bytes) -> None:
+    """Write labels in the place of others; `there` and `content` are of the file as it is."""
+    path = layout.labels_file
+    if there and there.has_notes:
+        # what people noted beside the labels is kept
+        write_atomically(_free_name(path), content)
+    old_form = there is not None and there.old_form and layout.matlab_labels_file.is_file()
+    to_labels_file(labels, path, old_form, frozenset(there.labels.all if there else ()))
+    try:
+        fsync_folder(path.parent)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _current(path: Path) -> tuple[_Parsed | None, bytes]:

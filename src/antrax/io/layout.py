@@ -13,7 +13,7 @@
         classifier/   examples/<label>/  trash/  classifier.h5  training/
         validation/   marks.csv  position_marks.csv  flags.csv
         graphs/  antdata/  positions/  positions_netcdf/  export/
-        logs/         solve.json  runs/<command>_….jsonl  cluster/<command>_…/
+        logs/         solve.json  runs/<command>_….jsonl  cluster/<command>_…/  renaming.json
 """
 
 from __future__ import annotations
@@ -286,6 +286,11 @@ class SessionLayout:
     def solving_lock(self) -> Path:
         """Lock file held while solutions are put in place, and the record is written."""
         return self.logs / "solve.lock"
+
+    @property
+    def renaming(self) -> Path:
+        """What a label is renamed to, while that is under way or was broken off."""
+        return self.logs / "renaming.json"
 
     @property
     def runs(self) -> Path:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,11 @@ from antrax.io.results import (
 from antrax.io.results_table import absolute_frames
 from antrax.io.session import Session
 
+if TYPE_CHECKING:
+    from antrax.io.frame_probabilities import FrameProbabilities
+
 _ROWS_A_CHUNK = 4096
+_ROWS_COPIED = 16 * _ROWS_A_CHUNK
 
 
 class MovieWriter:
@@ -55,7 +59,7 @@ class MovieWriter:
         self._movies = session.movies
         self._assignments: dict[str, Assignment] = {}
         self._confidences: list[list[object]] = []
-        self._frames = _FrameWriter(labels, attributes)
+        self._frames = FrameWriter(labels, attributes)
 
     @property
     def tracklets(self) -> int:
@@ -136,11 +140,18 @@ class MovieWriter:
         self._frames.close()
 
 
-class _FrameWriter:
+class FrameWriter:
     """Appends probabilities to an HDF5 file in memory, compressed: some 40 MB for a million images of 18 labels.
 
     It holds `probabilities` (images, labels), `labels`, `tracklets`, and `offsets` (tracklets + 1) into the images.
     It is in memory because HDF5, where a disk is full, takes the whole process down; see `antrax.io.atomic`.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Of the columns.
+    attributes : mapping
+        What the results were made with.
     """
 
     def __init__(self, labels: tuple[str, ...], attributes: Mapping[str, Any]) -> None:
@@ -166,6 +177,7 @@ class _FrameWriter:
         )
 
     def add(self, tracklet: str, probabilities: NDArray[np.float32]) -> None:
+        """Append a tracklet's, shape (images, labels)."""
         self._names.append(tracklet)
         self._offsets.append(self._offsets[-1] + len(probabilities))
         self._waiting.append(probabilities)
@@ -178,6 +190,15 @@ class _FrameWriter:
             self._dataset.resize(self._offsets[-1], 0)
             self._dataset[start:] = _shortened(np.concatenate(self._waiting))
         self._waiting = []
+
+    def copy(self, frames: FrameProbabilities) -> None:
+        """Take over all that another file holds, which may name its labels otherwise."""
+        rows = frames.rows()
+        self._names, self._offsets = list(rows), [0, *(stop for _, stop in rows.values())]
+        self._dataset.resize(self._offsets[-1], 0)
+        for start in range(0, len(self._dataset), _ROWS_COPIED):
+            stop = min(start + _ROWS_COPIED, len(self._dataset))
+            self._dataset[start:stop] = frames.read(start, stop)
 
     def finish(self, digest: str) -> bytes:
         """The content of the file, which belongs to the `autoids_<m>.csv` of that digest."""
@@ -192,6 +213,7 @@ class _FrameWriter:
         return content
 
     def close(self) -> None:
+        """Give the memory back."""
         with contextlib.suppress(OSError, RuntimeError):
             self._file.close()
 

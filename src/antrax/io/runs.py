@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from antrax.io.atomic import make_folder
+from antrax.io.atomic import make_folder, write_atomically
 from antrax.io.processes import parse_tag, this_process
 from antrax.io.regular_files import read_regular
 from antrax.io.session import Session
@@ -290,6 +290,55 @@ def failures(runs: Iterable[Run], results: Mapping[int, Path]) -> dict[int, str]
     stamps = stamps_of(results[movie] for movie in last if movie in results)
     found = {movie: why_failed(run, movie, stamps[results[movie]]) for movie, run in last.items() if movie in results}
     return {movie: why for movie, why in found.items() if why}
+
+
+def follow_renaming(
+    session: Session, digests: Mapping[str, str], files: Mapping[str, tuple[tuple[int, int], tuple[int, int]]]
+) -> None:
+    """Have records tell of files and classifiers in which only a name was changed as they are now.
+
+    Parameters
+    ----------
+    session : Session
+    digests : mapping of str to str
+        Of classifiers: before and after.
+    files : mapping of str to pair
+        By name, size and time of the file before and after.
+
+    Raises
+    ------
+    OutputError
+        A record cannot be written.
+    """
+    try:
+        paths = [path for path in session.layout.runs.iterdir() if path.suffix == ".jsonl"]
+    except OSError:
+        return
+    for path in paths:
+        try:
+            lines = read_regular(path, _LARGEST).decode(errors="replace").split("\n")
+        except OSError:
+            continue
+        changed = [_renamed_line(line, digests, files) for line in lines]
+        if changed != lines:
+            write_atomically(path, "\n".join(changed))
+
+
+def _renamed_line(
+    line: str, digests: Mapping[str, str], files: Mapping[str, tuple[tuple[int, int], tuple[int, int]]]
+) -> str:
+    try:
+        before = json.loads(line)
+        after = json.loads(line)
+        if after.get("made_with", {}).get("digest") in digests:
+            after["made_with"]["digest"] = digests[after["made_with"]["digest"]]
+        for kind in ("inputs", "results"):
+            for name, stamp in after.get(kind, {}).items():
+                if name in files and stamp is not None and tuple(stamp) == files[name][0]:
+                    after[kind][name] = files[name][1]
+    except NO_SENSE:
+        return line
+    return line if after == before else json.dumps(after)
 
 
 def remove_superseded(session: Session, command: str) -> None:

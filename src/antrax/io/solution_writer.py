@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from antrax.io.antdata import antdata_targets, metres_per_pixel, write_antdata
+from antrax.io.antdata import antdata_targets, metres_per_pixel, read_placements, write_antdata
 from antrax.io.atomic import make_folder, replacing, reserved, write_atomically
 from antrax.io.positions import MoviePositions, Placements
 from antrax.io.positions_dataset import netcdf_bytes, netcdf_file, to_dataset
-from antrax.io.positions_table import positions_file, to_table
+from antrax.io.positions_table import positions_file, read_table, to_table
 from antrax.io.processes import this_process
 from antrax.io.solving_record import solution_turn
 
@@ -110,6 +112,43 @@ def writing_solution(session: Session) -> Iterator[SolutionWriter]:
             write_atomically(mark, f"{this_process()}\n")
         with contextlib.suppress(OSError):
             mark.unlink(missing_ok=True)
+
+
+def rename_in_solution(session: Session, movies: Sequence[int], animal: str, new: str) -> None:
+    """Give an animal another name in the files of positions of movies; what is renamed already stays.
+
+    Parameters
+    ----------
+    session : Session
+    movies : sequence of int
+        They have tables of positions of this package.
+    animal, new : str
+        Old and new name.
+
+    Raises
+    ------
+    ExperimentError
+        A file is damaged.
+    OutputError
+        A file cannot be written.
+    """
+
+    def renamed(ids: Sequence[str]) -> tuple[str, ...]:
+        return tuple(new if each == animal else each for each in ids)
+
+    times = {}
+    with writing_solution(session) as writer:
+        for movie in movies:
+            path = positions_file(session, movie)
+            times[path] = path.stat()
+            there = read_table(path)
+            # of a renaming that was broken off, some files of a movie may be those before, and some those after
+            placements = read_placements(session, there, {animal: new})
+            alternatives = tuple("|".join(renamed(text.split("|"))) for text in there.alternatives)
+            positions = dataclasses.replace(there, ids=renamed(there.ids), alternatives=alternatives)
+            writer.add(dataclasses.replace(placements, ids=positions.ids), positions)
+    for path, before in times.items():  # they are no newer than they were
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def write_movie(

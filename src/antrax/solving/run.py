@@ -26,6 +26,7 @@ from antrax.io.layout import CROSS_MOVIE_LINKS
 from antrax.io.locks import claim
 from antrax.io.positions import Placements, place
 from antrax.io.positions_table import positions_file
+from antrax.io.renaming import check_not_renaming
 from antrax.io.results import autoids_file, confidence_file
 from antrax.io.runs import RunRecord, start_record
 from antrax.io.session import Session, open_session
@@ -135,6 +136,7 @@ def _solve_experiment(experiment: ExperimentSolution, options: SolveOptions, cre
     experiment.path = session.experiment
     # A lock among the logs: MATLAB lists the files of antdata/.
     with claim(make_folder(session.layout.logs, within=session.path), "solve", options.movies):
+        check_not_renaming(session)
         movies = movies_with_graph(session) if options.movies is None else sorted(options.movies)
         record = start_record(session, "solve", movies, method=options.method)
         try:

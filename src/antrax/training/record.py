@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import dataclasses
 import io
@@ -110,6 +111,42 @@ def _colours(plan: TrainingPlan) -> dict[str, Any] | None:
         "places": [list(colors) for colors in heads.places],
         "without_examples": list(plan.without_examples),
     }
+
+
+def renamed_record(record: Mapping[str, Any], label: str, new: str) -> dict[str, Any]:
+    """The record of a classifier in which a label got another name.
+
+    Parameters
+    ----------
+    record : mapping of str to Any
+        As `describe_run` gives it; what is of another form stays.
+    label, new : str
+        Old and new name.
+    """
+    places = {  # where labels are: keys of a mapping, lists of labels, or fields of each entry of a list
+        ("examples", "images_by_label"): None,
+        ("held_out", "labels"): None,
+        ("colours", "without_examples"): None,
+        ("doubtful",): ("label", "looks_like"),
+        ("forgotten",): None,
+    }
+    found: dict[str, Any] = copy.deepcopy(dict(record))
+    for (*path, last), fields in places.items():
+        holder: Any = found
+        for name in path:
+            holder = holder.get(name) if isinstance(holder, dict) else None
+        values = holder.get(last) if isinstance(holder, dict) else None
+        if isinstance(values, dict):
+            holder[last] = {new if key == label else key: value for key, value in values.items()}
+        elif isinstance(values, list) and fields is None:
+            # a label that was dropped or renamed before is there again
+            kept = [value for value in values if last != "forgotten" or value != new]
+            holder[last] = [new if value == label else value for value in kept]
+        elif isinstance(values, list):
+            for entry in values:
+                if isinstance(entry, dict):
+                    entry.update({field: new for field in fields or () if entry.get(field) == label})
+    return found
 
 
 def shortcomings(record: Mapping[str, Any]) -> list[str]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from antrax.classification.classifier_file import Classifier
+from antrax.classification.classifier_file import Classifier, read_classifier, rewrite_labels, write_classifier
 from antrax.errors import LabelsError, OptionError
 from antrax.labels import UNKNOWN, check_new_label, clean_label, guess_category, match_labels, spelling_notice
 from antrax.messages import parameter
 from antrax.networks.graph import Graph, Weights, with_outputs
 from antrax.progress import Reporter
 from antrax.training.options import TrainOptions, check_relabelling
+from antrax.training.record import renamed_record
 
 
 def with_labels_as_spelt(
@@ -132,6 +134,76 @@ def relabelled(classifier: Classifier, drop: Sequence[str], rename: Mapping[str,
         calibration=None,
         heads=classifier.heads and classifier.heads.without(drop).renamed(rename),
     )
+
+
+def with_other_name(path: Path, label: str, new: str, listed: Collection[str]) -> tuple[Classifier, Classifier] | None:
+    """The classifier in a file, and the same with another name of a label; None where it does not know the label.
+
+    Unlike `relabelled`, which training goes on from, this keeps calibration and figures: they are of the same animal.
+
+    Parameters
+    ----------
+    path : Path
+    label, new : str
+        Old and new name.
+    listed : collection of str
+        Labels of the session, for those that anTraX cut or that are spelt otherwise.
+
+    Raises
+    ------
+    ClassifierError
+        The file is damaged.
+    OptionError
+        The classifier knows the new name already.
+    """
+    there = read_classifier(path)
+    spelt = there.with_labels_of(tuple(listed))
+    if label not in spelt.labels:
+        return None
+    if new in spelt.labels:
+        raise OptionError(
+            f"{path} knows a label {new} already, and labels are not joined: have it forget that one first "
+            f"({parameter('drop', [new])} of antrax train), or choose another name"
+        )
+    if there.labels_cut:
+        labels = (new if name == label else old for name, old in zip(spelt.labels, there.labels, strict=True))
+        return there, replace(there, labels=tuple(labels))
+    names = {label: new}
+    return there, replace(
+        spelt,
+        labels=tuple(names.get(name, name) for name in spelt.labels),
+        categories={names.get(name, name): kind for name, kind in spelt.categories.items()},
+        heads=spelt.heads and spelt.heads.renamed(names),
+        record=renamed_record(spelt.record, label, new),
+    )
+
+
+def rename_in_classifier(path: Path, label: str, new: str, listed: Collection[str]) -> None:
+    """Give a label another name in a classifier's file, which keeps its time; nothing to do where it does not know it.
+
+    Parameters
+    ----------
+    path : Path
+    label, new : str
+        Old and new name.
+    listed : collection of str
+        Labels of the session.
+
+    Raises
+    ------
+    ClassifierError, OptionError
+        As `with_other_name`.
+    OutputError
+        It cannot be written.
+    """
+    if not (found := with_other_name(path, label, new, listed)):
+        return
+    times = path.stat()
+    if found[0].labels_cut:
+        rewrite_labels(path, found[1].labels)
+    else:
+        write_classifier(found[1], path)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def _chosen(graph: Graph, weights: Weights, keep: Sequence[int]) -> Weights:

@@ -28,6 +28,7 @@ from antrax.io.atomic import remove_dead_parts
 from antrax.io.examples import ClassDir, ExampleChanges, open_classdir
 from antrax.io.layout import classifier_claim
 from antrax.io.locks import claim, claims
+from antrax.io.renaming import check_not_renaming
 from antrax.io.stamps import InputStamps, names_of
 from antrax.messages import parameter
 from antrax.progress import Reporter
@@ -133,6 +134,7 @@ def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Repo
     inputs, tables = InputStamps(), InputStamps()
     inputs.note(file)
     if classdir.session:
+        check_not_renaming(classdir.session)
         tables.note(classdir.session.layout.labels_file)
     if readers := claims(file.parent, classifier_claim(file, "classify")):
         reporter.warn(

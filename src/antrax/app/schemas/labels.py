@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antrax.app.schemas.base import Answer, NoRequest, Request, Route, Text
+from antrax.app.schemas.base import Answer, NoRequest, Request, Route, Text, Versions
 from antrax.labels import Category
 
 
@@ -39,7 +39,23 @@ class EditLabelsRequest(Request):
     digest: Text | None = None
 
 
+class RenameLabelRequest(Request):
+    """A label, and the name that it is to have everywhere."""
+
+    label: Text
+    new: Text
+
+
+class LabelRenamed(Answer):
+    """A renamed label. `message` says in one sentence what was renamed with it."""
+
+    message: str
+    new: str
+    versions: Versions
+
+
 ROUTES: dict[str, Route] = {
     "labels": Route("GET", NoRequest, LabelList),
     "labels/edit": Route("POST", EditLabelsRequest, LabelList),
+    "labels/rename": Route("POST", RenameLabelRequest, LabelRenamed),
 }

@@ -14,6 +14,7 @@ written can be taken back line by line, whatever else was written since.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -27,6 +28,7 @@ from antrax.io.locks import only_writer
 from antrax.io.names import parse_tracklet_name
 from antrax.io.session import Session
 from antrax.io.text import read_text
+from antrax.labels import clean_label
 
 _HEADER = ("tracklet", "label", "flip", "framenum", "m", "len", "colony")
 
@@ -105,6 +107,75 @@ def take_back(session: Session, edits: Sequence[Edit]) -> None:
             _write(edit.path, [*lines, *edit.removed])
 
 
+def rename_label(session: Session, label: str, new: str) -> int:
+    """Give a label another name in all manual corrections: manual labels, rules, and times of joining and leaving.
+
+    Parameters
+    ----------
+    session : Session
+    label, new : str
+        Old and new name; of labels that are no IDs too, which people may give to tracklets.
+
+    Returns
+    -------
+    int
+        Number of lines that were changed.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be read or written.
+    """
+    layout = session.layout
+    lock = layout.marks_lock.with_name("corrections.lock")
+    changed = 0
+    with only_writer(lock) if lock.parent.is_dir() else contextlib.nullcontext():
+        for path, renamed_in in (
+            (layout.manual_ids_file, _renamed_in_table),
+            (layout.manual_propagation_file, _renamed_in_rules),
+            (layout.id_changes_file, _renamed_in_rules),
+        ):
+            lines = _text(path).split("\n")
+            renamed = renamed_in(lines, label, new)
+            if renamed != lines:
+                write_atomically(path, "\n".join(renamed))
+                changed += sum(one != other for one, other in zip(lines, renamed, strict=True))
+    return changed
+
+
+def _renamed_in_table(lines: list[str], label: str, new: str) -> list[str]:
+    """Lines of `manualids.csv` with another name of a label."""
+    columns = _cells(lines[0])
+    if "label" not in columns:
+        return lines
+    place = columns.index("label")
+    renamed = lines[:1]
+    for line in lines[1:]:
+        cells = _cells(line)
+        if place < len(cells) and clean_label(cells[place]) == label:
+            text = io.StringIO()
+            csv.writer(text, lineterminator="").writerow([*cells[:place], new, *cells[place + 1 :]])
+            line = text.getvalue()
+        renamed.append(line)
+    return renamed
+
+
+def _renamed_in_rules(lines: list[str], label: str, new: str) -> list[str]:
+    """Lines of `prop.cfg` or `ids.cfg` with another name of a label; remarks in them stay."""
+    renamed = []
+    for line in lines:
+        parts = re.split(r"([\s,]+)", line)  # words, and between them what parts them
+        words = [place for place, part in enumerate(parts) if place % 2 == 0 and part]
+        command = parts[words[0]] if words else ""
+        # before the ID stand a tracklet, or a colony that may be left out: times follow, and no label is a time there
+        for place in words[1:3] if command == "remove" else words[2:3] if command in ("assign", "eliminate") else ():
+            if parts[place] == label:
+                parts[place] = new
+                break
+        renamed.append("".join(parts))
+    return renamed
+
+
 def _edit(path: Path, is_out: Callable[[str], bool], line: str | None) -> Edit:
     """Take lines out of a file and add one, unless that stands there already."""
     lines = _lines(path)
@@ -140,10 +211,15 @@ def _named(line: str) -> str:
 
 
 def _lines(path: Path) -> list[str]:
+    return [line for line in _text(path).split("\n") if line]
+
+
+def _text(path: Path) -> str:
+    """The content of a file; empty where there is none."""
     try:
-        return [line for line in read_text(path).split("\n") if line]
+        return read_text(path)
     except FileNotFoundError:
-        return []
+        return ""
     except OSError as error:
         raise OutputError(f"{path} cannot be read: {error.strerror or error}") from None
 

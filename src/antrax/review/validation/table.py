@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 from antrax.errors import ExperimentError, OptionError, OutputError
 from antrax.io.atomic import fsync_folder, write_atomically
 from antrax.io.locks import only_writer
-from antrax.io.regular_files import open_regular
+from antrax.io.regular_files import open_regular, read_regular
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,15 @@ class Form(Generic[M]):
         line = io.StringIO()
         csv.writer(line, lineterminator="\n").writerow([cells.get(column, "") for column in columns])
         return line.getvalue()
+
+    def changed_line(self, line: bytes, mark: M, columns: Sequence[str]) -> str:
+        """The line of a mark that takes the place of another one, without its end; other columns keep their cells."""
+        there = next(csv.reader([line.decode().rstrip("\r")], strict=True))
+        cells = self.to_cells(mark)
+        text = io.StringIO()
+        kept = dict(zip(columns, there, strict=False))
+        csv.writer(text, lineterminator="").writerow([cells.get(name, kept.get(name, "")) for name in columns])
+        return text.getvalue() + ("\r" if line.endswith(b"\r") else "")
 
     def read_header(self, line: bytes, path: Path) -> tuple[str, ...]:
         """The names of the columns.
@@ -285,6 +294,42 @@ class MarkTable(Generic[M]):
             raise OutputError(
                 f"{self.path} cannot be written, the mark is not kept: {error.strerror or error}"
             ) from error
+
+    def rewrite(self, change: Callable[[M], M]) -> None:
+        """Write some marks anew, such as where a label got another name; all other lines stay as they are.
+
+        Parameters
+        ----------
+        change : callable
+            Of a mark, what it is to be; the same where it stays.
+
+        Raises
+        ------
+        ExperimentError
+            The file is damaged; nothing is written then.
+        OutputError
+            It cannot be written, or another process has been writing for ten seconds.
+        """
+        if not self.path.exists():
+            return
+        with self._writing, only_writer(self.path.with_suffix(".lock")):
+            self.refresh()
+            lines = read_regular(self.path).split(b"\n")
+            changed = False
+            columns: tuple[str, ...] = ()
+            for number, line in enumerate(lines):
+                if not columns:
+                    columns = self._form.read_header(line, self.path) if line.strip(b"\x00\xef\xbb\xbf \r") else ()
+                    continue
+                is_last = number == len(lines) - 1
+                mark = self._form.whole_line(line, columns) if is_last else self._form.from_line(line, columns)
+                if mark is None or (new := change(mark)) == mark:
+                    continue
+                lines[number] = self._form.changed_line(line, new, columns).encode()
+                changed = True
+            if changed:
+                write_atomically(self.path, b"\n".join(lines))
+                self.refresh()
 
     def _read(self) -> None:
         """Read what is new, or everything where what is known has changed."""

@@ -87,6 +87,15 @@ export class LabelDraft {
     return row.examples === 0 && row.label !== UNKNOWN;
   }
 
+  /**
+   * Whether a label may get another name now. It gets it in all files at once, so nothing else may be waiting to be saved.
+   * @param {Row} row
+   * @returns {boolean}
+   */
+  canRename(row) {
+    return row.label !== UNKNOWN && this.saved.has(row.label) && !this.isChanged;
+  }
+
   /** @param {Row} row */
   remove(row) {
     this.rows = this.rows.filter((each) => each !== row);

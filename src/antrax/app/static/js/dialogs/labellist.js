@@ -3,22 +3,24 @@
  * @module
  */
 import { fill, h, icon, plural } from '../core/dom.js';
-import { CATEGORIES } from './labelrules.js';
+import { CATEGORIES, UNKNOWN } from './labelrules.js';
 import { toast } from '../core/toast.js';
 
 const UP = 'M4 10l4-4 4 4';
 const DOWN = 'M4 6l4 4 4-4';
 const REMOVE = 'M4.5 4.5l7 7m0-7l-7 7';
+const RENAME = 'M3.5 12.5l.6-2.6 6.3-6.3 2 2-6.3 6.3zM9 5l2 2';
 const GRIP = 'M6 4v.01M10 4v.01M6 8v.01M10 8v.01M6 12v.01M10 12v.01';
 
 /**
  * @param {object} options
  * @param {import('./labeldraft.js').LabelDraft} options.draft
  * @param {() => void} options.onChange after every change of the draft
+ * @param {(label: string) => void} options.onRename a label that is saved is to get another name
  * @returns {{node: HTMLElement, draw: () => void, key: (name: string, target: Element) => boolean}}
  *   key: takes the keys of the list and says whether it did
  */
-export function labelList({ draft, onChange }) {
+export function labelList({ draft, onChange, onRename }) {
   const node = h('div.label-list', { onfocusin: (event) => reach(event.target.closest('.label-row')) });
   let dragged = null;
 
@@ -93,6 +95,7 @@ export function labelList({ draft, onChange }) {
         },
         CATEGORIES.map(({ id, title }) => h('option', { value: id, selected: id === row.category }, title)),
       ),
+      tool(RENAME, renameTitle(row), true, () => rename(row), !draft.canRename(row)),
       tool(UP, `Move ${row.label} up`, row !== group[0], () => change(() => draft.step(row, -1), row)),
       tool(DOWN, `Move ${row.label} down`, row !== group.at(-1), () => change(() => draft.step(row, 1), row)),
       // Never disabled: pressed, it says why a label has to stay.
@@ -111,6 +114,22 @@ export function labelList({ draft, onChange }) {
       onclick,
     };
     return h('button.tool', props, icon(path));
+  }
+
+  function renameTitle(row) {
+    if (draft.canRename(row)) return `Rename ${row.label}`;
+    const why =
+      row.label === UNKNOWN
+        ? 'this label is always there'
+        : draft.saved.has(row.label)
+          ? 'save the other changes first, for it is renamed at once and everywhere'
+          : 'it is new; remove it, and add it under the other name';
+    return `Rename ${row.label}: ${why}`;
+  }
+
+  function rename(row) {
+    if (draft.canRename(row)) onRename(row.label);
+    else toast(`${renameTitle(row)}.`, { kind: 'warn' });
   }
 
   function removeTitle(row) {
@@ -169,6 +188,7 @@ export function labelList({ draft, onChange }) {
     if (name.startsWith('Alt+') && step) change(() => draft.step(row, step), row);
     else if (step) rowNode(draft.rows[draft.rows.indexOf(row) + step] ?? row).focus();
     else if (name === 'Delete') remove(row);
+    else if (name === 'F2') rename(row);
     else return false;
     return true;
   }

@@ -3,7 +3,7 @@
  * @module
  */
 import { api } from '../core/api.js';
-import { app } from '../core/app.js';
+import { app, noteVersions } from '../core/app.js';
 import { colorTable } from './colorcodes.js';
 import { openDialog } from '../core/dialog.js';
 import { byId, fill, h, plural } from '../core/dom.js';
@@ -19,6 +19,7 @@ const EDITOR_KEYS = [
   [['ArrowUp', 'ArrowDown'], 'Go through the list'],
   ['Alt+ArrowUp', 'Move the label up'],
   ['Alt+ArrowDown', 'Move it down'],
+  ['F2', 'Rename the label'],
   ['Delete', 'Remove the label'],
   ['Tab', 'To the table of colours, to sorting, to all buttons'],
   ['Ctrl+S', 'Save'],
@@ -64,7 +65,7 @@ function draftOf({ rows, exists }) {
  */
 function edit(answer, draft, message = '') {
   const alert = h('p.callout', { role: 'alert', hidden: !message }, message);
-  const list = labelList({ draft, onChange: changed });
+  const list = labelList({ draft, onChange: changed, onRename: (label) => rename(label, draft, dialog.close) });
   const codes = colorTable({
     letters: answer.colors.join('') || USUAL_COLORS,
     state: (code) => codeState(draft, code),
@@ -188,6 +189,80 @@ function guard(answer, draft) {
       if (!isDiscarded) setTimeout(() => edit(answer, draft));
     },
   });
+}
+
+/**
+ * Ask for another name of a label, and rename it everywhere.
+ * @param {string} label
+ * @param {LabelDraft} draft
+ * @param {() => void} closeEditor  what it shows is not true any more then
+ */
+function rename(label, draft, closeEditor) {
+  const category = draft.find(label)?.category ?? '';
+  const others = draft.rows.map((row) => row.label).filter((each) => each !== label);
+  const field = h('input', {
+    type: 'text',
+    value: label,
+    autofocus: true,
+    autocomplete: 'off',
+    spellcheck: false,
+    oninput: check,
+  });
+  const problem = h('p.problem', { role: 'alert' });
+  const body = h(
+    'div',
+    {},
+    h('label.field', {}, h('span', {}, `New name of ${label}`), field),
+    problem,
+    h(
+      'p.hint',
+      {},
+      'Examples, results, marks, corrections, positions and classifiers follow; nothing has to be done again. Exported files keep the old name. Labels are not joined: no label may have the name yet.',
+    ),
+  );
+  const dialog = openDialog({
+    title: `Rename ${label}`,
+    body,
+    actions: [{ title: 'Cancel' }, { title: 'Rename', primary: true, key: 'Enter', run: send }],
+  });
+  field.select();
+  check();
+
+  function check() {
+    const name = field.value.trim();
+    const why = name === label ? '' : labelProblem(name, category, others);
+    const button = dialog.button('Rename');
+    if (button) button.disabled = why !== '' || name === label;
+    fill(problem, name ? why : '');
+    field.setAttribute('aria-invalid', String(why !== ''));
+  }
+
+  async function send() {
+    try {
+      await renameLabel(label, field.value.trim());
+    } catch (error) {
+      fill(problem, error.message);
+      return false;
+    }
+    closeEditor();
+    setTimeout(openLabels); // after this dialog has closed
+    return true;
+  }
+}
+
+/**
+ * Rename a label, say what followed, and offer to take it back.
+ * @param {string} label
+ * @param {string} name
+ */
+async function renameLabel(label, name) {
+  const answer = await api.tell('labels/rename', { label, new: name });
+  const wasChosen = app.selectedLabel === label;
+  await app.refreshOverview();
+  if (wasChosen) app.chooseLabel(answer.new);
+  noteVersions(answer.versions);
+  const back = () => renameLabel(answer.new, label).catch(toastError);
+  toast(`${answer.message}.`, { kind: 'ok', action: { title: 'Undo', run: back } });
 }
 
 /** @param {string} path */
