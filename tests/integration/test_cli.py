@@ -42,9 +42,7 @@ def one_line_error(*arguments: object) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize(
-    "command", ["extract-trainset", "train", "classify", "export", "plot", "info", "merge-trainset", "demo"]
-)
+@pytest.mark.parametrize("command", [*cli.commands])
 def test_every_command_explains_itself(command):
     answer = CliRunner().invoke(cli, [command, "--help"])
     assert answer.exit_code == 0

@@ -123,11 +123,11 @@ def session(shared_colony: Path, tmp_path: Path, label: str, make_examples: Make
                 label if cell.id != label else "", 1, number, solved.digest, solved.run, "random",
             )
         )  # fmt: skip
-    names = [name for _, name in tracklets]
-    correct(session, names[0], label, is_it=True, single=True)
-    correct(session, names[1], label, is_it=False, single=True)
+    given_to = [name for _, name in tracklets]
+    correct(session, given_to[0], label, is_it=True, single=True)
+    correct(session, given_to[1], label, is_it=False, single=True)
     with layout.manual_propagation_file.open("a", encoding="utf-8") as file:
-        file.write(f"assign  {names[2]}, {label}  # {label} by her wings\nsingle {names[1]} 1\n\n")
+        file.write(f"assign  {given_to[2]}, {label}  # {label} by her wings\nsingle {given_to[1]} 1\n\n")
     layout.id_changes_file.write_text(f"remove {label} m2 end\nremove all {other} m2 end\n", encoding="utf-8")
     return session
 
@@ -299,6 +299,7 @@ def break_off(monkeypatch: pytest.MonkeyPatch, number: int, do: Callable[[], obj
     return False
 
 
+@pytest.mark.slow
 def test_what_is_broken_off_at_whatever_moment_goes_on(session: Session, label: str, tmp_path: Path, monkeypatch):
     wanted = expected(state(session), label)
     original = tmp_path / "original"
