@@ -57,6 +57,26 @@ def test_the_same_seed_varies_alike_and_another_otherwise(background):
     assert not torch.equal(varied(background, Augmentation(), 1), varied(background, Augmentation(), 2))
 
 
+@pytest.mark.parametrize("hsymmetry", [False, True])
+def test_one_compiled_pass_gives_what_the_passes_one_after_the_other_give(background, hsymmetry, monkeypatch):
+    random = torch.randint(0, 256, (60, 3, SIZE, SIZE), generator=generator(3), dtype=torch.uint8)
+    images = batch(background, 60)
+    images[20:40, :, 5:30, 2:25] = random[20:40, :, 5:30, 2:25]
+    images[40:59] = random[40:59]  # up to the edge
+    images[59] = 255 if background == "white" else 0  # nothing at all
+    options = Augmentation(hsymmetry=hsymmetry)
+
+    def vary() -> torch.Tensor:
+        return augment(images.float() / 255, margins_of(images, background), options, background, generator(5))
+
+    compiled = vary()
+    monkeypatch.setattr("antrax.training.augmentation.is_compiled", lambda: False)
+    by_passes = vary()
+    assert not torch.equal(compiled, images.float() / 255)
+    assert compiled.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(compiled, by_passes, rtol=0, atol=1e-4)
+
+
 def centres(images: torch.Tensor, background: str) -> torch.Tensor:
     weight = (images != (1.0 if background == "white" else 0.0)).any(1).float()
     rows = (weight.sum(2) * torch.arange(SIZE)).sum(1) / weight.sum((1, 2))

@@ -24,6 +24,7 @@ from antrax.networks.backends import torch_network
 from antrax.networks.backends.torch_network import TorchPredictor
 from antrax.networks.initial import initial_weights
 from antrax.networks.registry import find
+from antrax.training import loop
 from antrax.training.run import TrainOptions, train
 from tests.fixtures.training_tools import Listener
 
@@ -65,6 +66,27 @@ def test_a_gpu_that_computes_is_used(a_gpu, monkeypatch):
 def test_a_gpu_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(DeviceError, match=r"`device='cuda'`: torch .* finds none on this machine; it has .*cpu"):
         devices.choose_device("cuda")
+
+
+def test_threads_that_wait_leave_their_processors_to_others_unless_the_user_says_otherwise():
+    said: dict[str, str] = {}
+    devices.share_busy_processors(said)
+    assert said == {"GOMP_SPINCOUNT": "3000"}
+    for own in ({"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}):
+        said = dict(own)
+        devices.share_busy_processors(said)
+        assert said == own
+
+
+@pytest.mark.parametrize(("there", "training"), [(1, 1), (2, 2), (3, 2), (16, 15)])
+def test_of_more_than_two_processors_one_is_left_to_make_batches(monkeypatch, there, training):
+    monkeypatch.setattr(loop, "processors", lambda: there)
+    told: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    with pytest.raises(KeyError), loop._threads_for_training():
+        raise KeyError
+    assert told == [training, 4]
 
 
 # --- several graphics cards

@@ -6,11 +6,15 @@ import os
 import random
 import shutil
 import sys
+import threading
 import unicodedata
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from antrax.demo import DemoExperiment
@@ -157,6 +161,59 @@ def test_images_lie_in_memory_as_training_takes_them(make_examples, tmp_path: Pa
     material = Material(images, np.zeros(len(images), int), np.arange(len(images)), (Category.ANT,), "white")
     batches = Batches(material, 2, 0.0, 0, "cpu")
     assert np.shares_memory(batches._images.numpy(), images)
+
+
+@pytest.fixture
+def batches_of_noise() -> Callable[[], AbstractContextManager[Batches]]:
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8)
+    material = Material(images, np.arange(40) % 2, np.arange(40), (Category.ANT, Category.UNKNOWN), "white")
+    return lambda: closing(Batches(material, 8, 0.5, 3, "cpu"))
+
+
+def drawn(batches: Batches, count: int) -> list[np.ndarray]:
+    return [batches.draw(pytest.fail)[0].numpy() for _ in range(count)]
+
+
+def test_batches_are_the_same_wherever_a_training_was_interrupted(batches_of_noise) -> None:
+    with batches_of_noise() as batches:
+        whole = drawn(batches, 6)
+    assert not np.array_equal(whole[0], whole[1])
+    for done in range(6):
+        with batches_of_noise() as batches, batches_of_noise() as others:
+            first = drawn(batches, done)
+            drawn(others, 2)  # what another batch left is of no account
+            others.restore(batches.state())
+            assert np.array_equal(first + drawn(others, 6 - done), whole)
+
+
+def test_batches_are_made_while_the_network_learns_and_in_order(batches_of_noise, monkeypatch) -> None:
+    threads: list[threading.Thread] = []
+    make = Batches._varied
+
+    def varied(self: Batches, count: int) -> object:
+        threads.append(threading.current_thread())
+        return make(self, count)
+
+    monkeypatch.setattr(Batches, "_varied", varied)
+    own = torch.get_num_threads()
+    with batches_of_noise() as batches:
+        drawn(batches, 3)
+    assert len(threads) >= 3
+    assert len(set(threads)) == 1
+    assert threads[0] is not threading.main_thread()
+    assert not threads[0].is_alive()
+    assert torch.get_num_threads() == own
+
+
+def test_what_goes_wrong_while_a_batch_is_made_is_told(batches_of_noise, monkeypatch) -> None:
+    def fail(self: Batches, count: int) -> None:
+        raise MemoryError("no room")
+
+    with batches_of_noise() as batches:
+        drawn(batches, 1)
+        monkeypatch.setattr(Batches, "_varied", fail)
+        with pytest.raises(MemoryError, match="no room"):
+            drawn(batches, 3)
 
 
 def test_a_generated_experiments_training_set_is_read(small_demo: DemoExperiment) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from antrax.errors import OptionError
 from antrax.images import Background
 from antrax.messages import parameter
+from antrax.training.moving import is_compiled, vary
 
 # Drift of a camera's exposure and white balance; hue tells the IDs apart and is not changed.
 _BRIGHTNESS, _CHANNEL = 0.15, 0.05
@@ -134,14 +135,33 @@ def augment(
         torch.stack([zoom * cos * mirror, -zoom * torch.sin(angle + shear), shifts[0]], 1),
         torch.stack([zoom * stretch * sin * mirror, zoom * stretch * torch.cos(angle + shear), shifts[1]], 1),
     ]
-    grid = functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
-    moved = functional.grid_sample(images - ground, grid, align_corners=False)
     # some animals move or lie out of focus; how much of the blur is mixed in differs
     softness = torch.rand(count, generator=generator, device=device)
-    blurred = (torch.rand(count, generator=generator, device=device) < _BLURRED).nonzero().flatten()
-    moved[blurred] = _blur(moved[blurred], softness[blurred])
+    softness = torch.where(torch.rand(count, generator=generator, device=device) < _BLURRED, softness, 0.0)
     light = (1 + uniform(_BRIGHTNESS, 1)) * (1 + uniform(_CHANNEL, 3))
-    relit = ((moved + ground) * light[:, :, None, None]).clamp(0, 1)
+    change = _Change(torch.stack(rows, 1), softness, light)
+    if device.type == "cpu" and is_compiled():
+        values = (tensor.contiguous().numpy() for tensor in (images, change.matrices, softness, light))
+        return torch.from_numpy(vary(*values, ground)).permute(0, 3, 1, 2)
+    return _changed(images, change, ground)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What is drawn for each image of a batch: as `antrax.training.moving.vary` takes it."""
+
+    matrices: Tensor
+    softness: Tensor
+    light: Tensor
+
+
+def _changed(images: Tensor, change: _Change, ground: float) -> Tensor:
+    """As `antrax.training.moving.vary`, for graphics cards and where nothing can be compiled."""
+    grid = functional.affine_grid(change.matrices, list(images.shape), align_corners=False)
+    moved = functional.grid_sample(images - ground, grid, align_corners=False)
+    blurred = change.softness.nonzero().flatten()
+    moved[blurred] = _blur(moved[blurred], change.softness[blurred])
+    relit = ((moved + ground) * change.light[:, :, None, None]).clamp(0, 1)
     # all differences from the ground have one sign, so only the ground's sum is zero
     varied = torch.where(moved.sum(1, keepdim=True) != 0, relit, ground)
     return varied.contiguous(memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,9 @@ _BROOD = 0.15
 _EXAMPLES_SHARE = 0.5
 # Batches that a graphics card makes together, and most floats of their images: it makes eight as soon as one.
 _MADE_TOGETHER, _MADE_FLOATS = 8, 2**26
+
+# Batches, and the generator's state before they were made.
+_Made = tuple[Tensor, list[tuple[Tensor, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,9 @@ class Batches:
     """Draws batches of examples, and varies them.
 
     With CUDA, batches are made on the graphics card, from examples that it holds if there is room for them; two
-    processors would make them at a tenth of the rate at which it learns.
+    processors would make them at a tenth of the rate at which it learns. On processors, the next batch is made in a
+    thread of its own while the network learns the one before. All random numbers are drawn in the order of the batches,
+    so a seed gives the same ones however far ahead of the network they are made.
     """
 
     def __init__(self, material: Material, size: int, negatives: float, seed: int, device: str) -> None:
@@ -130,6 +136,11 @@ class Batches:
         self._before = self._generator.get_state()  # before the batches that were made last
         self._made: list[tuple[Tensor, Tensor]] = []
         self._used = 0  # of these
+        # torch's own threads are for the network; how many there are is told for each thread that uses them
+        self._thread = None
+        if self._maker == "cpu":
+            self._thread = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+        self._ahead: Future[_Made] | None = None
         images = torch.from_numpy(np.ascontiguousarray(material.images.transpose(0, 3, 1, 2)))
         # a few at a time, for the intermediate results are as large as the images
         margins = torch.cat([margins_of(part, material.background) for part in torch.split(images, 4096)])
@@ -143,12 +154,20 @@ class Batches:
         self._units = torch.from_numpy(units.matrix.T.copy()).to(self._maker) if units else None  # of each label
         self._recoloured = units.recoloured.on(self._maker) if units and units.recoloured else None
 
+    def close(self) -> None:
+        """End the thread that makes batches. None can be drawn afterwards."""
+        if self._thread:
+            self._thread.shutdown(cancel_futures=True)
+
     def state(self) -> dict[str, Any]:
         """All that `restore` needs to go on with the next batch."""
         return {"generator": self._before, "used": self._used}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken, or from a seed."""
+        if self._ahead:  # it uses the generator
+            self._ahead.result()
+            self._ahead = None
         self._made, self._used = [], state.get("used", 0)
         if "seed" in state:
             self._generator.manual_seed(state["seed"])
@@ -172,16 +191,24 @@ class Batches:
             There is no room for a batch.
         """
         if not self._made:  # the first ones, or those of the state that was restored
-            self._made = self._make(on_notice)
+            self._before, self._made = self._next(on_notice)
         if self._used == len(self._made):
-            self._before, self._used = self._generator.get_state(), 0
-            self._made = self._make(on_notice)
-        batch = self._made[self._used]
+            self._before, self._made = self._next(on_notice)
+            self._used = 0
+        images, targets = self._made[self._used]
         self._used += 1
-        return batch
+        return images.to(self._device), targets.to(self._device)
 
-    def _make(self, on_notice: Callable[[str], None]) -> list[tuple[Tensor, Tensor]]:
-        """The next batches."""
+    def _next(self, on_notice: Callable[[str], None]) -> _Made:
+        """The next batches, and the generator's state before them."""
+        if not self._thread:
+            return self._make(on_notice)
+        made = (self._ahead or self._thread.submit(self._make, on_notice)).result()
+        self._ahead = self._thread.submit(self._make, on_notice)
+        return made
+
+    def _make(self, on_notice: Callable[[str], None]) -> _Made:
+        before = self._generator.get_state()
         count = 1
         if self._maker != "cpu":
             count = max(1, min(_MADE_TOGETHER, _MADE_FLOATS // (self._size * self._images[0].numel())))
@@ -193,16 +220,16 @@ class Batches:
             self._images = self._images.cpu()
             free_memory(self._device)
             on_notice(LITTLE_MEMORY.format(device=self._device))
-            self._generator.set_state(self._before)
+            self._generator.set_state(before)
             return self._make(on_notice)
-        return list(zip(torch.split(images, self._size), torch.split(targets, self._size), strict=True))
+        return before, list(zip(torch.split(images, self._size), torch.split(targets, self._size), strict=True))
 
     def _varied(self, count: int) -> tuple[Tensor, Tensor]:
         """Images drawn by their weights and varied, and their targets."""
         parts = torch.rand(count, dtype=torch.float64, generator=self._generator, device=self._maker)
         sums = self._weight_sums
         chosen = torch.searchsorted(sums, parts * sums[-1], right=True).clamp_max(len(sums) - 1)
-        images = self._images[chosen.to(self._images.device)].to(self._maker).float() / 255
+        images = self._images.index_select(0, chosen.to(self._images.device)).to(self._maker).float().div_(255)
         labels = targets = self._targets[chosen]
         units = None if self._units is None else self._units[labels]
         background = self._material.background
@@ -214,7 +241,7 @@ class Batches:
         images = augment(images, self._margins[chosen], self._material.augmentation, background, self._generator)
         if self._units is not None and units is not None:  # those of negatives are of another label
             targets = torch.where((targets == labels)[:, None], units, self._units[targets])
-        return (images * 255).to(self._device), targets.to(self._device)
+        return images.mul_(255), targets
 
 
 def _on_device(images: Tensor, device: str) -> Tensor:

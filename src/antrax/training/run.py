@@ -31,6 +31,7 @@ from antrax.io.locks import claim, claims
 from antrax.io.renaming import check_not_renaming
 from antrax.io.stamps import InputStamps, names_of
 from antrax.messages import parameter
+from antrax.networks.devices import share_busy_processors
 from antrax.progress import Reporter
 from antrax.training.dataset import Trainset, load_trainset
 from antrax.training.evaluation import Evaluation
@@ -129,6 +130,7 @@ def train(
 def _train(classdir: ClassDir, file: Path, options: TrainOptions, reporter: Reporter) -> TrainResult:
     """Train the classifier of a file, holding its lock."""
     started = time.monotonic()
+    share_busy_processors()
     clear_dead_checkpoints(file)
     remove_dead_parts(file.parent)
     inputs, tables = InputStamps(), InputStamps()
