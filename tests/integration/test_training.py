@@ -127,6 +127,14 @@ def test_the_same_seed_gives_the_same_classifier(make_labelled, short_training):
     assert first.digest() != other.digest()
 
 
+def test_images_that_lie_in_a_file_give_the_same_classifier(make_labelled, short_training, monkeypatch):
+    folder = make_labelled("set")
+    shutil.copy(next((folder / "examples" / "BB").iterdir()), folder / "examples" / "BB" / "copy.png")  # left out
+    expected = train(folder, TrainOptions(epochs=1, seed=3)).classifier.digest()
+    monkeypatch.setattr("antrax.training.image_store.SHARE", 0.0)
+    assert train(folder, TrainOptions(epochs=1, seed=3, scratch=True)).classifier.digest() == expected
+
+
 @pytest.fixture
 def make_labelled(trained, tmp_path):
     """A function that makes a folder with a few examples of four labels, outside of any session."""

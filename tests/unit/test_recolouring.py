@@ -57,6 +57,15 @@ def test_few_codes_are_enough_where_they_tell_the_colours_apart(kept):
         assert mean * 255 == pytest.approx(np.array(COLOURS[name]), abs=35)
 
 
+def test_colours_of_some_of_the_images_are_those_of_a_copy_of_these():
+    labels = [label for label in KEPT for _ in range(30)]
+    images, rows = images_of(labels), np.flatnonzero(np.arange(len(labels)) % 3)
+    codes = [tuple(labels[row]) for row in rows]
+    by_rows, copied = fit_palette(images, codes, "white", 0, rows), fit_palette(images[rows], codes, "white", 0)
+    assert np.array_equal(by_rows.means, copied.means)
+    assert not np.array_equal(by_rows.means, fit_palette(images[: len(rows)], codes, "white", 0).means)
+
+
 def test_a_colour_that_all_codes_have_is_not_told_from_the_body():
     labels = [label for label in ("BG", "GB", "GR", "RG") for _ in range(10)]
     assert fit_palette(images_of(labels), [tuple(label) for label in labels], "white", 0) is None

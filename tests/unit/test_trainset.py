@@ -186,6 +186,15 @@ def test_batches_are_the_same_wherever_a_training_was_interrupted(batches_of_noi
             assert np.array_equal(first + drawn(others, 6 - done), whole)
 
 
+def test_batches_of_some_of_the_images_are_those_of_a_copy_of_these() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8)
+    rows = np.array([3, 5, 7, 20, 22, 39])
+    about = (rows % 2, rows, (Category.ANT, Category.UNKNOWN), "white")
+    by_rows, copied = Material(images, *about, rows=rows), Material(images[rows], *about)
+    with closing(Batches(by_rows, 8, 0.5, 3, "cpu")) as some, closing(Batches(copied, 8, 0.5, 3, "cpu")) as others:
+        assert np.array_equal(drawn(some, 2), drawn(others, 2))
+
+
 def test_batches_are_made_while_the_network_learns_and_in_order(batches_of_noise, monkeypatch) -> None:
     threads: list[threading.Thread] = []
     make = Batches._varied

@@ -139,15 +139,15 @@ def augment(
     softness = torch.rand(count, generator=generator, device=device)
     softness = torch.where(torch.rand(count, generator=generator, device=device) < _BLURRED, softness, 0.0)
     light = (1 + uniform(_BRIGHTNESS, 1)) * (1 + uniform(_CHANNEL, 3))
-    change = _Change(torch.stack(rows, 1), softness, light)
+    variation = _Variation(torch.stack(rows, 1), softness, light)
     if device.type == "cpu" and is_compiled():
-        values = (tensor.contiguous().numpy() for tensor in (images, change.matrices, softness, light))
-        return torch.from_numpy(vary(*values, ground)).permute(0, 3, 1, 2)
-    return _changed(images, change, ground)
+        values = vary(images.contiguous().numpy(), variation.matrices.numpy(), softness.numpy(), light.numpy(), ground)
+        return torch.from_numpy(values).permute(0, 3, 1, 2)
+    return _changed(images, variation, ground)
 
 
 @dataclass(frozen=True)
-class _Change:
+class _Variation:
     """What is drawn for each image of a batch: as `antrax.training.moving.vary` takes it."""
 
     matrices: Tensor
@@ -155,13 +155,13 @@ class _Change:
     light: Tensor
 
 
-def _changed(images: Tensor, change: _Change, ground: float) -> Tensor:
+def _changed(images: Tensor, variation: _Variation, ground: float) -> Tensor:
     """As `antrax.training.moving.vary`, for graphics cards and where nothing can be compiled."""
-    grid = functional.affine_grid(change.matrices, list(images.shape), align_corners=False)
+    grid = functional.affine_grid(variation.matrices, list(images.shape), align_corners=False)
     moved = functional.grid_sample(images - ground, grid, align_corners=False)
-    blurred = change.softness.nonzero().flatten()
-    moved[blurred] = _blur(moved[blurred], change.softness[blurred])
-    relit = ((moved + ground) * change.light[:, :, None, None]).clamp(0, 1)
+    blurred = variation.softness.nonzero().flatten()
+    moved[blurred] = _blur(moved[blurred], variation.softness[blurred])
+    relit = ((moved + ground) * variation.light[:, :, None, None]).clamp(0, 1)
     # all differences from the ground have one sign, so only the ground's sum is zero
     varied = torch.where(moved.sum(1, keepdim=True) != 0, relit, ground)
     return varied.contiguous(memory_format=torch.channels_last)

@@ -61,7 +61,7 @@ class Material:
     Parameters
     ----------
     images : NDArray[np.uint8]
-        Shape (N, S, S, 3).
+        Shape (M, S, S, 3); see `rows`.
     targets : NDArray[np.int64]
         Output of the right label; shape (N,).
     tracklets : NDArray[np.int64]
@@ -75,6 +75,8 @@ class Material:
         How far images are varied.
     units : UnitsOfLabels or None
         Of a network whose outputs are scores of colours; None where each output is a label.
+    rows : NDArray[np.int64] or None
+        Which of the images are trained on, shape (N,); all, in their order, without.
     """
 
     images: NDArray[np.uint8]
@@ -85,6 +87,7 @@ class Material:
     weights: Mapping[Category, float] = field(default_factory=dict)
     augmentation: Augmentation = field(default_factory=Augmentation)
     units: UnitsOfLabels | None = None
+    rows: NDArray[np.int64] | None = None
 
     def negatives(self, share: float, device: str = "cpu") -> Negatives | None:
         """Which ants of a batch are changed into what must not be given an ID; None where there is no label for that.
@@ -142,9 +145,11 @@ class Batches:
             self._thread = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
         self._ahead: Future[_Made] | None = None
         images = torch.from_numpy(np.ascontiguousarray(material.images.transpose(0, 3, 1, 2)))
+        rows = torch.arange(len(images)) if material.rows is None else torch.from_numpy(material.rows)
         # a few at a time, for the intermediate results are as large as the images
-        margins = torch.cat([margins_of(part, material.background) for part in torch.split(images, 4096)])
+        margins = torch.cat([margins_of(images[some], material.background) for some in torch.split(rows, 4096)])
         self._images, self._margins = _on_device(images, self._maker), margins.to(self._maker)
+        self._rows = rows.to(self._images.device)
         self._targets = torch.from_numpy(material.targets).to(self._maker)
         # their sums: `torch.multinomial` would add up the weights of all examples for each batch
         weights = torch.from_numpy(sampling_weights(material.targets, material.tracklets))
@@ -217,7 +222,7 @@ class Batches:
         except torch.OutOfMemoryError:  # another program has begun to use the card
             if self._images.device.type == "cpu":
                 raise DeviceError(NO_MEMORY.format(device=self._device)) from None
-            self._images = self._images.cpu()
+            self._images, self._rows = self._images.cpu(), self._rows.cpu()
             free_memory(self._device)
             on_notice(LITTLE_MEMORY.format(device=self._device))
             self._generator.set_state(before)
@@ -229,7 +234,8 @@ class Batches:
         parts = torch.rand(count, dtype=torch.float64, generator=self._generator, device=self._maker)
         sums = self._weight_sums
         chosen = torch.searchsorted(sums, parts * sums[-1], right=True).clamp_max(len(sums) - 1)
-        images = self._images.index_select(0, chosen.to(self._images.device)).to(self._maker).float().div_(255)
+        rows = self._rows[chosen.to(self._rows.device)]
+        images = self._images.index_select(0, rows).to(self._maker).float().div_(255)
         labels = targets = self._targets[chosen]
         units = None if self._units is None else self._units[labels]
         background = self._material.background

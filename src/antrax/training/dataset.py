@@ -18,6 +18,7 @@ from antrax.io.examples import ClassDir, ExampleFile, ExamplesRead, copied_folde
 from antrax.io.session import Session
 from antrax.labels import Category, guess_category, match_labels, spelling_notice
 from antrax.networks.devices import processors
+from antrax.training.image_store import empty_images, selected
 from antrax.training.tracklets import Origin, find_units
 
 # Largest number of images of a tracklet, evenly spread, since neighbouring images are nearly alike.
@@ -142,8 +143,7 @@ def load_trainset(
         first_size = min(first_size, crop_size or first_size)
         preparation = Preparation(preparation or first_size, background, crop_size=crop_size)
     preparation = replace(preparation, background=background)
-    # in memory as training takes them: a copy in another order would take as much room again
-    images = np.empty((len(files), 3, preparation.size, preparation.size), np.uint8).transpose(0, 2, 3, 1)
+    images = empty_images(len(files), preparation.size, classdir.path)
     outcomes: list[bytes | str] = []
     other_ground: list[Path] = []
 
@@ -188,7 +188,9 @@ def load_trainset(
             "two apart, so add examples of another"
         )
     # a selection copies, and the set may fill half the memory
-    used = images if keep == list(range(len(images))) else images[keep]
+    used = images
+    if keep != list(range(len(images))):
+        used = selected(images, np.array(keep, np.int64), classdir.path)
     read_files = {file.path for file in files}
     origins, tracklet_index = find_units(
         kept,

@@ -183,23 +183,23 @@ def _material(plan: TrainingPlan, chosen: NDArray[np.bool_], seed: int) -> Mater
     from antrax.training.recolouring import recoloured_codes
 
     trainset, options, heads = plan.trainset, plan.options, plan.start.heads
-    # a selection copies, and the set may fill half the memory
-    whole = bool(chosen.all())
-    images = trainset.images if whole else trainset.images[chosen]
-    targets = plan.targets if whole else plan.targets[chosen]
+    # images are not copied for that: they may fill half the memory, or lie in a file
+    rows = np.flatnonzero(chosen)
+    targets = plan.targets[rows]
     units = None
     if heads:
-        other = recoloured_codes(images, targets, plan.labels, heads, trainset.background, seed)
+        other = recoloured_codes(trainset.images, targets, plan.labels, heads, trainset.background, seed, rows)
         units = UnitsOfLabels(heads.matrix(plan.labels), heads.spans, heads.own, other)
     return Material(
-        images,
+        trainset.images,
         targets,
-        trainset.tracklet_index if whole else trainset.tracklet_index[chosen],
+        trainset.tracklet_index[rows],
         tuple(plan.categories[label] for label in plan.labels),
         trainset.background,
         {Category.UNKNOWN: options.unknown_weight, Category.MULTI: options.multi_weight},
         parse_augmentation(options.aug_options, hsymmetry=plan.hsymmetry),
         units,
+        rows,
     )
 
 

@@ -60,7 +60,11 @@ class Palette:
 
 
 def fit_palette(
-    images: NDArray[np.uint8], codes: Sequence[tuple[str, ...] | None], background: Background, seed: int
+    images: NDArray[np.uint8],
+    codes: Sequence[tuple[str, ...] | None],
+    background: Background,
+    seed: int,
+    rows: NDArray[np.int64] | None = None,
 ) -> Palette | None:
     """Learn the colours of tags from images of animals with known codes.
 
@@ -72,6 +76,8 @@ def fit_palette(
         Of each image.
     background : {"white", "black"}
     seed : int
+    rows : NDArray[np.int64], optional
+        Which of the images these are, in the order of the codes; all without.
 
     Returns
     -------
@@ -84,7 +90,7 @@ def fit_palette(
     colors = tuple(sorted({color for place in chosen for color in codes[place] or ()}))
     samples, shown = [], []
     for place in chosen:
-        image = images[place].reshape(-1, 3)
+        image = images[place if rows is None else rows[place]].reshape(-1, 3)
         animal = image[(image != (255 if background == "white" else 0)).any(1)] / 255
         if len(animal) >= _LEAST_PIXELS:
             samples.append(animal[rng.integers(0, len(animal), _PIXELS)])
@@ -321,6 +327,7 @@ def recoloured_codes(
     heads: ColorHeads,
     background: Background,
     seed: int,
+    rows: NDArray[np.int64] | None = None,
 ) -> RecolouredCodes | None:
     """How the tags of a training set get other colours; None where `fit_palette` cannot learn them.
 
@@ -335,9 +342,11 @@ def recoloured_codes(
         Their codes, and the units of the network.
     background : {"white", "black"}
     seed : int
+    rows : NDArray[np.int64], optional
+        Which of the images these are, in the order of the targets; all without.
     """
     codes = [heads.codes.get(label) for label in labels]
-    palette = fit_palette(images, [codes[target] for target in targets.tolist()], background, seed)
+    palette = fit_palette(images, [codes[target] for target in targets.tolist()], background, seed, rows)
     if palette is None:
         return None
     number = {color: place for place, color in enumerate(palette.colours)}
