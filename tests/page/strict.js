@@ -7,8 +7,8 @@ import { spawnSync } from 'node:child_process';
 const LOOSE = new Set(
   [
     'dialogs/gallery dialogs/jobs dialogs/labellist dialogs/menus',
-    'panels/chooser panels/exports panels/rates panels/validation',
-    'views/arena views/frames views/montage views/positions views/strip views/tracklet views/wall',
+    'panels/chooser panels/rates panels/validation',
+    'views/frames views/positions views/strip views/tracklet views/wall',
   ].flatMap((names) => names.split(' ').map((name) => `js/${name}.js`)),
 );
 

@@ -23,8 +23,17 @@ export const exportParts = {
   message: h('div.last-message', { role: 'status' }),
 };
 /** What the panel does: when an export or an undo begins, and when an export of a tracklet was undone. */
+/** @type {{onStart: () => void, onUndone: (tracklet: string|null) => void}} */
 let hooks = { onStart: () => {}, onUndone: (/** @type {string|null} */ tracklet) => void tracklet };
-let lastMessage = null; // {text, tracklet, folder, kind}
+/**
+ * @typedef {object} Message
+ * @property {string} text
+ * @property {string|null} tracklet  that it is about
+ * @property {string|null} folder  where its images are now
+ * @property {'ok'|'undone'} kind
+ */
+/** @type {Message|null} */
+let lastMessage = null;
 
 /**
  * Sets it up. Called once.
@@ -51,7 +60,11 @@ export function unknownLabel() {
   return app.overview?.categories.find(({ category }) => category === 'unknown')?.labels[0] ?? null;
 }
 
-/** What the large button says of images that are under the label already. */
+/**
+ * What the large button says of images that are under the label already.
+ * @param {import('messages').Tracklet} info
+ * @param {string} label
+ */
 export function whereItIs({ images, frame_labels: there }, label) {
   const number = there[label]?.length ?? 0;
   const are =
@@ -64,7 +77,7 @@ export function exportMain() {
   const { tracklet, selectedLabel: label } = app;
   if (!label && isBare()) toast('No labels yet: add some with Shift+L.');
   else if (!browse.count) toast('There is no tracklet to export.');
-  else if (!label && tracklet) toast('Choose a label first: type its first letters.');
+  else if (!label) toast('Choose a label first: type its first letters.');
   else if (tracklet?.images === 0) toast('This tracklet has no images to export.', { kind: 'warn' });
   else if (frames.isOpen) exportChosen(label);
   else actOnTracklet((info) => exportAll(info, label));
@@ -78,12 +91,15 @@ export function exportMain() {
  */
 export function restOf(info, label) {
   const unknown = unknownLabel();
-  const aside = new Set((label !== unknown && info.frame_labels[unknown]) || []);
+  const aside = new Set((unknown && label !== unknown && info.frame_labels[unknown]) || []);
   if (!aside.size || aside.size >= info.images) return null;
   return [...Array(info.images).keys()].filter((i) => !aside.has(i));
 }
 
-/** How many of so many images an export of all adds. */
+/**
+ * How many of so many images an export of all adds.
+ * @param {number} images
+ */
 export function atMost(images) {
   return Math.min(images, preference('exportMost'));
 }
@@ -104,11 +120,16 @@ export function addToTrainingSet(info, label) {
   send(info, restOf(info, label), label, preference('exportMost'));
 }
 
+/**
+ * @param {import('messages').Tracklet} info
+ * @param {string} label
+ */
 function exportAll(info, label) {
   addToTrainingSet(info, label);
   if (preference('nextAfterExport') && !step(1)) toast('That was the last tracklet of the list.');
 }
 
+/** @param {string|null} label */
 function exportChosen(label) {
   const chosen = frames.selection;
   if (!label || !chosen.length) {
@@ -126,7 +147,7 @@ export function exportBoth() {
   const { selectedLabel: label } = app;
   const unknown = unknownLabel();
   const chosen = new Set(frames.selection);
-  if (!label || label === unknown || !chosen.size) {
+  if (!label || !unknown || label === unknown || !chosen.size) {
     toast('Choose the doubtful images, and the label of the others.');
     return;
   }
@@ -171,6 +192,7 @@ async function send(info, chosen, label, most = null) {
   }
 }
 
+/** @param {string} tracklet */
 async function lookAgain(tracklet) {
   markStale();
   await app.goTo(tracklet);
@@ -204,13 +226,17 @@ export async function redo() {
   }
 }
 
+/**
+ * @param {string} text
+ * @param {{tracklet?: string|null, folder?: string|null, kind: Message['kind']}} about
+ */
 function say(text, { tracklet = null, folder = null, kind }) {
   lastMessage = { text: sentence(text), tracklet, folder, kind };
   renderMessage();
   if (shownPanel() === 'label') return;
   toast(lastMessage.text, {
     kind: 'ok',
-    action: tracklet && { title: 'Go back to it', run: () => app.goTo(tracklet) },
+    action: tracklet ? { title: 'Go back to it', run: () => app.goTo(tracklet) } : undefined,
   });
 }
 
@@ -231,6 +257,7 @@ function renderMessage() {
   );
 }
 
+/** @param {number} pending */
 function writing(pending) {
   if (api.connection === 'lost') return `${plural(pending, 'export')} waiting for the server …`;
   if (api.connection === 'refused')
@@ -275,7 +302,7 @@ function registerKeys() {
     group,
     when: () => Boolean(lastMessage?.tracklet),
     run: () => {
-      app.goTo(lastMessage.tracklet);
+      if (lastMessage?.tracklet) app.goTo(lastMessage.tracklet);
     },
   });
   registerKey({

@@ -16,6 +16,7 @@ export function viewOf(arena, box, place, isZoomed) {
   const whole = Math.min(box.width / arena.width, box.height / arena.height);
   const scale = isZoomed && place ? whole * ZOOMED : whole;
   const at = isZoomed && place ? place : { x: arena.width / 2, y: arena.height / 2 };
+  /** @type {(middle: number, size: number, seen: number) => number} */
   const keep = (middle, size, seen) =>
     seen >= size ? (size - seen) / 2 : Math.min(Math.max(0, middle - seen / 2), size - seen);
   return {
@@ -38,9 +39,9 @@ export function drawArena(canvas, image, arena, cell, isZoomed) {
   const box = { width: canvas.clientWidth, height: canvas.clientHeight };
   canvas.width = Math.max(1, Math.round(box.width * ratio));
   canvas.height = Math.max(1, Math.round(box.height * ratio));
-  const context = canvas.getContext('2d');
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   const style = getComputedStyle(canvas);
-  const colour = (name) => style.getPropertyValue(name).trim();
+  const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
   const place = cell.x === null || cell.y === null ? null : { x: cell.x, y: cell.y };
   const { left, top, scale } = viewOf(arena, box, place, isZoomed);
   /** @type {(x: number, y: number) => [number, number]} */
@@ -48,6 +49,7 @@ export function drawArena(canvas, image, arena, cell, isZoomed) {
   context.scale(ratio, ratio);
   if (image) context.drawImage(image, ...at(0, 0), arena.width * scale, arena.height * scale);
   context.lineJoin = 'round';
+  /** @type {(points: typeof cell.path, name: string) => void} */
   const line = (points, name) => {
     // a light line under it, to be seen on any ground
     for (const [width, stroke] of [

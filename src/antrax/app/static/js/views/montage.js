@@ -36,6 +36,7 @@ export class Montage {
   ) {
     this.container = container;
     this.options = { selectable, paint, chosenAs, onSelect, onActivate, onCursor, onHover, onProblem };
+    /** @type {Set<number>} */
     this.selection = new Set();
     this.cursor = 0;
     /** @type {{count: number, size: number, url: any, marks: Map<number, any>, scale: 'fit'|'all'|number, before?: any}} */
@@ -43,8 +44,15 @@ export class Montage {
     /** @type {'white'|'black'} */
     this.background = 'white';
     this.failed = new Set();
+    /** @type {number|null} */
     this.highlight = null;
     this.frame = 0;
+    /**
+     * The image under the pointer.
+     * @type {number|null|undefined}
+     */
+    this.hovered = undefined;
+    /** @type {{from: number, before: Set<number>, adds: boolean, event: PointerEvent, timer: ReturnType<typeof setInterval>}|null} */
     this.drag = null;
     /**
      * Since when all visible images are on the screen, of `performance.now()`; null: they are not.
@@ -62,6 +70,7 @@ export class Montage {
     container.setAttribute('aria-label', label);
 
     this.listeners = new AbortController();
+    /** @type {(target: EventTarget, name: string, run: (event: any) => void) => void} */
     const listen = (target, name, run) => target.addEventListener(name, run, { signal: this.listeners.signal });
     listen(container, 'scroll', () => this.draw());
     listen(container, 'pointerdown', (event) => this.#press(event));
@@ -175,6 +184,7 @@ export class Montage {
   handleKey(event) {
     const { count } = this.content;
     const { columns, visibleRows } = this.grid ?? { columns: 1, visibleRows: 1 };
+    /** @type {Record<string, number>} */
     const steps = {
       ArrowLeft: -1,
       ArrowRight: 1,
@@ -219,6 +229,10 @@ export class Montage {
     this.container.replaceChildren();
   }
 
+  /**
+   * @param {number} by
+   * @param {boolean} extend  choose what is passed
+   */
   #step(by, extend) {
     const from = this.cursor;
     if (extend) {
@@ -263,9 +277,9 @@ export class Montage {
   #paint() {
     const { grid, content } = this;
     if (!grid || !content.url) return;
-    const context = this.canvas.getContext('2d');
+    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext('2d'));
     const colours = getComputedStyle(this.container);
-    const colour = (name) => colours.getPropertyValue(name).trim();
+    const colour = (/** @type {string} */ name) => colours.getPropertyValue(name).trim();
     /** @type {[string, string]} */
     const accents = [colour('--accent'), colour('--on-accent')];
     const scroll = Math.round(this.container.scrollTop * grid.ratio);
@@ -287,7 +301,7 @@ export class Montage {
         missing.add(url);
         const before = content.before?.(i);
         sheet = before && peekSheet(before.url);
-        n = before?.n;
+        n = before?.n ?? 0;
       }
       isWhole &&= Boolean(sheet);
       context.fillStyle = sheet ? groundOf(this.background) : colour('--cell-empty');
@@ -323,6 +337,7 @@ export class Montage {
     for (const url of missing) this.#load(url);
   }
 
+  /** @param {string} url */
   #load(url) {
     if (this.failed.has(url)) return;
     const { url: addresses } = this.content;
@@ -347,6 +362,10 @@ export class Montage {
     this.draw();
   }
 
+  /**
+   * @param {MouseEvent} event
+   * @returns {number|null}
+   */
   #indexAt(event) {
     const { grid } = this;
     if (!grid) return null;
@@ -360,6 +379,7 @@ export class Montage {
     return column < 0 || column >= grid.columns || row < 0 || i >= this.content.count || isOutside ? null : i;
   }
 
+  /** @param {PointerEvent} event */
   #press(event) {
     if (event.button !== 0) return;
     const i = this.#indexAt(event);
@@ -382,7 +402,9 @@ export class Montage {
     this.#dragTo(i);
   }
 
+  /** @param {number} i */
   #dragTo(i) {
+    if (!this.drag) return;
     const { from, before, adds } = this.drag;
     const selection = new Set(before);
     for (let n = Math.min(from, i); n <= Math.max(from, i); n += 1) {
@@ -399,6 +421,7 @@ export class Montage {
   }
 
   #scrollAtEdge() {
+    if (!this.drag) return;
     const box = this.container.getBoundingClientRect();
     const { event } = this.drag;
     const above = box.top + 24 - event.clientY;
@@ -409,6 +432,7 @@ export class Montage {
     if (i !== null) this.#dragTo(i);
   }
 
+  /** @param {PointerEvent} event */
   #move(event) {
     const i = this.#indexAt(event);
     if (this.drag) {
@@ -418,6 +442,7 @@ export class Montage {
     this.#hover(i);
   }
 
+  /** @param {number|null} i */
   #hover(i) {
     if (i === this.hovered) return;
     this.hovered = i;
