@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,15 @@ def test_positions_of_two_solutions_are_not_read_where_a_solve_was_killed_while_
     assert left_over(solved.path) == []
     assert [sorted(contents(folder)) for folder in folders] == [sorted(files) for files in before]
     assert str(positions_of(solved)) == str(table)
+
+
+def test_a_solve_of_other_movies_does_not_make_good_one_that_was_killed_while_files_took_their_names(solved):
+    movies = sorted(int(path.stem.split("_")[1]) for path in (solved.path / "positions").glob("positions_*.parquet"))
+    first, *others = movies
+    kill("rename", f"positions_{first}.parquet", 1, "solve", solved.experiment, "--nw", 1, "--movlist", first)
+    antrax.solve(solved.experiment, replace(SOLVED_WITH, movies=others))
+    with pytest.raises(ExperimentError, match="may be of two solutions"):
+        antrax.read_positions(solved)
+    antrax.solve(solved.experiment, replace(SOLVED_WITH, movies=[first]))
+    assert left_over(solved.path) == []
+    assert len(positions_of(solved)) > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from antrax.io.positions import MoviePositions, Placements
 from antrax.io.positions_dataset import netcdf_bytes, netcdf_file, to_dataset
 from antrax.io.positions_table import positions_file, read_table, to_table
 from antrax.io.processes import this_process
+from antrax.io.regular_files import LARGEST_TEXT, read_regular
 from antrax.io.solving_record import solution_turn
 
 if TYPE_CHECKING:
@@ -73,6 +75,11 @@ class SolutionWriter:
             found[path] = files.enter_context(replacing(path))
         return found
 
+    @property
+    def movies(self) -> tuple[int, ...]:
+        """Movies whose files are reserved."""
+        return tuple(self._reserved)
+
     def withdraw(self, movie: int) -> None:
         """Leave a movie out whose files are reserved: what it has stays as it is.
 
@@ -94,7 +101,8 @@ def writing_solution(session: Session) -> Iterator[SolutionWriter]:
 
     When it ends without an exception, what was there is replaced file by file. A mark lies beside them for that long:
     where a process is killed in between, `antrax.io.positions_table.broken_off` tells so until the session is solved
-    again. Runs on other movies of the session, such as those of a cluster, wait for that long.
+    again. The mark names the movies: a run on others leaves those that an earlier one broke off marked. Runs on other
+    movies of the session, such as those of a cluster, wait for that long.
 
     Raises
     ------
@@ -106,12 +114,32 @@ def writing_solution(session: Session) -> Iterator[SolutionWriter]:
     mark = session.layout.unfinished_positions
     with contextlib.ExitStack() as turn:
         with contextlib.ExitStack() as files:
-            yield SolutionWriter(session, files)
+            writer = SolutionWriter(session, files)
+            yield writer
             make_folder(mark.parent, within=session.path)
             turn.enter_context(solution_turn(session))
-            write_atomically(mark, f"{this_process()}\n")
+            # whoever left a mark did so before this turn
+            earlier, movies = _broken_off_movies(mark), set(writer.movies)
+            _write_mark(mark, earlier | movies)
+        left = {movie for movie in earlier - movies if any(path.exists() for path in _own_files(session, movie))}
         with contextlib.suppress(OSError):
-            mark.unlink(missing_ok=True)
+            if left:
+                _write_mark(mark, left)
+            else:
+                mark.unlink(missing_ok=True)
+
+
+def _write_mark(mark: Path, movies: set[int]) -> None:
+    write_atomically(mark, json.dumps({"process": str(this_process()), "movies": sorted(movies)}) + "\n")
+
+
+def _broken_off_movies(mark: Path) -> set[int]:
+    """Movies that a mark names; none where there is no mark, or it cannot be understood."""
+    try:
+        movies = json.loads(read_regular(mark, LARGEST_TEXT))["movies"]
+        return {int(movie) for movie in movies}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        return set()
 
 
 def rename_in_solution(session: Session, movies: Sequence[int], animal: str, new: str) -> None:
@@ -176,7 +204,11 @@ def write_movie(
 
 
 def _targets(session: Session, movie: int, colonies: Sequence[str]) -> list[Path]:
-    return [*antdata_targets(session, movie, colonies), positions_file(session, movie), netcdf_file(session, movie)]
+    return [*antdata_targets(session, movie, colonies), *_own_files(session, movie)]
+
+
+def _own_files(session: Session, movie: int) -> list[Path]:
+    return [positions_file(session, movie), netcdf_file(session, movie)]
 
 
 def _write_positions(session: Session, positions: MoviePositions, temporary: Mapping[Path, Path]) -> None:
