@@ -149,7 +149,40 @@ def test_ctrl_z_takes_back_a_mark_while_checking_and_never_an_export(
     tab.checked(0)
     tab.press("Control+z")
     tab.told("no mark of this tab")
+    tab.press("ArrowRight")
+    tab.other_than(marked)
+    tab.press("Control+y")
+    tab.shows(marked)
+    tab.checked(1)
+    expect(tab.find(".verdict[aria-pressed=true]")).to_have_count(1)
+    tab.press("Control+y")
+    tab.told("no mark to make again")
+    tab.press("Control+z")
+    tab.checked(0)
+    first = [verdict for tracklet, verdict, _ in marks_of(session) if tracklet == marked][0]
+    assert [verdict for _, verdict, _ in marks_of(session)] == [first, "taken_back", first, "taken_back"]
     assert set(exported(session)) == {name}
+
+
+def test_a_mark_with_its_true_label_is_made_again(session: Session, app: App, visit: Callable[..., Tab]):
+    classify_by_truth(session)
+    tab = visit(app)
+    tab.shown()
+    tab.filter("Any ID")
+    tab.press("Shift+V")
+    first = tab.shown()
+    label = tab.find(".badge .name").inner_text()
+    truth = next(ant for ant in session.labels.ants if ant != label)
+    tab.find(".verdict.wrong").click()
+    tab.page.keyboard.type(truth)
+    tab.press("Enter")
+    tab.other_than(first)
+    tab.press("Control+z")
+    tab.shows(first)
+    tab.checked(0)
+    tab.press("Control+y")
+    tab.checked(1)
+    tab.until(lambda: marks_of(session)[-1:] == [(first, "wrong", truth)])
 
 
 def test_a_digit_marks_nothing_while_labelling(session: Session, app: App, visit: Callable[..., Tab]):

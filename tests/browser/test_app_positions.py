@@ -73,6 +73,12 @@ def test_random_cells_are_marked_by_keys_and_the_rate_follows(session: Session, 
     expect(tab.find(".positions")).to_have_attribute("data-cell", third)
     expect(rate).to_contain_text("0 of 1 wrong")
     assert marks_of(session)[-1] == ("taken_back", "", "random")
+    tab.press("Control+y")
+    expect(rate).to_contain_text("1 of 2 wrong")
+    assert marks_of(session)[-1] == ("wrong", "", "random")
+    tab.press("Control+z")
+    expect(rate).to_contain_text("0 of 1 wrong")
+    expect(tab.find(".positions")).to_have_attribute("data-cell", third)
 
     # where one was is kept in the tab
     tab.press("Escape")

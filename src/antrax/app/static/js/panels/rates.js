@@ -157,6 +157,8 @@ function assignment({ tracklets, frames }) {
       h('span', {}, 'Got an ID'),
       h('span.rate-count', {}, 'counted over all'),
     ),
+    // its scale is another one than that of the intervals below, which end where the widest does
+    axis(1, ''),
     line('tracklets', tracklets),
     line('frames', frames),
   );
@@ -218,12 +220,12 @@ function countText({ errors, checked, rate }) {
   return rate === null ? 'too few checks yet' : `${count(errors)} of ${count(checked)}`;
 }
 
-function axis(end) {
+function axis(end, numbers = '95\u00a0% interval') {
   return h(
     'div',
     { class: 'rate-line rate-axis', 'aria-hidden': 'true' },
     h('span.rate-unit', {}),
     h('span.rate-ends', {}, h('span', {}, '0'), h('span', {}, `${end * 100}\u00a0%`)),
-    h('span.rate-number', {}, h('span'), '95\u00a0% interval'),
+    h('span.rate-number', {}, h('span'), numbers),
   );
 }

@@ -35,8 +35,10 @@ let next;
 let name;
 let askedFor = null;
 let ratesStale = true;
-// The marks made in this tab, the last one last: {tracklet, label}. Ctrl+Z takes them back.
+// The marks made in this tab, the last one last: {tracklet, label, verdict, trueLabel}. Ctrl+Z takes them back.
 let made = [];
+// Those that were taken back since the last new mark. Ctrl+Y makes them again.
+let takenBack = [];
 let said = null; // the message about the last one
 // Marks go to the server one after another, so that the last one pressed is the last one written.
 let sending = Promise.resolve();
@@ -62,6 +64,7 @@ export function init() {
     name.value = who.name;
     ratesStale = true;
     made = [];
+    takenBack = [];
     forgetRates();
     catchUp();
   });
@@ -100,6 +103,14 @@ export function init() {
     group: 'Check',
     when: isOpen,
     run: takeLastBack,
+  });
+  registerKey({
+    key: ['Ctrl+Y', 'Ctrl+Shift+Z'],
+    shown: 'Ctrl+Y',
+    title: 'Make the mark again that you took back last',
+    group: 'Check',
+    when: isOpen,
+    run: markAgain,
   });
   registerKey({
     key: 'Shift+N',
@@ -203,8 +214,8 @@ function mark(verdict) {
  */
 function markShown(info, verdict) {
   closePrompt();
-  made = made.filter((one) => one.tracklet !== info.tracklet);
-  if (verdict !== null) made.push({ tracklet: info.tracklet, label: info.label });
+  takenBack = [];
+  if (verdict === null) takenBack = made.filter((one) => one.tracklet === info.tracklet);
   write(info, verdict, '');
   if (asksTruth(info, verdict)) askTruth(info, verdict);
   else if (verdict !== null) goOn();
@@ -215,6 +226,8 @@ function write({ tracklet, label, mark: before }, verdict, trueLabel) {
   // The label that was judged goes along: results that changed meanwhile must not get a mark meant for the old ones.
   const body = { tracklet, label, verdict, true_label: trueLabel, met: app.met, who: who.name };
   const time = new Date().toISOString();
+  made = made.filter((one) => one.tracklet !== tracklet);
+  if (verdict !== null) made.push({ tracklet, label, verdict, trueLabel });
   patch(tracklet, {
     mark: verdict && { verdict, title: '', label, true_label: trueLabel, who: who.name, time, current: true },
   });
@@ -250,12 +263,26 @@ async function takeBack(tracklet) {
   if (!one) return;
   said?.close();
   closePrompt();
-  made = made.filter((other) => other !== one);
+  takenBack.push(one);
   const isHere = app.tracklet?.tracklet === tracklet;
   write({ ...one, mark: isHere ? app.tracklet.mark : null }, null, '');
   await sending; // or what comes with the tracklet would still have the mark
   if (app.tracklet?.tracklet !== tracklet) await app.goTo(tracklet);
-  toast(`The mark of ${tracklet} is taken back.`);
+  toast(`The mark of ${tracklet} is taken back.`, { action: { title: 'Again', run: markAgain } });
+}
+
+/** Makes the mark again that was taken back last, and shows its tracklet. */
+async function markAgain() {
+  const one = takenBack.pop();
+  if (!one) {
+    toast('There is no mark to make again.');
+    return;
+  }
+  closePrompt();
+  const isHere = app.tracklet?.tracklet === one.tracklet;
+  write({ ...one, mark: isHere ? app.tracklet.mark : null }, one.verdict, one.trueLabel);
+  await sending;
+  if (app.tracklet?.tracklet !== one.tracklet) await app.goTo(one.tracklet);
 }
 
 /** Whether it is of use to know which label it should have: not where the mark says that the present one is right. */

@@ -33,6 +33,7 @@ const KEYS = [
     run: (view) => view.corrections.correct(null, false),
   },
   { key: 'Ctrl+Z', title: 'Undo the last mark or correction', run: (view) => view.undo() },
+  { key: 'Ctrl+Y', title: 'Make the mark again that was undone last', run: (view) => view.redo() },
   { key: 'd', title: 'Random cells, or those where a label disagrees', run: (view) => view.switchList() },
   {
     key: 'z',
@@ -78,6 +79,7 @@ export class Positions {
     this.isBusy = false;
     this.ahead = new Map();
     this.done = []; // what Ctrl+Z takes back: marks and corrections of this view
+    this.undone = []; // what Ctrl+Y makes again: marks
     this.build();
     const ends = [
       on('versions', ({ changed }) => changed.includes('positions') && !this.isBusy && this.load()),
@@ -381,6 +383,7 @@ export class Positions {
     if (!cell || cell.kind === null || (verdict === null && !cell.mark) || !this.isSeen()) return;
     const isDone = await this.write(cell, verdict, '');
     if (!isDone) return;
+    this.undone = [];
     if (verdict !== null) this.noteDone('mark', cell);
     if (verdict === 'wrong') this.corrections.askWho(true);
     else if (verdict !== null) this.step(1);
@@ -419,9 +422,12 @@ export class Positions {
     if (!last || this.isBusy) return;
     if (last.kind === 'mark') {
       this.done.pop();
-      await this.write({ ...last.cell }, null, '');
+      const { mark } = last.cell;
+      const isTaken = await this.write({ ...last.cell }, null, '');
+      if (isTaken && mark) this.undone.push({ ...last, verdict: mark.verdict, trueId: mark.true_id });
       this.ahead.clear();
     } else {
+      this.undone = [];
       this.isBusy = true;
       try {
         const answer = await api.tell('positions/undo', {});
@@ -440,6 +446,19 @@ export class Positions {
     }
     Object.assign(this, { list: last.list, number: last.number, at: last.at });
     this.corrections.clear();
+    await this.show();
+  }
+
+  /** Makes the mark again that was undone last. */
+  async redo() {
+    const last = this.undone.at(-1);
+    if (!last || this.isBusy) return;
+    const cell = { ...last.cell };
+    if (!(await this.write(cell, last.verdict, last.trueId))) return;
+    this.undone.pop();
+    Object.assign(this, { list: last.list, number: last.number, at: last.at });
+    this.noteDone('mark', cell);
+    this.ahead.clear();
     await this.show();
   }
 
