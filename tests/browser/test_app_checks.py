@@ -159,7 +159,7 @@ def test_ctrl_z_takes_back_a_mark_while_checking_and_never_an_export(
     tab.told("no mark to make again")
     tab.press("Control+z")
     tab.checked(0)
-    first = [verdict for tracklet, verdict, _ in marks_of(session) if tracklet == marked][0]
+    first = next(verdict for tracklet, verdict, _ in marks_of(session) if tracklet == marked)
     assert [verdict for _, verdict, _ in marks_of(session)] == [first, "taken_back", first, "taken_back"]
     assert set(exported(session)) == {name}
 

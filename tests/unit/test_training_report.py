@@ -121,3 +121,17 @@ def test_a_record_that_is_none_of_a_training_is_no_report(change):
 def test_a_classifier_of_antrax_by_matlab_has_no_report():
     assert last_training(LABELS, {"written_by": "anTraX"}) is None
     assert last_training(LABELS, {}) is None
+
+
+def test_colours_that_are_scored_are_told_with_the_ids_known_by_them_alone():
+    assert report()["colors"] is None
+    colors = {
+        "places": [["B", "G"], ["B", "G"]],
+        "ids": 2,
+        "without_examples": ["GG"],
+        "calibrated_on": 40,
+        "threshold": 0.93,
+    }
+    training = last_training(LABELS, RECORD, colors)
+    told = {"report": describe_training(training, LISTED, {}, "some.ants")}
+    assert schemas.plain_answer(schemas.ROUTES["training"], told)["report"]["colors"] == colors

@@ -104,6 +104,7 @@ class SessionClassifier:
 def _describe(path: Path) -> tuple[dict[str, Any], LastTraining | None]:
     from antrax.classification.calibration import why_not_calibrated
     from antrax.classification.classifier_file import read_classifier
+    from antrax.classification.color_summary import summarize_colors
 
     try:
         classifier = read_classifier(path)
@@ -113,4 +114,4 @@ def _describe(path: Path) -> tuple[dict[str, Any], LastTraining | None]:
     why = why_not_calibrated(calibration)
     advice = " Label more tracklets and train again." if calibration and calibration.independent else ""
     state = {"calibrated": why is None, "why": f"It {why}.{advice}" if why else None, "poor": classifier.is_poor}
-    return state, last_training(classifier.labels, classifier.record)
+    return state, last_training(classifier.labels, classifier.record, summarize_colors(classifier))

@@ -11,6 +11,7 @@ from typing import Any
 
 from antrax.classification.calibration import ENOUGH_TRACKLETS
 from antrax.classification.classifier_file import Classifier, read_classifier
+from antrax.classification.color_summary import summarize_colors
 from antrax.defaults import MAX_ERROR
 from antrax.io.untrusted_hdf5 import has, open_untrusted, text_attribute
 from antrax.labels import Category, guess_category
@@ -52,7 +53,7 @@ def describe_classifier(path: str | os.PathLike[str]) -> dict[str, Any]:
         },
         "labels": _labels(classifier),
         "architecture": _architecture(classifier),
-        "colours": _colours(classifier),
+        "colours": summarize_colors(classifier),
         "images": {
             "size": classifier.size,
             "channels": classifier.graph.channels,
@@ -85,22 +86,6 @@ def _architecture(classifier: Classifier) -> dict[str, Any]:
         "layers": dict(Counter(layer.kind for layer in graph.layers[1:])),
         "parameters": sum(math.prod(shape) for shape in graph.weight_shapes().values()),
         "multiplications": graph.work(),
-    }
-
-
-def _colours(classifier: Classifier) -> dict[str, Any] | None:
-    """Colours of tags that are scored, and IDs that are known by them alone; None where labels are scored."""
-    if not classifier.heads:
-        return None
-    calibration = classifier.calibration
-    unseen = calibration.unseen if calibration else None
-    told = bool(calibration and calibration.sufficient and unseen and unseen.sufficient)
-    return {
-        "places": [list(colors) for colors in classifier.heads.places],
-        "ids": len(classifier.heads.codes),
-        "without_examples": [classifier.labels[output] for output in unseen.outputs] if unseen else [],
-        "calibrated_on": len(unseen.confidences) if unseen else None,
-        "threshold": calibration.rule(MAX_ERROR).unseen_threshold if calibration and told else None,
     }
 
 

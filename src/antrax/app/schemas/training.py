@@ -51,10 +51,26 @@ class DoubtfulExample(Answer):
     own: bool
 
 
+class ScoredColors(Answer):
+    """Colours of tags that a classifier scores in place of IDs.
+
+    `places`: colours at each place; `ids`: number of IDs that tell colours; `without_examples`: IDs that are known by
+    their colours alone; `threshold`: least confidence for these, from `calibrated_on` tracklets of IDs that were left
+    out of training; null: they are never given.
+    """
+
+    places: list[list[str]]
+    ids: int
+    without_examples: list[str]
+    calibrated_on: int | None
+    threshold: float | None
+
+
 class TrainingReport(Answer):
     """A training. `confusion`: held-out images by people's label (row) and the network's (column), as in `labels`.
 
-    `meanwhile`: example files that changed during the training; `left_out`: what was not used and why, in sentences.
+    `meanwhile`: example files that changed during the training; `left_out`: what was not used and why, in sentences;
+    `colors`: null where IDs are scored.
     """
 
     time: str
@@ -72,6 +88,7 @@ class TrainingReport(Answer):
     epochs: list[EpochFigures]
     labels: list[LabelFigures]
     confusion: list[list[int]]
+    colors: ScoredColors | None
     doubtful: list[DoubtfulExample]
 
 

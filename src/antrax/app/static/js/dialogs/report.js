@@ -51,6 +51,7 @@ export async function openReport({ train, classify }) {
       {},
       h('p', {}, whatItWas(report)),
       h('p', {}, howGoodItIs(report)),
+      report.colors && h('p.report-colors', {}, colorsText(report.colors)),
       warnings(),
       h(
         'section',
@@ -105,6 +106,22 @@ function howGoodItIs({ held_out_tracklets: heldOut, image_accuracy: images, trac
     ' of the images and ',
     h('strong', {}, percent(tracklets)),
     ' of the tracklets get the right label, before those that are not sure are left Unknown.',
+  ];
+}
+
+/** @param {import('messages').ScoredColors} colors */
+function colorsText({ places, ids, without_examples: without, calibrated_on: number, threshold }) {
+  const shown = places.map((each, i) => `${each.join(' ')} at place ${i + 1}`).join(', ');
+  const how = `The network scores the colour of each tag (${shown}), which ${plural(ids, 'ID')} share. `;
+  if (!without.length) return [how, 'All of these have examples.'];
+  const names = [h('strong', {}, plural(without.length, 'ID')), ` without examples (${without.join(', ')})`];
+  const of = number === null ? '' : ` of ${plural(number, 'tracklet')} of IDs that were left out`;
+  return [
+    how,
+    names,
+    threshold === null
+      ? ` ${without.length === 1 ? 'is' : 'are'} not given yet: how sure one can be of a code alone is not known, for there are too few examples.`
+      : ` ${without.length === 1 ? 'is' : 'are'} known by their code alone, and given from a confidence of ${percent(threshold)} on, a limit${of}.`,
   ];
 }
 
