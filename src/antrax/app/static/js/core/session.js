@@ -32,7 +32,8 @@ export async function openSession(place, session, start = {}) {
   app.overview = overview;
   app.selectedLabel = null;
   const first = overview.movies[0]?.movie ?? null;
-  reset({ movie: first, ...view });
+  // Without results there are no errors to sample at random, and a tracklet of one image teaches little.
+  reset({ movie: first, order: overview.classified ? 'random' : 'longest', ...view });
   noteVersions(overview.versions);
   emit('session', { overview });
   emit('overview', { overview });
