@@ -107,7 +107,7 @@ def test_what_an_unknown_tracklet_most_looks_like_is_one_key_away(
 
 
 def test_everything_can_be_done_with_keys_alone(session: Session, tab: Tab):
-    tab.press("Shift+O", "ArrowDown", "ArrowDown", "Enter")  # longest first
+    tab.press("Shift+O", "Home", "ArrowDown", "ArrowDown", "Enter")  # longest first
     expect(tab.find("#open-order")).to_contain_text("Longest first")
     tab.press("Shift+T", "ArrowUp", "Enter", "Escape")
     expect(tab.find("#open-tracklets")).to_contain_text("All movies")

@@ -38,9 +38,9 @@ from antrax.review.tracklets.views import (
     UNCHECKED,
     WRONG,
     Filter,
-    Labelling,
     Order,
     View,
+    labelling_of,
     make_view,
 )
 from antrax.review.validation.verdicts import Judgement
@@ -249,7 +249,6 @@ class SessionApi:
                 self._views.move_to_end(key)
                 return self._views[key]
         labels = self.labels.known()
-        counts = {label: count.examples for label, count in self.examples.counts().items()}
         by_marks = filter_.label in (UNCHECKED, WRONG)
         made = make_view(
             self.catalog,
@@ -258,13 +257,14 @@ class SessionApi:
             filter_,
             order,
             seed=seed,
-            labelling=Labelling(
-                frozenset(labels.ants),
-                counts,
-                self.examples.tracklet_names(),
-                {check.tracklet: check.is_right for check in self.validation.checks(labels)} if by_marks else {},
-                self.examples.labels_of(self.session.experiment.name) if filter_.label == DISAGREES else {},
-                self.flags.flagged() if filter_.label == FLAGGED else (),
+            labelling=labelling_of(
+                labels,
+                self.examples,
+                checked={check.tracklet: check.is_right for check in self.validation.checks(labels)}
+                if by_marks
+                else {},
+                labels=self.examples.labels_of(self.session.experiment.name) if filter_.label == DISAGREES else {},
+                flagged=self.flags.flagged() if filter_.label == FLAGGED else (),
             ),
         )
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from antrax.errors import OptionError
@@ -15,7 +16,7 @@ from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
 from antrax.review.tracklets.same_time import find_conflicts
 from antrax.review.tracklets.usefulness import is_almost_assigned, looks_like
-from antrax.review.tracklets.views import Filter, Labelling, Order, make_view
+from antrax.review.tracklets.views import Filter, Order, labelling_of, make_view
 from antrax.review.training_set.editing import Examples
 
 if TYPE_CHECKING:
@@ -64,16 +65,14 @@ def suggest(session: Session | str | os.PathLike[str], count: int = 20) -> pd.Da
     catalog, assignments = Catalog(session), Assignments(session)
     colonies, examples = Colonies(session), Examples(session)
     examples.refresh()
-    ants = frozenset(session.labels.ants)
-    counts = {label: found.examples for label, found in examples.counts().items()}
-    labelling = Labelling(ants, counts, examples.tracklet_names())
+    labelling = labelling_of(session.labels, examples)
     view = make_view(catalog, assignments, colonies, Filter(label="=new"), Order.USEFUL, labelling=labelling)
     rows = []
     for tracklet in view.tracklets[:count]:
         name = parse_tracklet_name(tracklet)
         assert name is not None
         found = assignments.of(tracklet)
-        others = find_conflicts(assignments, name.movie, ants, colonies).get(tracklet, ()) if found else ()
+        others = find_conflicts(assignments, name.movie, labelling.ants, colonies).get(tracklet, ()) if found else ()
         rows.append(
             {
                 "tracklet": tracklet,
@@ -81,7 +80,7 @@ def suggest(session: Session | str | os.PathLike[str], count: int = 20) -> pd.Da
                 "label": found.label if found else None,
                 "looks_like": looks_like(found) if found else None,
                 "confidence": found.confidence if found else None,
-                "why": _why(found, others, counts),
+                "why": _why(found, others, labelling.examples),
             }
         )
     columns = ["tracklet", "movie", "label", "looks_like", "confidence", "why"]
@@ -89,7 +88,7 @@ def suggest(session: Session | str | os.PathLike[str], count: int = 20) -> pd.Da
     return table.astype({"movie": "int64", "label": "string", "looks_like": "string", "confidence": "float64"})
 
 
-def _why(found: Assignment | None, others: tuple[str, ...], examples: dict[str, int]) -> str:
+def _why(found: Assignment | None, others: tuple[str, ...], examples: Mapping[str, int]) -> str:
     """Reasons for a suggestion, in a few words each."""
     if found is None:
         return "not classified; the longest come first"

@@ -7,18 +7,22 @@ from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, StackError
 from antrax.io.names import TrackletName
-from antrax.labels import UNKNOWN
+from antrax.labels import UNKNOWN, Labels
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
 from antrax.review.tracklets.same_time import find_conflicts
 from antrax.review.tracklets.usefulness import by_usefulness, certainties, lengths_of, looks_like
+
+if TYPE_CHECKING:
+    from antrax.review.training_set.editing import Examples
 
 UNCLASSIFIED = "=unclassified"
 ANY_ID = "=ids"
@@ -114,6 +118,21 @@ class Labelling:
 
 
 NO_LABELLING = Labelling()
+
+
+def labelling_of(labels: Labels, examples: Examples, **asked: Any) -> Labelling:
+    """The labelling of a session as it is now.
+
+    Parameters
+    ----------
+    labels : Labels
+    examples : Examples
+        Refreshed.
+    **asked : object
+        Fields of `Labelling` that only some filters need.
+    """
+    counts = {label: count.examples for label, count in examples.counts().items()}
+    return Labelling(frozenset(labels.ants), counts, examples.tracklet_names(), **asked)
 
 
 def make_view(
