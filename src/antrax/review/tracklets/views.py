@@ -120,7 +120,7 @@ class Labelling:
 NO_LABELLING = Labelling()
 
 
-def labelling_of(labels: Labels, examples: Examples, **asked: Any) -> Labelling:
+def labelling_of(labels: Labels, examples: Examples, /, **asked: Any) -> Labelling:
     """The labelling of a session as it is now.
 
     Parameters
