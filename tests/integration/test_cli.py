@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import io
 import os
 import re
 import signal
@@ -13,9 +14,11 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 import antrax.cli.main
 import antrax.networks.devices
+from antrax.cli import console as cli_console
 from antrax.cli.commands import export, plot
 from antrax.cli.main import cli
 from antrax.demo import ColonyOptions, generate_experiment
@@ -348,3 +351,20 @@ def test_a_classifier_that_cannot_be_written_is_an_error_and_the_old_one_stays(t
     assert "epoch" not in done.stderr  # that is found out before training, not after
     assert "Traceback" not in done.stderr
     assert (place / "classifier.h5").read_bytes() == trained.classifier.read_bytes()
+
+
+@pytest.mark.parametrize("command", ["", *cli.commands])
+def test_help_fits_a_terminal_of_sixty_columns(command):
+    answer = CliRunner().invoke(cli, [*filter(None, [command]), "--help"], terminal_width=60, max_content_width=60)
+    assert [line for line in answer.output.splitlines() if len(line) > 60] == []
+
+
+def test_facts_fit_a_narrow_terminal_and_paths_stay_whole():
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=60, color_system=None)
+    where = "/data/" + "a_long_name/" * 6
+    cli_console._print_facts(console, [("IDs (40)", ", ".join(f"A{number}" for number in range(40))), ("file", where)])
+    lines = text.getvalue().splitlines()
+    assert all(len(line) <= 60 for line in lines if where not in line)
+    assert sum(where in line for line in lines) == 1
+    assert len(lines) > 4

@@ -304,13 +304,15 @@ def _examples(counts: Mapping[str, int], labels: Mapping[str, Sequence[str]] | N
 
 
 def _print_facts(console: Console, lines: Iterable[tuple[str, str]]) -> None:
+    width = min(_WIDTH, console.width) if console.is_terminal else _WIDTH
     for title, text in lines:
         for line in textwrap.wrap(
             printable(text),
-            _WIDTH,
+            max(width, 2 * _MARGIN),
             initial_indent=f"  {title:<{_MARGIN - 2}}",
             subsequent_indent=" " * _MARGIN,
             break_on_hyphens=False,
+            break_long_words=False,
         ):
             console.print(line, markup=False, soft_wrap=True)
 

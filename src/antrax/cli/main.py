@@ -48,12 +48,12 @@ def cli(context: click.Context) -> None:
     """Identify individually colour-tagged insects in tracked videos.
 
     \b
-    The workflow on an experiment that a tracker has been through:
-      antrax extract-trainset EXPERIMENT   label blob images in the browser
-      antrax train EXPERIMENT              learn from them
-      antrax classify EXPERIMENT           give every tracklet a label
-      antrax solve EXPERIMENT              find out where every animal was
-      antrax extract-trainset EXPERIMENT   check the labels, add examples
+    The workflow on a tracked EXPERIMENT:
+      extract-trainset   label blob images in the browser
+      train              learn from them
+      classify           give every tracklet a label
+      solve              find out where every animal was
+      extract-trainset   check the labels, add examples
     """  # noqa: D301  # click takes a backspace for "leave the next lines as they are"
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -34,7 +34,7 @@ def export(experiment: Path, to: str, out: Path | None, movies: list[int] | None
     netcdf      movement, napari, xarray
     trackmate   TrackMate (Fiji)
     sleap, deeplabcut, nwb
-                written by movement: pip install "antrax[export]"
+                these need: pip install "antrax[export]"
     """  # noqa: D301
     from antrax.cli.console import ConsoleReporter
     from antrax.io.export import export_positions

@@ -38,7 +38,7 @@ def plot(
     \b
     trails      the way of each animal over the background
     presence    who is placed when, and how sure
-    activity    distances walked, and where animals spend their time
+    activity    distances walked, and where time is spent
     contacts    time alone and in groups, and who is with whom
     """  # noqa: D301
     from antrax.cli.console import ConsoleReporter
