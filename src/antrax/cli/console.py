@@ -24,6 +24,7 @@ from antrax.messages import with_command_line_options
 from antrax.progress import Reporter, Update
 from antrax.solving.report import SolveReport
 from antrax.solving.solution import common_label
+from antrax.stalls import StallWatch, watched
 from antrax.training.evaluation import Evaluation
 from antrax.training.merging import MergeResult
 
@@ -56,13 +57,15 @@ class ConsoleReporter(Reporter):
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
-        """Draw a bar on a terminal; write lines now and then elsewhere."""
-        if self.console.is_terminal:
-            with self._drawn_bar(title, total, unit) as update:
-                yield update
-        else:
-            with self._plain_lines(title, total, unit) as update:
-                yield update
+        """Draw a bar on a terminal; write lines now and then elsewhere. Tells where the work stands still."""
+        shown = self._drawn_bar if self.console.is_terminal else self._plain_lines
+        with shown(title, total, unit) as show, watched(StallWatch(title, self.warn)) as watch:
+
+            def update(done: int, note: str = "", total: int | None = None) -> None:
+                watch.went_on()
+                show(done, note, total)
+
+            yield update
 
     @contextlib.contextmanager
     def _drawn_bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:

@@ -23,6 +23,7 @@ from antrax.io.locks import only_writer
 from antrax.io.text import tell_guesses
 from antrax.messages import with_command_line_options
 from antrax.progress import Reporter, Update
+from antrax.stalls import StallWatch, watched
 
 if TYPE_CHECKING:
     from antrax.classification.report import ClassifyResult
@@ -71,19 +72,23 @@ class _Lines(Reporter):
 
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None, unit: str) -> Iterator[Update]:
-        """Report the progress at intervals."""
+        """Report the progress at intervals, and where the work stands still."""
         told = 0.0
         last: dict[str, Any] = {"title": title, "done": 0, "total": total, "unit": unit, "note": ""}
 
+        watch = StallWatch(title, self.warn)
+
         def update(done: int, note: str = "", total: int | None = None) -> None:
             nonlocal told
+            watch.went_on()
             last.update(done=done, note=note, total=total if total is not None else last["total"])
             if time.monotonic() - told >= _TELL_EVERY_S:
                 told = time.monotonic()
                 self.tell("progress", **last)
 
         self.tell("progress", **last)
-        yield update
+        with watched(watch):
+            yield update
         self.tell("progress", **last)
 
 
