@@ -1,11 +1,12 @@
 """Speed of training on processor and graphics card, against the bare step of the network.
 
-    python benchmarks/training_speed.py [--devices cpu cuda] [--arch small large] [--examples 20000] [--size 48]
-        [--steps 60] [--rounds 3]
+    GOMP_SPINCOUNT=3000 python benchmarks/training_speed.py [--devices cpu cuda] [--arch small large]
+        [--examples 20000] [--size 48] [--steps 60] [--rounds 3]
 
 Measures in turn, round by round, on made-up examples: the *bare step*, which gives the network one and the same batch
 again and again (forward, loss, backward, optimiser), and *training*, which also draws, changes and copies the images
-and averages the weights (`antrax.training.loop.optimize`, without the reading of examples). Prints medians.
+and averages the weights (`antrax.training.loop.optimize`, without the reading of examples). Prints medians. The
+variable is what `antrax.networks.devices.share_busy_processors` sets for `antrax train`, before torch is loaded.
 """
 
 from __future__ import annotations

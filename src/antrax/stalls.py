@@ -55,7 +55,8 @@ class StallWatch:
         self._used, self._files = used or processor_seconds, files or open_files
         self._steps = self._seen = 0
         self._told = False
-        self._begin()
+        self._still = self._busy = 0.0
+        self._looked, self._used_then = self._clock(), self._used()
 
     def went_on(self) -> None:
         """Note progress; called often, so it does nothing else."""

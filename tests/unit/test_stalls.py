@@ -6,6 +6,7 @@ import io
 import json
 import os
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -137,10 +138,15 @@ def test_processor_seconds_are_those_of_this_process_at_least():
 
 @pytest.fixture
 def seen(monkeypatch) -> list[StallWatch]:
-    """Watches that bars have started; they are not looked at by the clock."""
+    """Watches that bars have started."""
     found: list[StallWatch] = []
+
+    def noted(watch: StallWatch) -> AbstractContextManager[StallWatch]:
+        found.append(watch)
+        return watched(watch)
+
     for where in ("antrax.cli.console", "antrax.app.jobs.process"):
-        monkeypatch.setattr(f"{where}.watched", lambda watch: found.append(watch) or watched(watch))
+        monkeypatch.setattr(f"{where}.watched", noted)
     return found
 
 
