@@ -73,13 +73,13 @@ class LastTraining:
     labels : tuple of str
         Of the classifier, in the order of the matrices.
     record : _Record
-    colors : mapping or None
+    colours : mapping or None
         Of a classifier that scores colours, `antrax.classification.color_summary.summarize_colors`.
     """
 
     labels: tuple[str, ...]
     record: _Record
-    colors: Mapping[str, Any] | None = None
+    colours: Mapping[str, Any] | None = None
 
     @property
     def evaluation(self) -> Evaluation | None:
@@ -103,7 +103,7 @@ class LastTraining:
 
 
 def last_training(
-    labels: tuple[str, ...], record: Mapping[str, Any], colors: Mapping[str, Any] | None = None
+    labels: tuple[str, ...], record: Mapping[str, Any], colours: Mapping[str, Any] | None = None
 ) -> LastTraining | None:
     """Read the training from a classifier's record; None if the record holds none that fits the labels.
 
@@ -113,7 +113,7 @@ def last_training(
         Of the classifier.
     record : mapping of str to Any
         As `antrax.classification.classifier_file.Classifier.record`. It comes from a file, so it may hold anything.
-    colors : mapping of str to Any, optional
+    colours : mapping of str to Any, optional
         Of a classifier that scores colours, `antrax.classification.color_summary.summarize_colors`.
     """
     try:
@@ -124,7 +124,7 @@ def last_training(
         for matrix in (found.held_out.confusion_images, found.held_out.confusion_tracklets):
             if [len(row) for row in matrix] != [len(labels)] * len(labels) or min(map(min, matrix), default=0) < 0:
                 return None
-    return LastTraining(labels, found, colors)
+    return LastTraining(labels, found, colours)
 
 
 def describe_training(
@@ -187,7 +187,7 @@ def describe_training(
         "epochs": [msgspec.to_builtins(epoch) | {"epoch": round(epoch.epoch)} for epoch in record.history],
         "labels": rows,
         "confusion": evaluation.confusion[np.ix_(places, places)].tolist() if evaluation else [],
-        "colors": dict(training.colors) if training.colors else None,
+        "colors": dict(training.colours) if training.colours else None,
         "doubtful": [_described(each) | {"own": each.experiment == experiment} for each in record.doubtful],
     }
 
