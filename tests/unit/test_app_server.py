@@ -375,6 +375,20 @@ def test_a_label_is_renamed_and_everything_follows(page, session):
     assert "stand for several ants" in refused["error"]
 
 
+def test_exports_from_before_a_renaming_are_undone_under_the_new_name(page, session):
+    given = classify_by_truth(session)
+    name = next(iter(given))
+    first, second = session.labels.ants[:2]
+    page.tell("/export", tracklet=name, label=first, client="me")
+    page.tell("/export", tracklet=name, label=second, client="me")  # moves them
+    page.tell("/labels/rename", label=first, new="Queen")
+    assert "brought back" in page.tell("/undo", client="me")["message"]
+    assert list(page.ask("/tracklet", name=name)["examples"]) == ["Queen"]
+    assert "taken out of Queen again" in page.tell("/undo", client="me")["message"]
+    examples = session.layout.classifier.examples
+    assert [path.name for path in examples.iterdir()] == []
+
+
 def test_a_renaming_that_was_broken_off_is_ended_when_the_session_is_opened(page, session, monkeypatch):
     given = classify_by_truth(session)
     label = next(label for label in given.values() if label in session.labels.ants)

@@ -87,4 +87,5 @@ class LabelsApi:
         """Rename a label everywhere. Raises as `antrax.review.renaming.rename_label`."""
         check_there(self._session)
         done = rename_label(self._session, label, new)
+        self._examples.follow_renaming(done.label, done.new)
         return {"message": done.message, "new": done.new, "versions": self._versions()}

@@ -358,6 +358,12 @@ class Examples:
         """
         return read_authorship(self._named(label, [name])[0].path)
 
+    def follow_renaming(self, label: str, new: str) -> None:
+        """Have changes that can be undone follow a label that was renamed."""
+        with self._changing:
+            self._history.follow_renaming(label, new)
+        self.refresh()
+
     def can_undo(self, client: str) -> bool:
         """Whether a client has a change to undo."""
         return self._history.last(client) is not None

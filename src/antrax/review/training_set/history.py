@@ -34,6 +34,24 @@ class History:
         """Forget the last change of a client, which is undone."""
         self._changes[client].pop()
 
+    def follow_renaming(self, label: str, new: str) -> None:
+        """Look for files of a label in the folders of its new name, and bring them back to these."""
+
+        def now(path: Path) -> Path:
+            return path.parent.with_name(new) / path.name if path.parent.name == label else path
+
+        for changes in self._changes.values():
+            changes[:] = [
+                replace(
+                    change,
+                    label=new if change.label == label else change.label,
+                    written=tuple((now(path), digest) for path, digest in change.written),
+                    moved=tuple((now(source), now(path), digest) for source, path, digest in change.moved),
+                    known=frozenset(map(now, change.known)),
+                )
+                for change in changes
+            ]
+
     def claim(self, kept: Set[Path], label: str, client: str) -> None:
         """Let nobody else's undo take away files that a client wanted and found there.
 
