@@ -222,3 +222,19 @@ def test_in_a_wide_window_it_is_open_at_first(session: Session, app: App, visit:
     tab.page.reload()
     tab.shown()
     expect(tab.find("#around")).to_be_hidden()
+
+
+def test_fit_is_pressed_only_where_all_images_are_in_sight(session: Session, app: App, visit: Callable[..., Tab]):
+    tab = visit(app)
+    tab.shown()
+    tab.order("Longest first")
+    tab.until(lambda: len(images_of(session, tab.shown())) == longest(session))
+    fit, montage = tab.button("Fit"), tab.find("#montage")
+    overflow = "each => each.scrollHeight > each.clientHeight + 1"
+    expect(fit).to_have_attribute("aria-pressed", "false")
+    assert montage.evaluate(overflow), "comfortable to look at, and not all in sight"
+    tab.press("=")
+    expect(fit).to_have_attribute("aria-pressed", "true")
+    assert not montage.evaluate(overflow)
+    tab.press("=")
+    expect(fit).to_have_attribute("aria-pressed", "false")

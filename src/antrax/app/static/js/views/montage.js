@@ -262,6 +262,7 @@ export class Montage {
     this.canvas.style.height = `${height / ratio}px`;
     this.space.style.height = `${Math.max(height, this.grid.total) / ratio}px`;
     this.draw(true); // a canvas whose size was set is empty
+    this.container.dispatchEvent(new Event('arranged'));
   }
 
   /**

@@ -55,6 +55,7 @@ export function initTracklet() {
     },
   });
   bar = makeBar();
+  byId('montage').addEventListener('arranged', renderFit);
   setSheetsWanted((info) => Math.min(visible(info), montage.capacity(info.size)));
   on('tracklet', render);
   on('place', renderBar);
@@ -408,10 +409,15 @@ function renderBar() {
   const shade = background();
   bar.white.setAttribute('aria-pressed', String(shade === 'white'));
   bar.black.setAttribute('aria-pressed', String(shade === 'black'));
-  const scale = preference('scale');
-  bar.fit.setAttribute('aria-pressed', String(typeof scale === 'string'));
-  bar.fit.textContent = scale === 'fit' ? 'Fit' : scale === 'all' ? 'All' : `${scale}×`;
+  renderFit();
   for (const button of [bar.smaller, bar.fit, bar.larger]) button.disabled = !preference('showAll');
+}
+
+/** *Fit* is pressed where all images are in sight, and only then. */
+function renderFit() {
+  const scale = preference('scale');
+  bar.fit.textContent = typeof scale === 'string' ? 'Fit' : `${scale}×`;
+  bar.fit.setAttribute('aria-pressed', String(typeof scale === 'string' && montage.isAllInSight));
 }
 
 /**
