@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from antrax.cluster.status import CommandStatus, MovieStatus, SessionStatus, status
     from antrax.demo import generate_experiment
     from antrax.errors import AntraxError
+    from antrax.grouping.options import GroupOptions
+    from antrax.grouping.run import GroupResult, group
     from antrax.io.experiments import find_experiments
     from antrax.io.export import export_positions
     from antrax.io.frame_probabilities import read_frame_probabilities
@@ -46,6 +48,8 @@ _SOURCES = {
     "Classifier": "classification.classifier_file",
     "ClassifyOptions": "classification.run",
     "ClassifyResult": "classification.report",
+    "GroupOptions": "grouping.options",
+    "GroupResult": "grouping.run",
     "Labels": "labels",
     "MergeResult": "training.merging",
     "MovieStatus": "cluster.status",
@@ -76,6 +80,7 @@ _SOURCES = {
     "status": "cluster.status",
     "suggest": "review.suggestions",
     "train": "training.run",
+    "group": "grouping.run",
     "iter_tracklets": "io.tracklets",
 }
 __all__ = [
@@ -86,6 +91,8 @@ __all__ = [
     "ClassifyResult",
     "CommandStatus",
     "ExperimentSolution",
+    "GroupOptions",
+    "GroupResult",
     "Labels",
     "MergeResult",
     "MovieStatus",
@@ -103,6 +110,7 @@ __all__ = [
     "export_positions",
     "find_experiments",
     "generate_experiment",
+    "group",
     "iter_tracklets",
     "merge_trainsets",
     "open_session",

@@ -11,6 +11,7 @@ from antrax.cli.commands.classify import classify
 from antrax.cli.commands.demo import demo
 from antrax.cli.commands.export import export
 from antrax.cli.commands.extract_trainset import extract_trainset
+from antrax.cli.commands.group import group
 from antrax.cli.commands.info import info
 from antrax.cli.commands.merge_trainset import merge_trainset
 from antrax.cli.commands.plot import plot
@@ -62,6 +63,7 @@ def cli(context: click.Context) -> None:
 
 for _command in (
     extract_trainset,
+    group,
     train,
     classify,
     solve,

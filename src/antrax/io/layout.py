@@ -12,6 +12,7 @@
         labels/       autoids_<m>.csv  confidence_<m>.csv  frameprobs_<m>.h5  manualids.csv  set_aside/
         classifier/   examples/<label>/  trash/  classifier.h5  training/
         validation/   marks.csv  position_marks.csv  flags.csv
+        groups/       groups.h5
         graphs/  antdata/  positions/  positions_netcdf/  export/
         logs/         solve.json  runs/<command>_….jsonl  cluster/<command>_…/  renaming.json
 """
@@ -366,6 +367,11 @@ class SessionLayout:
     def flags_file(self) -> Path:
         """Flags that people put on tracklets."""
         return self.path / "validation" / "flags.csv"
+
+    @property
+    def groups_file(self) -> Path:
+        """Groups of tracklets that look alike, and features of each."""
+        return self.path / "groups" / "groups.h5"
 
     @property
     def marks_lock(self) -> Path:

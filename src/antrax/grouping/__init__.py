@@ -1,0 +1,1 @@
+"""Groups of tracklets that look alike, found without any label."""
