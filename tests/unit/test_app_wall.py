@@ -11,6 +11,7 @@ import pytest
 from antrax.io.session import Session
 from antrax.io.stacks import open_stack
 from tests.fixtures.classified import classify_by_truth, true_labels
+from tests.fixtures.grouped import group_by_truth
 from tests.unit.test_app_server import decode, page, session
 
 __all__ = ["page", "session"]
@@ -108,3 +109,56 @@ def test_other_images_are_spread_over_the_tracklet(page, session, label):
     size = few.shape[0]
     assert np.count_nonzero(few[:, ::size, 3].any(0)) <= 2 < item["images"]
     assert (every[:, : size * min(16, item["images"]), 3] > 0).any()
+
+
+def test_the_wall_shows_a_group_of_look_alikes_those_that_fit_best_first(page, session):
+    assert page.ask("/overview")["groups"] is None
+    before = page.ask("/pulse")["versions"]["groups"]
+    expected = group_by_truth(session)
+    overview = page.ask("/overview")
+    assert overview["groups"] == [len(names) for names in expected]
+    assert overview["versions"]["groups"] != before
+    for number, names in enumerate(expected):
+        shown = page.ask("/wall", label=f"=group:{number}", order="likeness")
+        assert [item["tracklet"] for item in shown["items"]] == names
+    assert page.ask("/wall", label="=group:99", order="likeness")["items"] == []
+
+
+def test_groups_made_anew_are_noticed_and_damaged_ones_told(page, session):
+    group_by_truth(session)
+    first = page.ask("/view", label="=group:1")["count"]
+    group_by_truth(session, groups=1)
+    assert page.ask("/view", label="=group:2")["count"] == 0
+    assert page.ask("/view", label="=group:1")["count"] == first
+    session.layout.groups_file.write_bytes(b"something else")
+    overview = page.ask("/overview")
+    assert overview["groups"] is None
+    assert any("groups.h5" in warning for warning in overview["warnings"])
+    assert page.ask("/view", label="=group:1")["count"] == 0
+
+
+def names_in(page, **view) -> list[str]:
+    count = page.ask("/view", **view)["count"]
+    return [page.ask("/tracklet", i=i, **view)["tracklet"] for i in range(count)]
+
+
+def test_those_most_like_a_tracklet_come_first_by_learned_features(page, session):
+    group_by_truth(session)
+    true = true_labels(session)
+    alike = Counter(true.values()).most_common(1)[0][0]
+    one = next(name for name in sorted(true) if true[name] == alike)
+    ordered = names_in(page, order="likeness", like=one)
+    assert ordered[0] == one
+    same = [true[name] == alike for name in ordered]
+    assert same == sorted(same, reverse=True)
+
+
+def test_without_groups_likeness_is_by_what_the_classifier_says(page, session, label):
+    one = labelled(session, label)[0]
+    ordered = names_in(page, order="likeness", like=one)
+    assert ordered[0] == one
+    assert set(ordered[: len(labelled(session, label))]) == set(labelled(session, label))
+
+
+def test_without_anything_known_of_a_tracklet_the_order_is_that_of_time(page, session):
+    assert names_in(page, order="likeness", like="trj_id9_ti9_1_tf9_2") == names_in(page, order="time")

@@ -202,7 +202,7 @@ def _pulse(context: _Context, api: SessionApi, asked: schemas.NoRequest) -> dict
 
 
 def _view_of(api: SessionApi, asked: schemas.tracklets.ViewRequest) -> View:
-    return api.view(Filter(asked.movie, asked.label, asked.colony), asked.order, asked.seed)
+    return api.view(Filter(asked.movie, asked.label, asked.colony, asked.like), asked.order, asked.seed)
 
 
 def _view(context: _Context, api: SessionApi, asked: schemas.tracklets.ViewRequest) -> dict[str, Any]:
@@ -315,6 +315,11 @@ def _classify(context: _Context, api: SessionApi, asked: schemas.jobs.ClassifyRe
     return {"job": context.jobs.state(api.session)}
 
 
+def _group(context: _Context, api: SessionApi, asked: schemas.jobs.GroupRequest) -> dict[str, Any]:
+    context.jobs.start(api.session, "group", schemas.given(asked))
+    return {"job": context.jobs.state(api.session)}
+
+
 def _stop(context: _Context, api: SessionApi, asked: schemas.NoRequest) -> dict[str, Any]:
     context.jobs.stop(api.session)
     return {"job": context.jobs.state(api.session)}
@@ -372,6 +377,7 @@ _IN_SESSION: dict[str, _Handler] = {
     "next": lambda context, api, asked: api.next_step(),
     "train": _train,
     "classify": _classify,
+    "group": _group,
     "job/stop": _stop,
     "job/forget": _forget,
 }

@@ -31,6 +31,7 @@ from antrax.review.next_step import Situation, Trained, next_step
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
+from antrax.review.tracklets.lookalikes import Lookalikes
 from antrax.review.tracklets.same_time import find_conflicts, find_elsewhere
 from antrax.review.tracklets.views import (
     DISAGREES,
@@ -93,6 +94,7 @@ class SessionApi:
         self.surroundings = SurroundingsApi(
             session, self.catalog, self.assignments, self.examples, self.labels.known, lambda: self.colonies
         )
+        self.lookalikes = Lookalikes(session)
         self._colonies: Colonies | None = None
         self._views: OrderedDict[tuple[object, ...], View] = OrderedDict()
         self._lock = threading.RLock()
@@ -127,11 +129,13 @@ class SessionApi:
             "classifier": self.classifier.state(),
             "other_classifiers": self.other_classifiers.states(),
             "inverted": self.session.shown_inverted,
+            "groups": list(groups.sizes) if (groups := self.lookalikes.groups) else None,
             "warnings": [
                 *(known for known in problems if known != colonies.problem),
                 *filter(None, [problem_of_table, guess_notice(self.session.layout.labels_file)]),
                 *self.assignments.problems,
                 *self.validation.problems,
+                *filter(None, [self.lookalikes.problem]),
                 *self.flags.problems,
                 *self.labels.end_renaming(),
             ],
@@ -153,6 +157,7 @@ class SessionApi:
             "catalog": self._catalog_version(),
             "classifier": f"{self.classifier.stamp()} {self.other_classifiers.stamp()}".strip(),
             "positions": self.positions.version,
+            "groups": self.lookalikes.version,
         }
 
     def _catalog_version(self) -> str:
@@ -243,7 +248,7 @@ class SessionApi:
             Of random orders.
         """
         self.assignments.refresh()
-        key = (filter_, order, seed, self.assignments.version, self.catalog.movies)
+        key = (filter_, order, seed, self.assignments.version, self.catalog.movies, self.lookalikes.version)
         with self._lock:
             if key in self._views:
                 self._views.move_to_end(key)
@@ -265,6 +270,7 @@ class SessionApi:
                 else {},
                 labels=self.examples.labels_of(self.session.experiment.name) if filter_.label == DISAGREES else {},
                 flagged=self.flags.flagged() if filter_.label == FLAGGED else (),
+                groups=self.lookalikes.groups,
             ),
         )
         with self._lock:

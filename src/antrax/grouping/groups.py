@@ -14,9 +14,7 @@ LEAST_CLOSENESS = 0.5
 LEAST_TRACKLETS = 2
 
 
-def find_groups(
-    features: NDArray[np.float32], count: int, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def find_groups(features: NDArray[np.float32], count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Put tracklets into groups by Ward's method (1963, J. Am. Stat. Assoc. 58: 236–244).
 
     Parameters

@@ -68,7 +68,7 @@ class Pool:
         return np.searchsorted(self.tracklets, np.arange(len(self.names) + 1))
 
 
-class Features:
+class FeatureNetwork:
     """A network that gives the features of images.
 
     Parameters
@@ -102,7 +102,7 @@ class Features:
         return np.asarray(functional.normalize(sums, dim=1).cpu().numpy(), np.float32)
 
 
-def learn_features(pool: Pool, seed: int, device: str, progress: Callable[[int], None], steps: int) -> Features:
+def learn_features(pool: Pool, seed: int, device: str, progress: Callable[[int], None], steps: int) -> FeatureNetwork:
     """Train a network on pairs of images of a tracklet.
 
     Parameters
@@ -133,7 +133,7 @@ def learn_features(pool: Pool, seed: int, device: str, progress: Callable[[int],
         cycle.step()
         if step % _TOLD_EVERY == 0 or step == steps:
             progress(step)
-    return Features(network, device)
+    return FeatureNetwork(network, device)
 
 
 def contrastive_loss(outputs: Tensor) -> Tensor:
@@ -186,9 +186,7 @@ class _Pairs:
         anywhere = self._chance.choice(len(self._weights), count, replace=False, p=self._weights)
         one = anywhere[0]
         together = np.flatnonzero(
-            (self._movies == self._movies[one])
-            & (self._first <= self._last[one])
-            & (self._last >= self._first[one])
+            (self._movies == self._movies[one]) & (self._first <= self._last[one]) & (self._last >= self._first[one])
         )
         together = self._chance.permutation(together)[:_AT_A_TIME]
         return np.array(list(dict.fromkeys([*together.tolist(), *anywhere.tolist()]))[:count])

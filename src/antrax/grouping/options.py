@@ -39,7 +39,9 @@ class GroupOptions:
 def check_options(options: GroupOptions) -> None:
     """Raise OptionError where an option cannot be used."""
     groups, seed = options.groups, options.seed
-    if groups is not None and (isinstance(groups, bool) or not isinstance(groups, int) or not 2 <= groups <= MOST_GROUPS):
+    if groups is not None and (
+        isinstance(groups, bool) or not isinstance(groups, int) or not 2 <= groups <= MOST_GROUPS
+    ):
         raise OptionError(f"{parameter('groups', groups)}: give a number of groups from 2 to {MOST_GROUPS}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise OptionError(f"{parameter('seed', seed)}: give a whole number from 0 to {2**32 - 1}")

@@ -41,6 +41,8 @@ _MOST_TO_LEARN, _LEAST_TO_LEARN, _IMAGES_TO_LEARN, _TRACKLETS_TO_LEARN = 64, 4, 
 # What the features of a tracklet are the mean of.
 _IMAGES_OF_FEATURES = 16
 _LARGEST_IMAGE = 48
+# Tracklets of so many images are read whole, which is faster than one by one where they are compressed together.
+_READ_WHOLE = 1000
 # Tracklets that go through the network together.
 _AT_ONCE = 64
 _READING, _LEARNING, _GROUPING = "reading images", "learning what tells tracklets apart", "grouping tracklets"
@@ -71,11 +73,11 @@ class GroupResult:
         """What was found, a sentence each."""
         rest, *sizes = self.groups.sizes
         number = sum(size > 0 for size in sizes)
-        return [
+        counted = (
             f"{sum(sizes):,} of {len(self.groups.tracklets):,} tracklets are in {number} group{'s' * (number != 1)}, "
-            f"{rest:,} in none ({self.seconds:.0f} s)",
-            f"groups: {self.path}",
-        ]
+            f"{rest:,} in none ({self.seconds:.0f} s)"
+        )
+        return [counted, f"groups: {self.path}"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def group(
     Parameters
     ----------
     experiment : path or Session
+        Of an experiment's folder, the session that `options` names.
     options : GroupOptions, optional
         The defaults of `GroupOptions` without.
     reporter : Reporter, optional
@@ -137,7 +140,8 @@ def _group(session: Session, options: GroupOptions, reporter: Reporter) -> Group
     device = choose_device(options.device, reporter.warn)
     background: Background = "black" if session.inverted else "white"
     wanted = options.groups or _usual_number(session)
-    inputs, problems = InputStamps(), []
+    inputs = InputStamps()
+    problems: list[str] = []
     tracklets = _list_tracklets(session, inputs, problems)
     if len(tracklets) < 2:
         why = f" ({problems[0]})" if problems else ""
@@ -208,9 +212,8 @@ def _list_tracklets(session: Session, inputs: InputStamps, problems: list[str]) 
             inputs.note(part.path)
             try:
                 with part.open() as stack:
-                    for name in stack.tracklets():
-                        if count := stack.count(name.name):
-                            found.append(_Found(name, part, count))
+                    every = [_Found(name, part, stack.count(name.name)) for name in stack.tracklets()]
+                found += [one for one in every if one.count]
             except StackError as error:
                 problems.append(str(error))
     return found
@@ -252,12 +255,13 @@ def _read(
         done = last
 
 
-def _images_of(
-    stack: TrackletImages, found: _Found, most: int, problems: list[str]
-) -> NDArray[np.uint8] | None:
+def _images_of(stack: TrackletImages, found: _Found, most: int, problems: list[str]) -> NDArray[np.uint8] | None:
     """Spread images of a tracklet; None where they are damaged."""
     try:
-        return read_images(stack, found.name.name, spread_images(found.count, most))
+        images = spread_images(found.count, most)
+        if found.count <= _READ_WHOLE:
+            return stack.read(found.name.name)[images]
+        return read_images(stack, found.name.name, images)
     except StackError as error:
         problems.append(str(error))
         return None

@@ -1,4 +1,4 @@
-"""Background jobs of the app (training, classification), each in a process of its own.
+"""Background jobs of the app (training, classification, grouping), each in a process of its own.
 
 The process is `antrax.app.jobs.process`. It holds the heavy libraries, it may crash or be killed without harm, and it
 ends when this process does, because its standard input then ends.
@@ -26,10 +26,11 @@ from antrax.app.jobs.record import JobRecord
 from antrax.defaults import EPOCHS, MAX_ERROR
 from antrax.errors import JobError
 from antrax.escapes import printable
+from antrax.grouping.options import MOST_GROUPS
 from antrax.io.session import Session
 
-Kind = Literal["train", "classify"]
-TITLES: Mapping[str, str] = {"train": "training", "classify": "classifying"}
+Kind = Literal["train", "classify", "group"]
+TITLES: Mapping[str, str] = {"train": "training", "classify": "classifying", "group": "grouping"}
 _MOST_EPOCHS = 1000
 _MESSAGES = 50
 _LAST_ERRORS = 4096  # bytes of standard error that are kept
@@ -52,17 +53,17 @@ class Jobs:
         self._closed = False
 
     def start(self, session: Session, kind: Kind, options: Mapping[str, object]) -> None:
-        """Start to train or to classify.
+        """Start to train, to classify or to group look-alikes.
 
         Parameters
         ----------
         session : Session
-        kind : {"train", "classify"}
+        kind : {"train", "classify", "group"}
         options : mapping
             To train: `epochs` (int, 1 to 1000) and `scratch` (bool). To classify: `movies` (list of int, or None for
             all), `missing` (bool), `max_error` (float, a share) and `classifier` (str, the name of one in the session's
-            folder, or None for the usual one). Those that are left out have the command line's
-            defaults.
+            folder, or None for the usual one). To group: `groups` (int, 2 to 1000, or None for the usual number). Those
+            that are left out have the command line's defaults.
 
         Raises
         ------
@@ -274,8 +275,10 @@ def _checked(kind: Kind, options: Mapping[str, object]) -> dict[str, object]:
         defaults = {"epochs": EPOCHS, "scratch": False}
     elif kind == "classify":
         defaults = {"movies": None, "missing": False, "max_error": MAX_ERROR, "classifier": None}
+    elif kind == "group":
+        defaults = {"groups": None}
     else:
-        raise JobError(f"there is no job {kind!r}; there are train and classify")
+        raise JobError(f"there is no job {kind!r}; there are {', '.join(TITLES)}")
     if unknown := sorted(set(options) - set(defaults)):
         raise JobError(f"{TITLES[kind]} has no option {', '.join(map(str, unknown))}")
     checked = defaults | dict(options)
@@ -291,6 +294,7 @@ _WANTED = {
     "movies": "give a list of movie numbers, or null for all",
     "missing": "give true or false",
     "max_error": "give a share between 0 and 1, such as 0.01",
+    "groups": f"give a number of groups from 2 to {MOST_GROUPS}, or null for the usual number",
     "classifier": "give the name of a file in the session's classifier folder, without its ending, or null",
 }
 
@@ -302,6 +306,8 @@ def _usable(name: str, value: object) -> bool:
         return value is None or (isinstance(value, str) and value == Path(value).name != "")
     if name == "epochs":
         return _is_whole(value) and 1 <= value <= _MOST_EPOCHS  # type: ignore[operator]
+    if name == "groups":
+        return value is None or (_is_whole(value) and 2 <= value <= MOST_GROUPS)  # type: ignore[operator]
     if name == "max_error":
         return isinstance(value, float) and math.isfinite(value) and 0 < value < 1
     return value is None or (isinstance(value, list) and bool(value) and all(map(_is_whole, value)))

@@ -1,4 +1,4 @@
-"""Process of a background job: `python -m antrax.app.jobs.process train|classify`.
+"""Process of a background job: `python -m antrax.app.jobs.process train|classify|group`.
 
 It reads a line of JSON from standard input, and writes a line of JSON to standard output for each event. When standard
 input ends, it ends: so it does not outlive the app, however that ended. See `antrax.app.jobs`.
@@ -130,12 +130,14 @@ def _work(kind: str, request: dict[str, Any], reporter: _Lines) -> None:
 
     session = open_session(request["experiment"], request["session"])
     reporter.tell("progress", title="starting", done=0, total=None, unit="", note="")
-    work = {"train": "training", "classify": "classification"}[kind]
+    work = {"train": "training", "classify": "classification", "group": "grouping"}[kind]
     with _claimed(session, f"a {work} started from the page"):
         if kind == "train":
             _train(session, request["options"], reporter)
-        else:
+        elif kind == "classify":
             _classify(session, request["options"], reporter)
+        else:
+            _group(session, request["options"], reporter)
 
 
 def _train(session: Session, options: dict[str, Any], reporter: _Lines) -> None:
@@ -180,6 +182,13 @@ def _classify(session: Session, options: dict[str, Any], reporter: _Lines) -> No
     _tell_report(report, reporter)
 
 
+def _group(session: Session, options: dict[str, Any], reporter: _Lines) -> None:
+    from antrax.grouping.run import GroupOptions, group
+
+    for line in group(session, GroupOptions(options["groups"]), reporter=reporter).summary()[::-1]:
+        reporter.say(line)  # the page shows the last one when the grouping is over
+
+
 def _tell_report(report: ClassifyResult, reporter: Reporter) -> None:
     from antrax.classification.report import OUTCOMES
 
@@ -209,7 +218,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _claimed(session: Session, task: str) -> contextlib.AbstractContextManager[None]:
-    """A block in which no other page trains or classifies here; raises `LockedError` where one does."""
+    """A block in which no other page trains, classifies or groups here; raises `LockedError` where one does."""
     if not session.classifier_dir.is_dir():
         return contextlib.nullcontext()
     return only_writer(session.layout.classifier.job_lock, patience=0, task=task)

@@ -16,7 +16,7 @@ from antrax.io.processes import parse_tag, this_process
 from antrax.io.regular_files import read_regular
 
 _MOST = 100
-_KINDS = ("train", "classify")
+_KINDS = ("train", "classify", "group")
 
 
 class JobRecord:

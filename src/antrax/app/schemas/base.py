@@ -54,6 +54,7 @@ class Versions(Answer):
     catalog: str
     classifier: str
     positions: str
+    groups: str
 
 
 class Counted(Answer):

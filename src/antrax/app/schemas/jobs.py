@@ -1,4 +1,4 @@
-"""Training and classification that run beside the page."""
+"""Training, classification and grouping that run beside the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antrax.app.schemas.base import Answer, NoRequest, Nothing, Request, Route, 
 class Interrupted(Answer):
     """A job that was under way when the app ended. `time`: of its start, ISO 8601."""
 
-    kind: Literal["train", "classify"]
+    kind: Literal["train", "classify", "group"]
     time: str
     options: dict[str, Any]
 
@@ -21,7 +21,7 @@ class JobState(Answer):
     """See `antrax.app.jobs.manager.Jobs.state`."""
 
     id: int
-    kind: Literal["train", "classify"]
+    kind: Literal["train", "classify", "group"]
     state: Literal["running", "done", "failed", "stopped"]
     title: str
     done: int
@@ -60,9 +60,16 @@ class ClassifyRequest(Request):
     classifier: Text | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class GroupRequest(Request):
+    """Options of grouping; the defaults are those of the command line. `groups`: how many, null for the usual."""
+
+    groups: int | msgspec.UnsetType | None = msgspec.UNSET
+
+
 ROUTES: dict[str, Route] = {
     "train": Route("POST", TrainRequest, JobInfo),
     "classify": Route("POST", ClassifyRequest, JobInfo),
+    "group": Route("POST", GroupRequest, JobInfo),
     "job/stop": Route("POST", NoRequest, JobInfo),
     "job/forget": Route("POST", NoRequest, Nothing),
 }

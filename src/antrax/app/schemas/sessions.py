@@ -83,6 +83,8 @@ class Overview(Answer):
     other_classifiers: list[OtherClassifier]
     interrupted: Interrupted | None
     inverted: bool
+    groups: list[int] | None
+    """Tracklets of each group of look-alikes, first of those in none; null where there are no groups."""
     warnings: list[str]
     versions: Versions
 

@@ -94,13 +94,14 @@ class Tracklet(Answer):
 
 
 class ViewRequest(Request):
-    """A filter and an order."""
+    """A filter and an order; `like` is the tracklet that the order of likeness is about."""
 
     movie: Whole | None = None
     label: Text = ""
     colony: Text = ""
     order: Order = Order.RANDOM
     seed: Whole = 0
+    like: Text = ""
     near: Text = ""
 
 

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antrax.errors import ExperimentError, StackError
+from antrax.io.groups_file import TrackletGroups
 from antrax.io.names import TrackletName
 from antrax.labels import UNKNOWN, Labels
 from antrax.review.tracklets.assignments import Assignment, Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
+from antrax.review.tracklets.lookalikes import by_likeness, group_number
 from antrax.review.tracklets.same_time import find_conflicts
 from antrax.review.tracklets.usefulness import by_usefulness, certainties, lengths_of, looks_like
 
@@ -47,6 +49,7 @@ class Order(StrEnum):
     TIME = "time"
     SUREST = "surest"
     CONFLICTS = "conflicts"
+    LIKENESS = "likeness"
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,18 @@ class Filter:
         look like another label than those under which they have examples; ``=flagged`` for those with a person's flag;
         ``=like:LABEL`` for those of which LABEL is the label, the most probable or the second most probable one;
         ``=below:P`` for those with a confidence below P per cent; ``=named:TEXT`` for those with this text in their
-        names; all by default.
+        names; ``=group:N`` for those of a group of look-alikes, ``=group:0`` for those that are in none; all by
+        default.
     colony : str
         All colonies by default.
+    like : str
+        Of `Order.LIKENESS`: the tracklet that others are compared with; the middle of each group by default.
     """
 
     movie: int | None = None
     label: str = ""
     colony: str = ""
+    like: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,8 @@ class Labelling:
         Labels under which tracklets of this experiment have examples.
     flagged : container of str
         Tracklets with a flag.
+    groups : TrackletGroups or None
+        Groups of look-alikes.
     """
 
     ants: Collection[str] = ()
@@ -115,6 +124,7 @@ class Labelling:
     checked: Mapping[str, bool] = field(default_factory=dict)
     labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
     flagged: Container[str] = ()
+    groups: TrackletGroups | None = None
 
 
 NO_LABELLING = Labelling()
@@ -198,6 +208,8 @@ def make_view(
         places = np.argsort(-certainties(names, said), kind="stable")
     elif order is Order.USEFUL:
         places = by_usefulness(names, said, conflicts, labelling.examples, labelling.tracklets)
+    elif order is Order.LIKENESS:
+        places = by_likeness(names, said, labelling.groups, (filter.like, _result_of(assignments, filter.like)))
     elif order is Order.CONFLICTS:
         places = _by_conflicts(names, conflicts)
     else:
@@ -211,6 +223,14 @@ def _results(assignments: Assignments, movie: int) -> Mapping[str, Assignment]:
         return assignments.movie(movie)
     except ExperimentError:
         return {}
+
+
+def _result_of(assignments: Assignments, tracklet: str) -> Assignment | None:
+    """Result of a tracklet; None where there is none that can be read."""
+    try:
+        return assignments.of(tracklet) if tracklet else None
+    except ExperimentError:
+        return None
 
 
 def _filtered(
@@ -227,6 +247,9 @@ def _filtered(
         names = [name for name in names if name.name not in labelling.tracklets]
     elif filter.label == FLAGGED:
         names = [name for name in names if name.name in labelling.flagged]
+    elif (number := group_number(filter.label)) is not None:
+        groups = labelling.groups
+        names = [name for name in names if groups is not None and groups.group_of(name.name) == number]
     elif filter.label == IN_CONFLICT:
         contradicted = find_conflicts(assignments, movie, labelling.ants, colonies)
         names = [name for name in names if name.name in contradicted]

@@ -128,9 +128,9 @@ export function noteVersions(versions) {
 on('versions', async ({ changed }) => {
   browsing.markStale();
   try {
-    if (['labels', 'assignments', 'catalog', 'classifier'].some((name) => changed.includes(name)))
+    if (['labels', 'assignments', 'catalog', 'classifier', 'groups'].some((name) => changed.includes(name)))
       await app.refreshOverview();
-    if (changed.includes('assignments') || changed.includes('catalog')) await browsing.reopenView();
+    if (['assignments', 'catalog', 'groups'].some((name) => changed.includes(name))) await browsing.reopenView();
     else await browsing.refresh();
   } catch (error) {
     toastError(error);

@@ -17,6 +17,7 @@ export const ORDERS = [
   { order: 'longest', title: 'Longest first', explain: 'many images at once' },
   { order: 'time', title: 'In time', explain: 'by movie and frame' },
   { order: 'surest', title: 'Surest first', explain: 'the most confident labels' },
+  { order: 'likeness', title: 'Most like this one', explain: 'the tracklet shown comes first' },
   { order: 'conflicts', title: 'Conflicts first', explain: 'an ID twice at a time, those of a conflict together' },
 ];
 
@@ -24,8 +25,8 @@ const KEPT = 40; // answers; one of 600 images with its probabilities is some 10
 const AHEAD = [1, 2, -1];
 const NEAR = 3; // questions about tracklets farther off than this are given up when the person is somewhere else
 
-/** @type {{movie: number|null, label: string, colony: string, order: import('messages').Order, seed: number}} */
-let view = { movie: null, label: '', colony: '', order: 'random', seed: 1 };
+/** @type {{movie: number|null, label: string, colony: string, order: import('messages').Order, seed: number, like: string}} */
+let view = { movie: null, label: '', colony: '', order: 'random', seed: 1, like: '' };
 let total = 0;
 let index = 0; // where the person wants to be; `current` follows as answers come
 /** @type {import('messages').Tracklet|null} */
@@ -44,7 +45,7 @@ let changes = 0; // counts what made answers out of date
 let sheetsWanted = (info) => Math.min(info.images, 2 * PER_SHEET);
 
 export const browse = {
-  /** The view's parameters: {movie: number|null, label, colony, order, seed}. */
+  /** The view's parameters: {movie: number|null, label, colony, order, seed, like}. */
   get view() {
     return view;
   },
@@ -95,7 +96,7 @@ function viewParams(of = view) {
  * @param {Partial<typeof view>} start
  */
 export function reset(start) {
-  view = { movie: null, label: '', colony: '', order: 'random', seed: randomSeed(), ...start };
+  view = { movie: null, label: '', colony: '', order: 'random', seed: randomSeed(), like: '', ...start };
   total = 0;
   index = 0;
   request += 1;

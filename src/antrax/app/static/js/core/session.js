@@ -98,7 +98,7 @@ function remember() {
   sessionStorage.setItem(KEPT, text);
   clearTimeout(writing);
   // Another list is another entry of the browser's history, so that Back goes to the one before.
-  const list = JSON.stringify([place, session, view.movie, view.label, view.colony, view.order]);
+  const list = JSON.stringify([place, session, view.movie, view.label, view.colony, view.order, view.like]);
   const isOther = listed !== '' && list !== listed;
   listed = list;
   if (isOther && !isGoingBack) history.pushState(null, '', `#${text}`);
@@ -122,6 +122,7 @@ function remembered(where) {
   if (params.movie === 'all') start.movie = null;
   else if (/^\d+$/.test(params.movie ?? '')) start.movie = Number(params.movie);
   if (params.order) start.order = /** @type {import('messages').Order} */ (params.order);
+  if (params.like) start.like = params.like;
   if (number(params.seed, 0)) start.seed = Number(params.seed);
   return { place: params.place, session: params.session, start };
 }

@@ -1,5 +1,5 @@
 /**
- * Background jobs (training, classification): progress in the top bar, and a dialog with their messages.
+ * Background jobs (training, classification, grouping): progress in the top bar, and a dialog with their messages.
  * @module
  */
 import { api } from '../core/api.js';
@@ -21,6 +21,7 @@ const NAMES = {
     failed: 'Classifying failed',
     stopped: 'Classifying stopped',
   },
+  group: { running: 'Grouping', done: 'Grouped', failed: 'Grouping failed', stopped: 'Grouping stopped' },
 };
 
 const STOP = {
@@ -31,6 +32,10 @@ const STOP = {
   classify: {
     ask: 'Movies that are done keep their new labels; the others keep those that they have.',
     told: 'Movies that were done have their new labels.',
+  },
+  group: {
+    ask: 'It begins anew when it is started again; groups that there were stay.',
+    told: 'Groups that there were are still there.',
   },
 };
 
@@ -89,6 +94,21 @@ export function openTrain() {
 export function openClassify() {
   if (isRunning()) openJob();
   else classifyForm(start, openTrain);
+}
+
+/** Groups tracklets that look alike, in the background; shows the job where one is at work. */
+export async function groupLookalikes() {
+  if (isRunning()) {
+    openJob();
+    return;
+  }
+  const text =
+    'A network learns from the tracklets themselves which look alike; no labels are needed. It takes a minute or two, in the background. ' +
+    (app.overview?.groups
+      ? 'The groups that there are give way to the new ones.'
+      : 'The wall then shows a group at a time.');
+  if (!(await askWhether({ title: 'Group look-alikes?', text, action: 'Group' }))) return;
+  start('group', {}).catch(toastError);
 }
 
 /** Shows how the last training went. */

@@ -26,11 +26,14 @@ const FILTERS = {
 };
 const BELOW = '=below:'; // before a confidence in per cent
 const NAMED = '=named:'; // before a part of names
+const GROUP = '=group:'; // before the number of a group of look-alikes
 const DOUBTS = [50, 80, 95]; // confidences, in per cent, below which one may look
 // Before a label: those that have it, or most look like it.
 const LIKE = '=like:';
 // Which tracklets pass changes with what a person does.
 const MADE_ANEW = new Set(['=new', '=disagrees', '=unchecked', '=wrong', '=flagged']);
+// Orders that depend on the tracklet shown, or on what is known by now.
+const ANEW = ['useful', 'likeness'];
 const NONE_OF = {
   '': 'no tracklet with images',
   '=new': 'no tracklet that is not in the training set',
@@ -98,6 +101,7 @@ function filterTitle({ movie, label, colony }) {
 function labelTitle(label) {
   if (label.startsWith(LIKE)) return `Looks like ${label.slice(LIKE.length)}`;
   if (label.startsWith(BELOW)) return `Confidence below ${label.slice(BELOW.length)} %`;
+  if (label.startsWith(GROUP)) return `Group ${label.slice(GROUP.length)}`;
   if (label.startsWith(NAMED)) return `“${label.slice(NAMED.length)}” in the name`;
   return FILTERS[label] ?? label;
 }
@@ -108,6 +112,7 @@ function noneSentence({ movie, label, colony }) {
   let what = NONE_OF[label] ?? `no tracklet classified as ${label}`;
   if (label.startsWith(LIKE)) what = `no tracklet that looks like ${of(LIKE)}`;
   if (label.startsWith(BELOW)) what = `no tracklet with a confidence below ${of(BELOW)} %`;
+  if (label.startsWith(GROUP)) what = `no tracklet in group ${of(GROUP)}`;
   if (label.startsWith(NAMED)) what = `no tracklet with “${of(NAMED)}” in its name`;
   return `${where} has ${what}${colony && ` in colony ${colony}`}; the filter stays as it was.`;
 }
@@ -315,7 +320,10 @@ function openOrder() {
             title,
             small: explain,
             checked: browse.view.order === order,
-            run: () => (browse.view.order === order && order !== 'useful' ? closeMenu() : pick({ order })),
+            run: () =>
+              browse.view.order === order && !ANEW.includes(order)
+                ? closeMenu()
+                : pick({ order, like: order === 'likeness' ? (app.tracklet?.tracklet ?? '') : '' }),
           }),
         ),
         h('hr'),

@@ -14,6 +14,7 @@ import { registerKey } from '../core/keys.js';
 import { prefer, preference } from '../core/prefs.js';
 import { wasSeen } from '../core/seen.js';
 import { toastError } from '../core/toast.js';
+import { groupLookalikes } from '../dialogs/jobs.js';
 import { paintStruck } from './chosen.js';
 import { Montage, groundOf } from './montage.js';
 import { background } from './tracklet.js';
@@ -31,11 +32,14 @@ const KEYS = [
   { key: 'b', title: 'Those before', run: (wall) => wall.goBack() },
   { key: '[', title: 'Label before', run: (wall) => wall.goToLabel(-1) },
   { key: ']', title: 'Next label', run: (wall) => wall.goToLabel(1) },
+  { key: 'g', title: 'Group look-alikes', run: () => groupLookalikes() },
   { key: 'o', title: 'Open the tracklet', run: (wall) => wall.openTracklet() },
   { key: 'Ctrl+Z', title: 'Undo', run: (wall) => wall.undo() },
 ];
-/** What can be on the wall but tracklets of one label. */
-const GROUPS = { '=unclassified': 'Not classified', '': 'All tracklets' };
+/** Before the number of a group of look-alikes; 0 for tracklets that are in none. */
+const GROUP = '=group:';
+/** What can be on the wall but tracklets of one label, or of one group of look-alikes. */
+const REST = { '=unclassified': 'Not classified', '': 'All tracklets' };
 
 /** Its button and its keys. Called once. */
 export function initWall() {
@@ -61,12 +65,15 @@ class Wall {
     this.page = null;
     this.start = 0;
     this.before = []; // where the pages before this one began
+    /** @type {Map<string, string>} */
+    this.named = new Map(); // the label that each group of look-alikes was given last
     this.accepted = []; // where those began that were given a label, and of which label's wall
     this.asked = 0;
     this.isLoading = true; // what is on the wall is about to give way to others
     this.build();
     const ends = [
       on('versions', ({ changed }) => changed.includes('assignments') && this.choose(this.label)),
+      on('overview', () => this.noteGroups()),
       on('exports', () => this.tell()),
       on('session', () => this.dialog.close()),
     ];
@@ -91,7 +98,9 @@ class Wall {
     this.orders = h(
       'select',
       { 'aria-label': 'Order', onchange: () => this.chooseOrder(this.orders.value) },
-      ORDERS.map(({ order, title }) => h('option', { value: order, selected: order === this.order }, title)),
+      ORDERS.filter(({ order }) => order !== 'likeness').map(({ order, title }) =>
+        h('option', { value: order, selected: order === this.order }, title),
+      ),
     );
     this.total = h('span.gallery-total', { role: 'status' });
     this.area = h('div.gallery-area');
@@ -126,6 +135,8 @@ class Wall {
         this.movies,
         this.orders,
         this.total,
+        h('span.grow'),
+        keyButton('Group look-alikes', 'G', () => groupLookalikes()),
       ),
       h('div.gallery-main', {}, this.area, this.empty),
       h('div.gallery-line', {}, this.facts, this.others, this.openButton),
@@ -161,6 +172,7 @@ class Wall {
       this.counts = (await api.ask('counts', { movie: this.movie })).labels;
       const labels = this.labels();
       if (!labels.some(({ value }) => value === this.label)) this.label = labels[0].value;
+      this.groups = groupsOf();
       this.drawMenus();
       await this.load(0);
     } catch (error) {
@@ -168,7 +180,7 @@ class Wall {
     }
   }
 
-  /** What can be chosen: the labels that tracklets have, in the order of labels.csv, and those without. */
+  /** What can be chosen: the labels that tracklets have, in the order of labels.csv, groups of look-alikes, and all. */
   labels() {
     const known = app.labels().map(({ label }) => label);
     const others = Object.keys(this.counts).filter((label) => !known.includes(label));
@@ -176,7 +188,8 @@ class Wall {
       ...[...known, ...others]
         .filter((label) => this.counts[label] > 0)
         .map((value) => ({ value, title: `${value} (${count(this.counts[value])})` })),
-      ...Object.entries(GROUPS).map(([value, title]) => ({ value, title })),
+      ...groupsOf(),
+      ...Object.entries(REST).map(([value, title]) => ({ value, title })),
     ];
   }
 
@@ -185,6 +198,7 @@ class Wall {
       this.menu,
       this.labels().map(({ value, title }) => h('option', { value, selected: value === this.label }, title)),
     );
+    this.orders.disabled = isGroup(this.label);
     fill(
       this.movies,
       h('option', { value: '', selected: this.movie === null }, 'All movies'),
@@ -194,16 +208,23 @@ class Wall {
     );
   }
 
-  async load(start) {
+  /**
+   * @param {number} start  where in the list
+   * @param {boolean} [isOnward]  whether a group of which nothing is left gives way to the next one
+   */
+  async load(start, isOnward = false) {
     const turn = ++this.asked;
     this.isLoading = true;
-    const { movie, colony, label, order, seed } = this;
+    const { movie, colony, label, seed } = this;
+    // those that fit a group best come first, so that those to be struck out are together
+    const order = isGroup(label) ? 'likeness' : this.order;
     try {
       const page = await api.ask('wall', { movie, colony, label, order, seed, start, tiles: TILES });
       if (turn !== this.asked) return;
       this.page = page;
       this.start = start;
       this.isLoading = false;
+      if (isOnward && isGroup(label) && !page.items.length && this.goToLabel(1)) return; // this group is done
       this.draw();
     } catch (error) {
       if (turn === this.asked) this.failed(error);
@@ -230,8 +251,9 @@ class Wall {
     this.tell();
   }
 
-  /** The label that Enter gives: that of the wall. Where it has none, Enter asks for one. */
+  /** The label that Enter gives: that of the wall, or of the group's part before. Where there is none, Enter asks for one. */
   get target() {
+    if (isGroup(this.label)) return this.named.get(this.label) ?? null;
     return this.label !== null && app.categoryOf(this.label) ? this.label : null;
   }
 
@@ -331,13 +353,25 @@ class Wall {
     const labels = this.labels();
     const next = labels[labels.findIndex(({ value }) => value === this.label) + step];
     if (next) this.choose(next.value);
+    return Boolean(next);
+  }
+
+  /** Groups of look-alikes may have come, or others in their place. */
+  noteGroups() {
+    const groups = groupsOf();
+    if (!this.groups || JSON.stringify(groups) === JSON.stringify(this.groups)) return;
+    this.groups = groups;
+    this.named.clear();
+    if (isGroup(this.label)) this.choose(this.label);
+    else this.drawMenus();
+    this.say('There are new groups of look-alikes: choose one above, or press ].');
   }
 
   /** On to the next ones; these stay as they are. */
   pass() {
     if (this.isLoading || !this.page.items.length) return;
     this.before.push(this.start);
-    this.load(this.page.next);
+    this.load(this.page.next, true);
   }
 
   goBack() {
@@ -388,6 +422,7 @@ class Wall {
     }
     const { start, label: wall } = this;
     const tiles = kept.map(({ tracklet, image, stamp }) => ({ tracklet, image, stamp }));
+    if (isGroup(wall)) this.named.set(wall, label);
     this.accepted.push({ wall, start });
     this.say(`Adding ${plural(tiles.length, 'tracklet')} to ${label} …`);
     this.pass();
@@ -424,6 +459,21 @@ class Wall {
     }
     this.tell();
   }
+}
+
+/** @param {string|null} label */
+function isGroup(label) {
+  return label !== null && label.startsWith(GROUP);
+}
+
+/** The groups of look-alikes that can be chosen, and what is in none. */
+function groupsOf() {
+  const [rest, ...sizes] = app.overview?.groups ?? [];
+  if (rest === undefined) return [];
+  return [
+    ...sizes.map((size, i) => ({ value: `${GROUP}${i + 1}`, title: `Group ${i + 1} (${count(size)})` })),
+    { value: `${GROUP}0`, title: `In no group (${count(rest)})` },
+  ];
 }
 
 /** What the classifier says of a tracklet, in words. */
