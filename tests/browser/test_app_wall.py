@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from antrax.io.session import Session
 from tests.browser.driver import App, Tab, counts_of, exported
 from tests.fixtures.classified import classify_by_truth, true_labels
+from tests.fixtures.grouped import group_by_truth
 
 
 @pytest.fixture
@@ -118,3 +119,50 @@ def test_enter_on_tracklets_that_have_only_just_appeared_does_nothing(
     )
     expect(wall.locator(".gallery-status")).to_contain_text("have only just appeared")
     assert exported(session) == {}
+
+
+def test_a_group_of_look_alikes_is_named_once_and_the_next_one_follows(
+    session: Session, app: App, visit: Callable[..., Tab]
+):
+    _, first, second, *_ = group_by_truth(session)
+    tab = visit(app)
+    tab.shown()
+    tab.filter("All movies")
+    tab.press("Shift+H")
+    wall = tab.find("dialog .wall")
+    wall.get_by_label("Tracklets of which label").select_option("=group:1")
+    expect(wall.get_by_role("button", name=re.compile(rf"^{len(first)} are …"))).to_be_enabled()
+    expect(wall.get_by_label("Order")).to_be_disabled()
+    assert on_the_wall(tab) == first, "those that fit best come first"
+    wall.locator(".gallery-area").focus()
+    tab.press("End", "Space", "Enter")  # the one that fits least does not belong
+    tab.page.keyboard.type("op")
+    tab.press("Enter")
+    expect(wall.locator(".gallery-status")).to_contain_text(f"of {len(first) - 1} tracklets")
+    images = counts_of(session, 1) | counts_of(session, 2)
+    assert exported(session) == {name: {"OP": min(20, images[name])} for name in first[:-1]}
+    expect(wall.get_by_label("Tracklets of which label")).to_have_value("=group:2")
+    assert on_the_wall(tab) == second
+    expect(wall.get_by_role("button", name=re.compile(rf"^{len(second)} are …"))).to_be_enabled()
+
+    tab.press("Control+z")
+    expect(wall.locator(".gallery-status")).to_contain_text(re.compile("^Undone"))
+    expect(wall.get_by_label("Tracklets of which label")).to_have_value("=group:1")
+    assert exported(session) == {}
+    expect(wall.get_by_role("button", name=re.compile(rf"^{len(first)} are OP"))).to_be_enabled()
+
+
+def test_look_alikes_are_grouped_from_the_wall_when_asked_for(session: Session, app: App, visit: Callable[..., Tab]):
+    tab = visit(app)
+    tab.shown()
+    tab.press("Shift+H")
+    wall = tab.find("dialog .wall")
+    on_the_wall(tab)
+    expect(wall.get_by_label("Tracklets of which label").locator("option", has_text="roup")).to_have_count(0)
+    tab.press("g")
+    expect(tab.page.get_by_role("dialog", name="Group look-alikes?")).to_be_visible()
+    tab.press("Escape")
+    group_by_truth(session)  # as the background work ends
+    expect(wall.locator(".gallery-status")).to_contain_text("There are new groups of look-alikes")
+    tab.press("]")
+    expect(wall.get_by_label("Tracklets of which label")).not_to_have_value("=unclassified")

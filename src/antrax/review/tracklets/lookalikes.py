@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 
@@ -122,4 +123,4 @@ def _probabilities(result: Assignment) -> dict[str, float]:
 
 
 def _length(values: dict[str, float]) -> float:
-    return sum(value**2 for value in values.values()) ** 0.5
+    return math.hypot(*values.values())
