@@ -108,7 +108,7 @@ class ConflictError(AntraxError):
 
 
 class JobError(AntraxError):
-    """A background job (training, classification) cannot be started, or another one is running."""
+    """A background job (training, classification, grouping) cannot be started, or another one is running."""
 
 
 class ClusterError(AntraxError):

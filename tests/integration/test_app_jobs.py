@@ -1,4 +1,4 @@
-"""Training and classifying in the background, as the page sees it."""
+"""Training, classifying and grouping in the background, as the page sees it."""
 
 from __future__ import annotations
 
@@ -97,6 +97,9 @@ def at_work(state: dict) -> bool:
         ("classify", {"max_error": float("nan")}),
         ("classify", {"missing": None}),
         ("classify", {"classifier": "/etc/passwd"}),
+        ("group", {"groups": 1}),
+        ("group", {"groups": "5"}),
+        ("group", {"epochs": 5}),
         ("tidy", {}),
     ],
 )
@@ -120,6 +123,16 @@ def test_training_without_examples_says_so(jobs, session):
     shutil.rmtree(session.classifier_dir / "examples")
     jobs.start(session, "train", {})
     assert "label some tracklets first" in wait(jobs, session)["error"]
+
+
+def test_grouping_without_images_says_so(jobs, session):
+    for paths in session.stacks.values():
+        for path in paths:
+            path.unlink()
+    jobs.start(session, "group", {})
+    state = wait(jobs, session)
+    assert (state["kind"], state["state"]) == ("group", "failed")
+    assert "there is nothing to group" in state["error"]
 
 
 def test_an_experiment_that_is_gone_is_told(jobs, session):
