@@ -10,8 +10,10 @@ the made-up movies) only show, after each training, how good the classifier is. 
 
 - `random`: one tracklet at a time, in random order;
 - `useful`: the same in the order *Most useful first*;
-- `wall`: the first 32 like `useful`, then the wall of each predicted label, trained again after each round of them;
-- `clusters`: the wall over groups of look-alikes, then like `wall`.
+- `wall`: the first 32 like `useful`, then rounds: the wall of each predicted label, the 16 most useful tracklets that
+  are left, and training;
+- `groups`: the wall over the groups of `antrax group`, trained after them, then rounds like `wall`. (The groups are of
+  all tracklets, also of those that nobody labels: no label is needed for them.)
 
 Keys are those of the page, and a click counts as one: for one tracklet, the letters that choose its label, none where
 the label offered is the right one, and Enter; on the wall, one for each tracklet that is struck out (or Ctrl+A and one
@@ -60,8 +62,9 @@ from colour_heads import LABELS, Data
 # As the page has them: images of a tracklet that Enter and the wall export at most, and tracklets on a wall.
 SINGLE, OF_EACH, TILES = 400, 20, 60
 # Trainings of one tracklet at a time come after so many of them.
-TRAINED_AT = (32, 64, 128, 192, 256)
-ROUNDS = 3
+TRAINED_AT = (32, 64, 128, 256)
+# Rounds of walls, and single tracklets in each.
+ROUNDS, MORE = 3, 16
 # A classifier is called usable where so many ants are given an ID and so few of these are wrong.
 USABLE, WRONG = 0.8, 0.02
 RIGHT = 0.95
@@ -356,14 +359,11 @@ def one_at_a_time(person: Person, order: Order, until: Sequence[int]) -> None:
 
 
 def rounds_of_walls(person: Person) -> None:
-    """The wall of each label, then training; again."""
+    """The wall of each label, some that are left one at a time, then training; again."""
     for _ in range(ROUNDS):
-        before = len(person.labelled)
         for label in person.labels.all:
             person.wall(person.view(label, Order.USEFUL), label)
-        if len(person.labelled) == before:
-            return
-        person.train()
+        one_at_a_time(person, Order.USEFUL, [len(person.labelled) + MORE])
 
 
 def by_random(person: Person) -> None:
@@ -382,7 +382,25 @@ def by_wall(person: Person) -> None:
     rounds_of_walls(person)
 
 
-WAYS: dict[str, Callable[[Person], None]] = {"random": by_random, "useful": by_use, "wall": by_wall}
+def by_groups(person: Person) -> None:
+    """Walls of look-alikes, then walls of predicted labels."""
+    found = antrax.group(person.folder, antrax.GroupOptions(seed=person.seed)).groups
+    theirs = set(person.view("", Order.TIME))
+    for number in range(1, int(found.groups.max()) + 1):
+        places = np.flatnonzero(found.groups == number)
+        closest = places[np.argsort(-found.closeness[places], kind="stable")]
+        names = [found.tracklets[place] for place in closest.tolist()]
+        person.wall([name for name in names if name in theirs])
+    person.train()
+    rounds_of_walls(person)
+
+
+WAYS: dict[str, Callable[[Person], None]] = {
+    "random": by_random,
+    "useful": by_use,
+    "wall": by_wall,
+    "groups": by_groups,
+}
 
 
 def cells(row: Row) -> list[str]:
