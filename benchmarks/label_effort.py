@@ -23,8 +23,10 @@ a time, and walls that were accepted or passed.
 
 Printed after each training: tracklets with examples, decisions and keys so far; of the tracklets that nobody labels:
 images of ants whose most probable label is right, ants given an ID and of these wrong, others given an ID. A tracklet
-to which people gave two labels is labelled with that of most images, and is not counted. A way that was finished is not
-done again while its folder lies in --work.
+to which people gave two labels is labelled with that of most images, and is not counted. At the end, what it took until
+95 % of the images of ants are right (or as many as random order leads to, where that is less), and until a classifier
+is usable: 80 % of the ants are given an ID and at most 2 % of these wrong. A way that was finished is not done again
+while its folder lies in --work.
 """
 
 from __future__ import annotations
@@ -429,10 +431,12 @@ def show(name: str, curves: dict[str, list[Row]]) -> None:
         table.add_section()
     console = Console(width=110)
     console.print(table)
+    # where not even all labels in random order lead there, what they lead to
+    aim = min(RIGHT, max((row.right for row in curves.get("random", [])), default=RIGHT))
     for way, rows in curves.items():
-        right = next((f"{row.keys} keys" for row in rows if row.right >= RIGHT), "not reached")
+        right = next((f"{row.keys} keys" for row in rows if row.right >= aim), "not reached")
         usable = next((f"{row.decisions} decisions, {row.keys} keys" for row in rows if row.is_usable), "not reached")
-        console.print(f"{way}: {RIGHT:.0%} of ant images right: {right}; a usable classifier: {usable}")
+        console.print(f"{way}: {aim:.1%} of ant images right: {right}; a usable classifier: {usable}")
 
 
 if __name__ == "__main__":
