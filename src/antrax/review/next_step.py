@@ -143,8 +143,8 @@ def _first_classifier(situation: Situation) -> NextStep:
         return NextStep("All IDs have examples: train the first classifier.", Action.TRAIN)
     if 2 * done < len(ants) or len(situation.examples) < 2:
         return NextStep(
-            f"{done} of {len(ants)} IDs have examples. Label tracklets until half of them have, many at once on the wall "
-            "(Shift+H; there, G groups look-alikes); then train a first classifier.",
+            f"{done} of {len(ants)} IDs have examples. Label tracklets until half of them have, many at once on the "
+            "wall (Shift+H; there, G groups look-alikes); then train a first classifier.",
             Action.LABEL,
         )
     return NextStep(
