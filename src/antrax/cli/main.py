@@ -49,12 +49,12 @@ def cli(context: click.Context) -> None:
     """Identify individually colour-tagged insects in tracked videos.
 
     \b
-    The workflow on a tracked EXPERIMENT:
-      extract-trainset   label blob images in the browser
-      train              learn from them
-      classify           give every tracklet a label
-      solve              find out where every animal was
-      extract-trainset   check the labels, add examples
+    The workflow on an experiment that has been tracked:
+      antrax extract-trainset EXPERIMENT   label images
+      antrax train EXPERIMENT              learn from them
+      antrax classify EXPERIMENT           label all tracklets
+      antrax solve EXPERIMENT              find every animal
+      antrax extract-trainset EXPERIMENT   check, add examples
     """  # noqa: D301  # click takes a backspace for "leave the next lines as they are"
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
