@@ -57,7 +57,7 @@ from antrax.review.tracklets.assignments import Assignments
 from antrax.review.tracklets.catalog import Catalog
 from antrax.review.tracklets.colonies import Colonies
 from antrax.review.tracklets.tiles import read_images, spread_images
-from antrax.review.tracklets.views import Filter, Labelling, Order, make_view
+from antrax.review.tracklets.views import Filter, Order, labelling_of, make_view
 from antrax.review.training_set.editing import Chosen, Examples
 from colour_heads import LABELS, Data
 
@@ -260,8 +260,6 @@ class Person:
 
     def view(self, label: str, order: Order) -> list[str]:
         """Tracklets without examples that this person may label."""
-        counts = {name: found.examples for name, found in self.examples.counts().items()}
-        labelling = Labelling(frozenset(self.labels.ants), counts, frozenset(self.labelled))
         found = make_view(
             self.catalog,
             self.assignments,
@@ -269,7 +267,7 @@ class Person:
             Filter(label=label),
             order,
             seed=self.seed,
-            labelling=labelling,
+            labelling=labelling_of(self.labels, self.examples),
         )
         return [name for name in found.tracklets if name not in self.labelled | self.truth.tested]
 
